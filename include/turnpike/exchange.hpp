@@ -1,0 +1,78 @@
+// One request from head to last byte: filled in along the way, then recorded and counted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "turnpike/account.hpp"
+#include "turnpike/clock.hpp"
+#include "turnpike/decision.hpp"
+#include "turnpike/difficulty.hpp"
+#include "turnpike/error.hpp"
+#include "turnpike/facts.hpp"
+#include "turnpike/usage.hpp"
+
+namespace turnpike {
+
+/// How an attempt's entry in the ledger ended. Source: reliability specification, "Settlement".
+enum class Settlement : std::uint8_t { settle_exact, settle_estimated, void_ };
+std::string_view to_string(Settlement settlement);
+
+/// One try at one candidate.
+struct Attempt {
+  std::string id;
+  std::string target;      // provider/model
+  std::string provider;
+  std::string model;
+  std::string price_id;
+  Credits reserved;
+  Credits cost;
+  Settlement settlement = Settlement::void_;
+  std::string cause;       // why estimated or void: "client_gone", "stream_truncated", …; empty if exact
+  int upstream_status = 0;
+  std::string error_code;  // empty on success
+  Usage usage;
+  std::string upstream_request_id;
+  Monotonic started{};
+  Monotonic head_at{};
+  Monotonic first_content_at{};
+  Monotonic ended{};
+};
+
+enum class StreamEnd : std::uint8_t { not_streamed, complete, client_gone, upstream_error, truncated, timed_out };
+std::string_view to_string(StreamEnd end);
+
+struct Exchange {
+  std::string decision_id;
+  Instant at{};
+  std::shared_ptr<const Account> account;
+  RequestFacts facts;
+  Difficulty difficulty;
+  Allowance allowance;
+  RouteDecision decision;
+  std::string config_version;
+  std::vector<Attempt> attempts;
+  std::optional<Error> error;  // what the client was told, if it failed
+  int status = 0;
+  StreamEnd end = StreamEnd::not_streamed;
+  std::vector<std::string> losses;  // fields lost in translation
+
+  Monotonic received{};       // last byte of the request
+  Monotonic parsed{};
+  Monotonic decided{};
+  Monotonic reserved{};
+  Monotonic sent_upstream{};
+  Monotonic first_content{};  // first content event left for the client
+  Monotonic finished{};
+
+  [[nodiscard]] Credits cost() const {
+    Credits sum;
+    for (const auto& attempt : attempts) sum += attempt.cost;
+    return sum;
+  }
+};
+
+}  // namespace turnpike

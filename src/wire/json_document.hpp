@@ -1,0 +1,55 @@
+// A whole JSON body, strictly checked before anything is decided: UTF-8, grammar, one document, depth, no BOM.
+//
+// Lone surrogate escapes (agents make them by cutting text) are replaced in place by "\ufffd" of the same
+// length, so byte offsets stay what they were. Source: reliability specification, "JSON input rules".
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "turnpike/error.hpp"
+
+namespace turnpike::wire {
+
+inline constexpr std::size_t json_depth_max = 128;
+inline constexpr std::size_t json_slack = SIMDJSON_PADDING;  // spare capacity a body needs behind its last byte
+
+/// Valid until the next parse on the same thread: the tape lives in a thread-local parser, given back to the system
+/// when a body above 1 MiB has gone through it. Use it, then let it go; never keep it across a co_await.
+class JsonDocument {
+ public:
+  /// Checks and indexes `body`; may write "\ufffd" over lone surrogate escapes in it (repaired() counts them).
+  /// Errors are 400 with code invalid_json, invalid_utf8, too_deep or empty_body, and say at which byte.
+  static Result<JsonDocument> parse(std::string& body);
+  [[nodiscard]] simdjson::dom::element root() const { return root_; }
+  [[nodiscard]] std::uint32_t repaired() const { return repaired_; }
+
+ private:
+  JsonDocument(simdjson::dom::element root, std::uint32_t repaired) : root_(root), repaired_(repaired) {}
+  simdjson::dom::element root_;
+  std::uint32_t repaired_;
+};
+
+/// Where a top-level member stands in the original bytes.
+struct MemberSpan {
+  std::string_view key;    // between the quotes, escapes left as they are
+  std::size_t key_begin;   // of the opening quote
+  std::size_t value_begin;
+  std::size_t value_end;   // one past the value
+};
+
+/// Top-level members of a body that JsonDocument::parse has accepted and whose root is an object. Linear; skips
+/// nested values without looking into them.
+std::vector<MemberSpan> top_level_members(std::string_view validated_object);
+
+/// Raw text of an element inside validated bytes is not kept by the parser; fragments that must keep their number
+/// text and key order are cut out with this: the members of the object whose '{' is at `begin`.
+std::vector<MemberSpan> members_at(std::string_view validated, std::size_t begin);
+/// Begin/end offsets of the elements of the array whose '[' is at `begin`.
+std::vector<std::pair<std::size_t, std::size_t>> elements_at(std::string_view validated, std::size_t begin);
+
+}  // namespace turnpike::wire
