@@ -1,0 +1,45 @@
+// The difficulty classifier: one linear layer over hashed word 1-2-grams, counts and trace
+// counters, in integers.
+//
+// Pure and thread-safe after construction; classify() allocates nothing. The same facts give the
+// same score on every machine, compiler and run: weights are int8/int32, features are fixed point,
+// and no sum is made in floating point.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string_view>
+
+#include "classify/weights.hpp"
+#include "turnpike/difficulty.hpp"
+#include "turnpike/error.hpp"
+#include "turnpike/facts.hpp"
+
+namespace turnpike::classify {
+
+class Classifier {
+ public:
+  /// The weights that are compiled in.
+  static const Classifier& built_in();
+  /// Bytes of a weights file (src/classify/weights.hpp has the layout); 500 bad_weights says what
+  /// is wrong with them.
+  static Result<Classifier> load(std::span<const std::byte> bytes);
+  static Result<Classifier> load(const std::filesystem::path& path);
+
+  [[nodiscard]] Difficulty classify(const RequestFacts& facts) const;
+
+  /// Score at each percentile 0..100 of the training data: the cold start of the share controller.
+  [[nodiscard]] const std::array<float, 101>& quantiles() const { return weights_.quantiles; }
+  /// Name of the trained model, for logs and decision records.
+  [[nodiscard]] std::string_view version() const { return weights_.version; }
+  [[nodiscard]] const Weights& weights() const { return weights_; }
+
+ private:
+  explicit Classifier(Weights weights) : weights_(std::move(weights)) {}
+  Weights weights_;
+};
+
+}  // namespace turnpike::classify

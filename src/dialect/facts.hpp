@@ -1,0 +1,27 @@
+// What a request body tells before anything is decided: step kind, last question, trace counters,
+// needs, sizes.
+//
+// Pure: one walk over the parsed document, bounded scans of the last question (8 KiB) and of the
+// last tool results (3 KiB each); everything else is counted, not read. May run on any thread.
+#pragma once
+
+#include <string_view>
+
+#include "turnpike/error.hpp"
+#include "turnpike/facts.hpp"
+#include "turnpike/handler.hpp"
+#include "wire/json_document.hpp"
+
+namespace turnpike::dialect {
+
+/// `client` is the dialect of the route; today the chat body is read, the others answer 501
+/// unsupported_dialect. Assumes a document that passed the request rules, yet tolerates null
+/// everywhere; a field that is read here and has the wrong type is 400 wrong_type with its JSON
+/// path. `head` gives the session and step headers.
+Result<RequestFacts> read_facts(Dialect client, const wire::JsonDocument& document,
+                                const RequestHead& head);
+
+/// Facts of a bare prompt, as if it were the only message of a chat request without tools.
+RequestFacts facts_of_text(std::string_view text);
+
+}  // namespace turnpike::dialect
