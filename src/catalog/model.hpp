@@ -1,0 +1,54 @@
+// One model of one provider, as the files describe it. Immutable after loading.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "catalog/price.hpp"
+#include "turnpike/decision.hpp"
+#include "turnpike/dialect.hpp"
+#include "turnpike/facts.hpp"
+
+namespace turnpike::catalog {
+
+struct Provider {
+  std::string id;
+  Dialect dialect = Dialect::openai_chat;
+  std::string base_url;      // after overrides
+  std::string key_env;       // name of the environment variable; empty: the provider needs no key
+  bool key_missing = false;  // a key is needed, was looked for, and is not there
+  bool cancel_stops_billing = true;
+  std::vector<std::string> data_tags;  // data-handling promises: "no_training", "eu_only"
+};
+
+struct Model {
+  std::string provider;
+  std::string id;
+  std::vector<std::string> aliases;
+  std::string family;
+  Dialect dialect = Dialect::openai_chat;
+  std::int64_t context_tokens = 0;
+  std::int64_t output_tokens_max = 0;
+  std::int64_t tokens_per_image_max = 2048;
+  Needs can;  // capabilities, in the words of what a request may need
+  ThinkingStyle thinking = ThinkingStyle::none;
+  std::vector<std::string> efforts;  // from least to most
+  std::int64_t thinking_budget_min = 0;
+  std::int64_t thinking_budget_max = 0;
+  ModelQuirks quirks;
+  bool cancel_stops_billing = true;
+  std::vector<std::string> data_tags;  // the provider's and its own
+  std::string as_of;                   // day the entry was checked against its source
+  std::string source;
+  PriceSchedule prices;
+  std::optional<Instant> retired_at;
+  std::string successor;              // target that takes over; may be empty
+  std::optional<Rates> shadow_price;  // what a free model would cost, for reports
+  std::uint32_t provider_index = 0;   // into Catalog::providers()
+
+  [[nodiscard]] std::string target() const { return provider + "/" + id; }
+};
+
+}  // namespace turnpike::catalog
