@@ -1,0 +1,63 @@
+// A listening socket and all connections that came in through it. The data port and the admin port are one each.
+//
+// One acceptor, on the first loop, hands each connection to the loop with the fewest open streams; from then on the
+// connection never changes thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "server/event_loop.hpp"
+#include "server/limits.hpp"
+#include "turnpike/clock.hpp"
+#include "turnpike/error.hpp"
+#include "turnpike/handler.hpp"
+
+namespace turnpike::server {
+
+/// A loop and who answers on it. Both outlive the listener; the handler also outlives the loop's thread.
+struct LoopBinding {
+  EventLoop& loop;
+  Handler& handler;
+};
+
+/// All member functions may be called from any thread. Destroy it before its loops; the destructor closes every
+/// connection, as close_all() does.
+class Listener {
+ public:
+  /// `address` is a numeric IPv4 or IPv6 address; port 0 takes a free one. At least one binding.
+  static Result<std::unique_ptr<Listener>> open(const std::string& address, std::uint16_t port,
+                                                std::vector<LoopBinding> bindings,
+                                                ServerLimits limits, const Clock& clock);
+  /// Takes over a socket that already listens (socket activation); closes it when accepting stops.
+  static Result<std::unique_ptr<Listener>> adopt(int listening_socket,
+                                                 std::vector<LoopBinding> bindings,
+                                                 ServerLimits limits, const Clock& clock);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  [[nodiscard]] std::uint16_t port() const;
+
+  /// Takes what already waits in the accept queue, then closes the listening socket.
+  void stop_accepting();
+  /// From now on every response says `Connection: close`, and idle connections close soon after.
+  void drain();
+  /// Cuts every connection; running handlers are told that their client has gone.
+  void close_all();
+
+  [[nodiscard]] std::size_t open_requests() const;
+  [[nodiscard]] std::size_t open_connections() const;
+  /// Nothing is being answered and no connection is open.
+  [[nodiscard]] bool idle() const;
+
+ private:
+  class Impl;
+  explicit Listener(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace turnpike::server
