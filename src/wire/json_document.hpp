@@ -7,8 +7,10 @@
 #include <simdjson.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "turnpike/error.hpp"
@@ -16,10 +18,14 @@
 namespace turnpike::wire {
 
 inline constexpr std::size_t json_depth_max = 128;
-inline constexpr std::size_t json_slack = SIMDJSON_PADDING;  // spare capacity a body needs behind its last byte
+inline constexpr std::size_t json_slack = simdjson::SIMDJSON_PADDING;  // spare capacity a body needs behind its last byte
 
-/// Valid until the next parse on the same thread: the tape lives in a thread-local parser, given back to the system
-/// when a body above 1 MiB has gone through it. Use it, then let it go; never keep it across a co_await.
+/// Valid until the next parse on the same thread: the tape lives in a thread-local parser. A body above 1 MiB gets a
+/// parser of its own, which goes with the last copy of the document. Use it, then let it go; never keep it across a
+/// co_await.
+///
+/// Numbers beyond the range of 64-bit integers and doubles are valid JSON and accepted; root() shows such a number as
+/// some finite double, so whoever needs an integer sees a wrong type, and the bytes stay what they were.
 class JsonDocument {
  public:
   /// Checks and indexes `body`; may write "\ufffd" over lone surrogate escapes in it (repaired() counts them).
@@ -29,9 +35,12 @@ class JsonDocument {
   [[nodiscard]] std::uint32_t repaired() const { return repaired_; }
 
  private:
-  JsonDocument(simdjson::dom::element root, std::uint32_t repaired) : root_(root), repaired_(repaired) {}
+  JsonDocument(simdjson::dom::element root, std::uint32_t repaired,
+               std::shared_ptr<simdjson::dom::parser> own_parser)
+      : root_(root), repaired_(repaired), own_parser_(std::move(own_parser)) {}
   simdjson::dom::element root_;
   std::uint32_t repaired_;
+  std::shared_ptr<simdjson::dom::parser> own_parser_;  // only behind large bodies
 };
 
 /// Where a top-level member stands in the original bytes.

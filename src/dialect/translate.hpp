@@ -1,0 +1,44 @@
+// A client's request in a provider's own words.
+//
+// Same dialect on both sides: the original bytes with single values replaced. Otherwise: body -> blocks (ir.hpp) -> the
+// provider's JSON. Pure and deterministic: the same body, candidate, options and stored state give the same bytes, and
+// the messages of turn n stay a prefix of those of turn n+1, because providers bind caches and signatures to prefixes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dialect/opaque_store.hpp"
+#include "dialect/request_rules.hpp"
+#include "turnpike/decision.hpp"
+#include "turnpike/dialect.hpp"
+#include "turnpike/error.hpp"
+#include "turnpike/stream.hpp"
+
+namespace turnpike::dialect {
+
+struct TranslateOptions {
+  const OpaqueStore* opaque = nullptr;  // none: every look-up misses
+  std::string owner;                    // key id, the scope of look-ups in `opaque`
+  /// Upper bound the gateway puts on the answer (what the budget can pay); below the client's own limit or instead of it.
+  std::optional<std::int64_t> output_tokens_cap;
+  bool cache_hints = true;  // place cache_control marks for Anthropic
+};
+
+struct Outgoing {
+  std::string path;  // appended to the provider's base_url: "/chat/completions"
+  std::string body;
+  HeaderList headers;
+  /// What the target cannot express and was left out: names of client fields from the closed list in losses.hpp, each
+  /// once, in alphabetical order. Metric labels.
+  std::vector<std::string> losses;
+};
+
+/// `body` must be the bytes that `view` was read from. Errors: 400 unsupported_parameter where the target cannot do what
+/// was asked (retry: next_candidate), 400 invalid_request_error for malformed messages.
+Result<Outgoing> translate(Dialect client, const std::string& body, const RequestView& view,
+                           const Candidate& candidate, const TranslateOptions& options);
+
+}  // namespace turnpike::dialect

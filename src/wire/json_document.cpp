@@ -1,0 +1,218 @@
+#include "wire/json_document.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "wire/json_check.hpp"
+
+namespace turnpike::wire {
+
+namespace {
+
+constexpr std::size_t own_parser_above = std::size_t{1} << 20U;
+
+/// simdjson counts an innermost empty container not at all and refuses a non-empty one at its limit: with this limit
+/// it accepts nothing deeper than json_depth_max, and refuses a few bodies that the second look then lets through.
+constexpr std::size_t strict_depth = json_depth_max;
+constexpr std::size_t generous_depth = json_depth_max + 2;
+
+/// Where the first `\u` at or after `from` may be; size() if there is none. Compares 64 bytes at a time in a form
+/// that compilers turn into vector code: a hit is rare, and memmem is eight times slower here.
+std::size_t find_unicode_escape(std::string_view text, std::size_t from) {
+  const char* data = text.data();
+  std::size_t at = from;
+  for (; at + 65 <= text.size(); at += 64) {
+    unsigned char hit = 0;
+    for (std::size_t i = 0; i < 64; ++i) {
+      hit |= static_cast<unsigned char>(static_cast<unsigned char>(data[at + i] == '\\') &
+                                        static_cast<unsigned char>(data[at + i + 1] == 'u'));
+    }
+    if (hit != 0) break;
+  }
+  const auto found = text.find("\\u", at);
+  return found == std::string_view::npos ? text.size() : found;
+}
+
+/// The four hexadecimal digits behind the `\u` at `at`; -1 if they are not all there.
+int unit_at(std::string_view text, std::size_t at) {
+  if (at + 6 > text.size() || text[at] != '\\' || text[at + 1] != 'u') return -1;
+  int unit = 0;
+  for (std::size_t i = at + 2; i < at + 6; ++i) {
+    const char c = text[i];
+    int digit = 0;
+    if (c >= '0' && c <= '9') {
+      digit = c - '0';
+    } else if (c >= 'a' && c <= 'f') {
+      digit = c - 'a' + 10;
+    } else if (c >= 'A' && c <= 'F') {
+      digit = c - 'A' + 10;
+    } else {
+      return -1;
+    }
+    unit = unit * 16 + digit;
+  }
+  return unit;
+}
+
+bool is_high(int unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
+bool is_low(int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
+
+/// True if the backslash at `at` is itself the second half of `\\`.
+bool is_escaped(std::string_view text, std::size_t at) {
+  std::size_t before = at;
+  while (before > 0 && text[before - 1] == '\\') --before;
+  return (at - before) % 2 == 1;
+}
+
+/// Works on unchecked bytes: outside strings a backslash is a fault that the parser reports.
+std::uint32_t repair_surrogates(std::string& body) {
+  std::uint32_t repaired = 0;
+  std::size_t at = find_unicode_escape(body, 0);
+  while (at < body.size()) {
+    std::size_t length = 2;
+    const int unit = is_escaped(body, at) ? -1 : unit_at(body, at);
+    if (unit >= 0) {
+      length = 6;
+      if (is_high(unit) && is_low(unit_at(body, at + 6))) {
+        length = 12;
+      } else if (is_high(unit) || is_low(unit)) {
+        body.replace(at, 6, "\\ufffd");
+        ++repaired;
+      }
+    }
+    at = find_unicode_escape(body, at + length);
+  }
+  return repaired;
+}
+
+Error fault_error(const JsonFault& fault) {
+  return client_error(std::string{fault.code},
+                      fmt::format("The request body is not acceptable JSON at byte {}: {}.", fault.byte, fault.what));
+}
+
+/// A copy in which every number that is too large for the parser is one of the same length that is not, so that the
+/// tape can be built; the strings on the tape are its own copies.
+std::string with_tame_numbers(const std::string& body, const JsonCheck& check) {
+  std::string tame;
+  tame.reserve(body.size() + json_slack);
+  tame = body;
+  for (const auto& [begin, end] : check.huge_numbers) {
+    const auto first = begin + (body[begin] == '-' ? 1 : 0);
+    tame.replace(first, end - first, end - first, '9');
+    tame[first + 1] = '.';
+  }
+  return tame;
+}
+
+simdjson::dom::parser& thread_parser() {
+  thread_local simdjson::dom::parser parser;
+  return parser;
+}
+
+simdjson::error_code parse_into(simdjson::dom::parser& parser, std::size_t depth, const std::string& body,
+                                simdjson::dom::element& root) {
+  const auto capacity = std::max(body.size(), parser.capacity());
+  if (parser.capacity() < body.size() || parser.max_depth() != depth) {
+    if (const auto error = parser.allocate(std::max<std::size_t>(capacity, 4096), depth)) return error;
+  }
+  return parser.parse(body.data(), body.size(), false).get(root);
+}
+
+}  // namespace
+
+Result<JsonDocument> JsonDocument::parse(std::string& body) {
+  if (body.empty()) return std::unexpected{fault_error({"empty_body", 0, "there is no JSON document"})};
+  body.reserve(body.size() + json_slack);
+  const auto repaired = repair_surrogates(body);
+  std::shared_ptr<simdjson::dom::parser> own;
+  if (body.size() > own_parser_above) own = std::make_shared<simdjson::dom::parser>();
+  auto& parser = own ? *own : thread_parser();
+
+  simdjson::dom::element root;
+  if (body.starts_with("\xEF\xBB\xBF") || parse_into(parser, strict_depth, body, root) != simdjson::SUCCESS) {
+    const auto check = check_json(body, json_depth_max);
+    if (check.fault) return std::unexpected{fault_error(*check.fault)};
+    const auto tame = with_tame_numbers(body, check);
+    if (const auto error = parse_into(parser, generous_depth, tame, root)) {
+      return std::unexpected{client_error("invalid_json", fmt::format("The request body is not acceptable JSON: {}.",
+                                                                      simdjson::error_message(error)))};
+    }
+  }
+  return JsonDocument{root, repaired, std::move(own)};
+}
+
+namespace {
+
+std::size_t skip_blanks(std::string_view text, std::size_t at) {
+  while (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t') ++at;
+  return at;
+}
+
+/// One past the closing quote of the string whose opening quote is at `at`.
+std::size_t string_end(std::string_view text, std::size_t at) {
+  std::size_t quote = at;
+  do {
+    quote = static_cast<std::size_t>(
+        static_cast<const char*>(std::memchr(text.data() + quote + 1, '"', text.size() - quote - 1)) - text.data());
+  } while (is_escaped(text, quote));
+  return quote + 1;
+}
+
+/// One past the value that begins at `at`. A container is walked bracket by bracket, strings in one leap.
+std::size_t value_end(std::string_view text, std::size_t at) {
+  if (text[at] == '"') return string_end(text, at);
+  if (text[at] != '{' && text[at] != '[') return std::min(text.find_first_of(",]} \n\r\t", at), text.size());
+  std::size_t depth = 0;
+  while (true) {
+    switch (text[at]) {
+      case '"': at = string_end(text, at); continue;
+      case '{':
+      case '[': ++depth; break;
+      case '}':
+      case ']':
+        if (--depth == 0) return at + 1;
+        break;
+      default: break;
+    }
+    ++at;
+  }
+}
+
+}  // namespace
+
+std::vector<MemberSpan> members_at(std::string_view validated, std::size_t begin) {
+  std::vector<MemberSpan> members;
+  auto at = skip_blanks(validated, begin + 1);
+  while (validated[at] != '}') {
+    MemberSpan member{};
+    member.key_begin = at;
+    const auto key_end = string_end(validated, at);
+    member.key = validated.substr(at + 1, key_end - at - 2);
+    member.value_begin = skip_blanks(validated, skip_blanks(validated, key_end) + 1);
+    member.value_end = value_end(validated, member.value_begin);
+    members.push_back(member);
+    at = skip_blanks(validated, member.value_end);
+    if (validated[at] == ',') at = skip_blanks(validated, at + 1);
+  }
+  return members;
+}
+
+std::vector<MemberSpan> top_level_members(std::string_view validated_object) {
+  return members_at(validated_object, skip_blanks(validated_object, 0));
+}
+
+std::vector<std::pair<std::size_t, std::size_t>> elements_at(std::string_view validated, std::size_t begin) {
+  std::vector<std::pair<std::size_t, std::size_t>> elements;
+  auto at = skip_blanks(validated, begin + 1);
+  while (validated[at] != ']') {
+    const auto end = value_end(validated, at);
+    elements.emplace_back(at, end);
+    at = skip_blanks(validated, end);
+    if (validated[at] == ',') at = skip_blanks(validated, at + 1);
+  }
+  return elements;
+}
+
+}  // namespace turnpike::wire
