@@ -1,0 +1,106 @@
+// Virtual keys: who is asking. A KeyRing is immutable; the ledger swaps in a new one when a key is
+// made or revoked.
+//
+// key := "tp_" id "_" secret; id: 12 characters, secret: 39 characters (192 bits) of lower-case
+// Crockford base32. Only HMAC-SHA256(pepper, secret) is stored; the secret is shown once, when the
+// key is made.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "turnpike/account.hpp"
+#include "turnpike/clock.hpp"
+#include "turnpike/error.hpp"
+#include "turnpike/secret.hpp"
+#include "turnpike/stream.hpp"
+
+namespace turnpike::account {
+
+using KeyMac = std::array<std::uint8_t, 32>;
+
+/// What an operator asks for when making a key.
+struct NewKey {
+  std::string name;  // for people and reports: "ci"
+  std::string org;   // required: letters, digits and . _ - @ (so for team and user)
+  std::string team;
+  std::string user;
+  std::vector<std::string> models_allowed;
+  bool may_override_route = false;
+  std::optional<Credits> request_cost_max;
+  std::optional<std::int32_t> concurrency_max;
+  std::optional<Instant> expires;
+  std::string by;
+};
+
+struct CreatedKey {
+  std::string id;
+  Secret key;  // the whole "tp_<id>_<secret>"; cannot be had a second time
+};
+
+/// Everything about a key except its secret.
+struct KeyInfo {
+  Account account;
+  Instant created{};
+  std::string created_by;
+  std::optional<Instant> expires;
+  std::optional<Instant> revoked;
+  std::string revoked_by;
+  KeyMac mac{};
+};
+
+/// The account of requests without a key where `insecure_allow_anonymous` is set. key_id
+/// "anonymous", org "anonymous".
+std::shared_ptr<const Account> anonymous_account();
+
+/// The credential of a request: Authorization: Bearer, x-api-key, x-goog-api-key or api-key. Empty
+/// if there is none; 400 `conflicting_credentials` if several differ.
+Result<std::string_view> find_credential(const HeaderList& headers);
+
+/// One answer for missing, malformed, unknown, expired and revoked keys: 401, never worth a retry.
+Error invalid_api_key();
+
+/// Any thread.
+class KeyRing {
+ public:
+  KeyRing(Secret pepper, const std::vector<KeyInfo>& keys, bool allow_anonymous);
+
+  /// About 1 us: one look-up, one HMAC, compared in constant time. 401 or 400 as described above.
+  [[nodiscard]] Result<std::shared_ptr<const Account>> authenticate(const HeaderList& headers,
+                                                                    Instant now) const;
+  /// The usable keys; without any, and without anonymous access, the gateway has nobody to serve.
+  [[nodiscard]] std::size_t size() const { return keys_.size(); }
+
+  struct Minted {
+    std::string id;
+    KeyMac mac{};
+    Secret key;
+  };
+  /// A fresh key from the operating system's random source. Error `no_randomness` if it fails.
+  [[nodiscard]] static Result<Minted> mint(const Secret& pepper);
+
+ private:
+  struct Held {
+    std::shared_ptr<const Account> account;
+    KeyMac mac{};
+    std::optional<Instant> expires;
+  };
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+
+  Secret pepper_;
+  bool allow_anonymous_;
+  std::unordered_map<std::string, Held, Hash, std::equal_to<>> keys_;  // revoked ones are left out
+};
+
+}  // namespace turnpike::account

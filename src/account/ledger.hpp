@@ -1,0 +1,171 @@
+// The ledger: keys, budgets, reservations and decision records of one gateway, in one directory.
+//
+// Threads: every member may be called from any thread. Balances live in memory under one mutex,
+// held about 1 us; each change is a journal entry, written to the front journal (one write(2))
+// before the call returns. One writer thread moves entries into SQLite in fsynced batches (25 ms or
+// 256 entries) and alone touches SQLite. Members marked "asks the writer" wait for that thread and
+// belong on an admin thread, not on an event loop. See docs/ledger.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "account/budget.hpp"
+#include "account/key_ring.hpp"
+#include "account/reservation.hpp"
+#include "account/spend.hpp"
+#include "account/verify.hpp"
+#include "turnpike/account.hpp"
+#include "turnpike/clock.hpp"
+#include "turnpike/error.hpp"
+#include "turnpike/exchange.hpp"
+#include "turnpike/ids.hpp"
+#include "turnpike/secret.hpp"
+#include "turnpike/stream.hpp"
+#include "turnpike/usage.hpp"
+
+namespace turnpike::account {
+
+/// Where a reserve entry must be before the request leaves. process: in the operating system;
+/// survives kill -9, a power failure may lose the last 50 ms of intents. disk: fsynced; reserve()
+/// then blocks its thread for one group commit (the writer is woken at once: one fsync, at most 50
+/// ms).
+enum class Intent : std::uint8_t { process, disk };
+
+struct LedgerOptions {
+  std::filesystem::path directory;
+  Intent intent = Intent::process;
+  PressureThresholds pressure;
+  bool allow_anonymous = false;
+  /// Key of the HMAC over client keys. Empty: `pepper` in the directory, made at first start (mode
+  /// 0600).
+  Secret pepper;
+  std::chrono::milliseconds commit_interval{25};
+  std::size_t batch_entries_max = 256;
+  std::size_t records_queued_max =
+      8192;  // decision records waiting for the writer; more are dropped, counted
+  std::int64_t front_segment_bytes =
+      1 << 20;  // a front segment is changed for the other at this size
+  std::int64_t checkpoint_entries = 50'000;  // entries a start must read again, at most (about)
+  std::int64_t output_tokens_floor = 1024;   // least capped maximum worth sending upstream
+};
+
+struct ReserveRequest {
+  const Account* account = nullptr;
+  std::string_view decision_id;
+  int attempt = 1;  // counts from 1 within a request
+  std::string_view provider;
+  std::string_view model;
+  const PriceQuote* quote = nullptr;
+  std::int64_t prompt_tokens_bound = 0;     // upper bound, images included
+  std::int64_t prompt_tokens_estimate = 0;  // what is booked if a stream ends without usage
+  std::int64_t output_tokens_max = 0;       // the client's or the model's, per choice
+  std::int64_t choices = 1;
+  bool client_gave_max = false;
+  bool streaming = false;
+  std::int64_t context_tokens =
+      0;  // the model's window; usage above it is implausible. 0: not known
+};
+
+/// What open() found and did.
+struct Recovery {
+  std::int64_t entries_replayed = 0;  // from the front journal into SQLite
+  std::int64_t torn_bytes = 0;        // unreadable tail of the front journal, dropped
+  std::int64_t attempts_closed = 0;   // open attempts of the dead process, settled as estimates
+  std::chrono::microseconds took{0};
+};
+
+/// For metrics; a consistent copy taken under the mutex.
+struct LedgerFigures {
+  std::int64_t entries = 0;          // last seq
+  std::int64_t entries_durable = 0;  // of those, fsynced in SQLite
+  std::int64_t front_bytes = 0;
+  std::chrono::microseconds lag{0};  // age of the oldest entry that is not durable
+  std::int64_t conflicts = 0;        // second, differing ends: refused
+  std::int64_t overruns = 0;
+  std::int64_t implausible = 0;
+  std::int64_t estimated = 0;
+  std::int64_t refused_exhausted = 0;
+  std::int64_t refused_contended = 0;
+  std::int64_t records_dropped = 0;
+  std::int64_t attempts_open = 0;
+  Credits reserved;  // by open attempts
+  Credits settled;   // since open()
+  bool writable = true;
+};
+
+class Ledger {
+ public:
+  /// Locks the directory (made if missing), replays, and settles what a dead process left open: all
+  /// before it returns. Error codes: `store_locked` (another process has it; exit code 73),
+  /// `store_read_only`, `store_schema`, `store_corrupt`, `store_unavailable`.
+  static Result<std::unique_ptr<Ledger>> open(LedgerOptions options, const Clock& clock,
+                                              Randomness& randomness);
+  /// Everything is fsynced. No Reservation may be left.
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // --- The path of a request.
+
+  /// By headers alone, before the body is read. About 1 us.
+  Result<std::shared_ptr<const Account>> authenticate(const HeaderList& headers) const;
+  /// Early refusal: 402 `budget_exhausted` or `budget_frozen`, 429 `concurrency_exceeded`, 503
+  /// `ledger_unavailable`.
+  Result<Allowance> admit(const Account& account);
+  /// As admit(), for information only.
+  [[nodiscard]] Allowance allowance(const Account& account);
+  /// Holds the upper bound of the attempt's cost in every budget on the path, or in none. Refusals:
+  /// 402 `budget_exhausted`, `request_cost_exceeded`, `budget_frozen`; 429 `budget_contended` (only
+  /// reservations are in the way), `concurrency_exceeded`; 503 `ledger_unavailable`.
+  Result<Reservation> reserve(const ReserveRequest& request);
+  /// Stores the decision record; never blocks.
+  void record(const Exchange& exchange);
+
+  // --- Keys and budgets. Each change is an entry with who and when, in the operating system on
+  // return.
+
+  Result<CreatedKey> create_key(const NewKey& key);
+  Result<void> revoke_key(std::string_view key_id, std::string_view by);
+  [[nodiscard]] std::vector<KeyInfo> keys() const;  // revoked ones too
+  /// No entry is written if nothing would change, so a start may apply its configuration every
+  /// time.
+  Result<void> set_budget(const BudgetSettings& settings);
+  [[nodiscard]] std::vector<BudgetState> budgets() const;
+  /// A new entry that adds `amount` (may be negative) to the windows the named settlement was
+  /// charged to; the old entry stays. Asks the writer.
+  Result<void> correct(std::int64_t entry, Credits amount, std::string_view by,
+                       std::string_view why);
+
+  // --- Questions.
+
+  /// The decision record as JSON text. Asks the writer.
+  [[nodiscard]] std::optional<std::string> decision_json(std::string_view decision_id);
+  /// The newest records, latest first. Asks the writer.
+  [[nodiscard]] std::vector<std::string> recent_decisions(std::size_t count);
+  /// Asks the writer, a slice of the journal at a time.
+  Result<std::vector<SpendRow>> spend(const SpendQuery& query);
+  /// Of the running instance, up to the last entry when the call began. Asks the writer, in slices.
+  Result<VerifyReport> verify();
+
+  /// Returns when everything appended so far is fsynced. False if the store is failing.
+  bool flush();
+  [[nodiscard]] LedgerFigures figures() const;
+  /// False while the store fails; then nothing is admitted and running requests are settled in
+  /// memory until it is back.
+  [[nodiscard]] bool writable() const;
+  [[nodiscard]] const Recovery& recovery() const;
+
+ private:
+  class Impl;
+  explicit Ledger(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace turnpike::account
