@@ -1,0 +1,22 @@
+// What a libcurl result means to the gateway: whose fault, which status, may another candidate be
+// tried.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <string_view>
+
+#include "turnpike/error.hpp"
+#include "upstream/deadlines.hpp"
+
+namespace turnpike::upstream {
+
+/// `detail`: libcurl's own words, used only where they speak of certificates or names, never of
+/// response bytes. `os_errno`: of the failed connect; 0 if unknown.
+Error failure_of(CURLcode code, std::string_view provider, std::string_view detail, long os_errno);
+Error failure_of(Expiry expiry, std::string_view provider, const Timeouts& timeouts);
+/// The upstream answered something that is not a usable HTTP response.
+Error bad_upstream(std::string_view provider, std::string_view fault);
+Error cancelled(std::string_view provider);
+
+}  // namespace turnpike::upstream
