@@ -79,6 +79,7 @@ class Catalog {
   [[nodiscard]] std::uint64_t content_hash() const { return content_hash_; }
 
  private:
+  friend class CatalogLoader;
   struct StringHash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const {
@@ -89,7 +90,6 @@ class Catalog {
 
   void add_name(const std::string& name, std::uint32_t index);
   void index_names();
-  void check_successors(std::vector<Fault>& faults) const;
 
   std::vector<Model> models_;
   std::vector<Provider> providers_;

@@ -73,8 +73,8 @@ class FaultLog {
 
 /// The document's root table; a syntax error is one Fault. `file` names the file in faults.
 std::expected<TomlNode, Fault> parse_toml(std::string_view document, const std::string& file);
-/// Reads and parses; a file that cannot be read is a Fault as well.
-std::expected<TomlNode, Fault> read_toml(const std::filesystem::path& path);
+/// The bytes of a file; one that cannot be read is a Fault.
+std::expected<std::string, Fault> read_file(const std::filesystem::path& path);
 
 /// One table, asked key by key. Wrong types, missing required keys and values out of range become
 /// faults; finish() reports the keys nobody asked for. The node and the log outlive the reader.

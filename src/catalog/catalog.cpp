@@ -1,0 +1,267 @@
+#include "catalog/catalog.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "catalog/endpoint.hpp"
+#include "catalog/provider_file.hpp"
+
+namespace turnpike::catalog {
+namespace {
+
+std::expected<std::vector<std::filesystem::path>, Fault> toml_files(
+    const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::vector<std::filesystem::path> files;
+  for (std::filesystem::directory_iterator it{folder, failure}, end; !failure && it != end;
+       it.increment(failure)) {
+    if (it->path().extension() == ".toml") files.push_back(it->path());
+  }
+  if (failure)
+    return std::unexpected{
+        Fault{folder.generic_string(), 0, 0, failure.message(), Severity::error}};
+  if (files.empty())
+    return std::unexpected{
+        Fault{folder.generic_string(), 0, 0, "holds no *.toml", Severity::error}};
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+Fault fault_at(const ProviderFile& file, TomlPosition at, std::string message) {
+  return {file.file, at.line, at.column, std::move(message), Severity::error};
+}
+
+std::optional<std::string> key_of(const Provider& provider, const LoadOptions& options) {
+  if (provider.key_env.empty() || !options.secret_of) return std::nullopt;
+  auto key = options.secret_of(provider.key_env);
+  if (key && key->empty()) key.reset();
+  return key;
+}
+
+Error retired_error(const Model& model, Instant since) {
+  auto message =
+      fmt::format("model {} is no longer offered (since {})", model.target(), to_rfc3339(since));
+  if (!model.successor.empty()) message += fmt::format("; use {}", model.successor);
+  return client_error("model_retired", std::move(message), "model", 410);
+}
+
+/// When the sale that was going on before `now` ended.
+std::optional<Instant> sale_ended(const Model& model, Instant now) {
+  std::optional<Instant> ended;
+  if (model.retired_at && *model.retired_at <= now) ended = *model.retired_at;
+  for (const auto& interval : model.prices) {  // none ends after the retirement
+    if (interval.until <= now) ended = std::max(ended.value_or(interval.until), interval.until);
+  }
+  return ended;
+}
+
+}  // namespace
+
+/// Gathers the files into one catalog; faults across files are found here.
+class CatalogLoader {
+ public:
+  CatalogLoader(const LoadOptions& options, Catalog& catalog, std::vector<Fault>& faults)
+      : options_(options), catalog_(catalog), faults_(faults) {}
+
+  void load(const std::filesystem::path& folder) {
+    const auto rate = parse_decimal(options_.credits_per_usd);
+    if (!rate || rate->mantissa <= 0)
+      faults_.push_back({"credits_per_usd", 0, 0, "must be a positive decimal", Severity::error});
+    const auto paths = toml_files(folder);
+    if (!paths) {
+      faults_.push_back(paths.error());
+      return;
+    }
+    for (const auto& path : *paths)
+      files_.push_back(read_provider_file(path, rate.value_or(Decimal{1, 0})));
+    for (auto& file : files_) {
+      faults_.insert(faults_.end(), file.faults.begin(), file.faults.end());
+      catalog_.content_hash_ = catalog_.content_hash_ * 31 + file.content_hash;
+      if (file.provider) add_provider(file);
+    }
+    for (auto& file : files_) {
+      for (auto& entry : file.models) add_model(file, entry);
+    }
+    catalog_.index_names();
+    for (const auto& file : files_) check_successors(file);
+  }
+
+ private:
+  void add_provider(const ProviderFile& file) {
+    Provider provider = *file.provider;
+    if (catalog_.provider(provider.id) != nullptr) {
+      faults_.push_back(fault_at(file, file.provider_at,
+                                 fmt::format("provider \"{}\" is described twice", provider.id)));
+      return;
+    }
+    const auto override_url = options_.base_url_overrides.find(provider.id);
+    const bool overridden = override_url != options_.base_url_overrides.end();
+    provider.base_url = overridden ? override_url->second : file.endpoint.base_url;
+    const auto wrong = base_url_fault(
+        provider.base_url, options_.insecure_http_allowed || file.endpoint.insecure_http);
+    if (wrong && !file.endpoint.base_url.empty())
+      faults_.push_back(
+          fault_at(file, file.endpoint.base_url_at, fmt::format("[provider]: {}", *wrong)));
+    const auto key = key_of(provider, options_);
+    provider.key_missing = !key && !provider.key_env.empty() && options_.secret_of != nullptr;
+    catalog_.endpoints_.push_back(
+        make_endpoint(provider.id, file.endpoint, provider.base_url, key));
+    catalog_.providers_.push_back(std::move(provider));
+  }
+
+  void add_model(const ProviderFile& file, ModelEntry& entry) {
+    Model& model = entry.model;
+    const auto* provider = catalog_.provider(model.provider);
+    if (provider == nullptr) {
+      std::vector<std::string> known;
+      for (const auto& p : catalog_.providers_) known.push_back(p.id);
+      if (!model.provider.empty())
+        faults_.push_back(
+            fault_at(file, entry.provider_at,
+                     fmt::format("model \"{}\" names provider \"{}\", not in providers/{}",
+                                 model.id, model.provider, nearest_hint(model.provider, known))));
+      return;
+    }
+    const bool twice =
+        std::any_of(catalog_.models_.begin(), catalog_.models_.end(), [&](const Model& other) {
+          return other.provider == model.provider && other.id == model.id;
+        });
+    if (twice)
+      faults_.push_back(
+          fault_at(file, entry.at, fmt::format("model {} is described twice", model.target())));
+    model.provider_index = static_cast<std::uint32_t>(provider - catalog_.providers_.data());
+    model.dialect = provider->dialect;
+    model.cancel_stops_billing =
+        entry.cancel_stops_billing.value_or(provider->cancel_stops_billing);
+    model.data_tags.insert(model.data_tags.end(), provider->data_tags.begin(),
+                           provider->data_tags.end());
+    catalog_.models_.push_back(std::move(model));
+    placed_.emplace_back(&file, &entry, catalog_.models_.size() - 1);
+  }
+
+  void check_successors(const ProviderFile& file) {
+    for (const auto& [owner, entry, index] : placed_) {
+      const auto& model = catalog_.models_[index];
+      if (owner != &file || model.successor.empty()) continue;
+      const auto* successor = catalog_.find(model.successor);
+      if (successor == nullptr)
+        faults_.push_back(fault_at(
+            file, entry->successor_at,
+            fmt::format("model \"{}\": successor \"{}\" is not in providers/{}", model.id,
+                        model.successor, nearest_hint(model.successor, catalog_.names()))));
+      if (successor == &model)
+        faults_.push_back(fault_at(file, entry->successor_at,
+                                   fmt::format("model \"{}\" succeeds itself", model.id)));
+    }
+  }
+
+  struct Placed {
+    const ProviderFile* file;
+    const ModelEntry* entry;
+    std::size_t index;
+  };
+
+  const LoadOptions& options_;
+  Catalog& catalog_;
+  std::vector<Fault>& faults_;
+  std::vector<ProviderFile> files_;
+  std::vector<Placed> placed_;
+};
+
+std::expected<Catalog, std::vector<Fault>> Catalog::load(const std::filesystem::path& providers_dir,
+                                                         const LoadOptions& options) {
+  Catalog catalog;
+  std::vector<Fault> faults;
+  CatalogLoader{options, catalog, faults}.load(providers_dir);
+  if (has_errors(faults)) return std::unexpected{std::move(faults)};
+  catalog.warnings_ = std::move(faults);
+  return catalog;
+}
+
+void Catalog::add_name(const std::string& name, std::uint32_t index) {
+  const auto [place, fresh] = by_name_.emplace(name, index);
+  if (!fresh && place->second != index) place->second = ambiguous;
+}
+
+// A full target is unique; a bare id or an alias may belong to several providers and is then no
+// name at all.
+void Catalog::index_names() {
+  for (std::uint32_t i = 0; i < models_.size(); ++i) {
+    const auto& model = models_[i];
+    by_name_.insert_or_assign(model.target(), i);
+    add_name(model.id, i);
+    for (const auto& alias : model.aliases) {
+      add_name(alias, i);
+      by_name_.emplace(model.provider + "/" + alias, i);
+    }
+  }
+}
+
+const Model* Catalog::find(std::string_view target) const {
+  const auto found = by_name_.find(target);
+  return found == by_name_.end() || found->second == ambiguous ? nullptr : &models_[found->second];
+}
+
+const Provider* Catalog::provider(std::string_view id) const {
+  for (const auto& provider : providers_) {
+    if (provider.id == id) return &provider;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const Endpoint> Catalog::endpoint(std::string_view provider) const {
+  for (std::size_t i = 0; i < providers_.size(); ++i) {
+    if (providers_[i].id == provider) return endpoints_[i];
+  }
+  return nullptr;
+}
+
+std::optional<Error> Catalog::unusable(const Model& model, Instant now) const {
+  if (interval_at(model.prices, now) != nullptr) return std::nullopt;
+  if (const auto ended = sale_ended(model, now)) return retired_error(model, *ended);
+  auto message =
+      fmt::format("model {} has no price on {}", model.target(), to_rfc3339(now).substr(0, 10));
+  if (!model.prices.empty())
+    message += fmt::format("; it is offered from {}", to_rfc3339(model.prices.front().from));
+  return client_error("no_price", std::move(message), "model");
+}
+
+Result<Candidate> Catalog::candidate(const Model& model, Instant now,
+                                     std::chrono::seconds horizon) const {
+  auto quote = quote_at(model.prices, now, horizon);
+  if (!quote) return std::unexpected{*unusable(model, now)};
+  Candidate candidate;
+  candidate.provider = model.provider;
+  candidate.model = model.id;
+  candidate.family = model.family;
+  candidate.dialect = model.dialect;
+  candidate.context_tokens = model.context_tokens;
+  candidate.output_tokens_max = model.output_tokens_max;
+  candidate.tokens_per_image_max = model.tokens_per_image_max;
+  candidate.thinking = model.thinking;
+  candidate.efforts = model.efforts;
+  candidate.thinking_budget_min = model.thinking_budget_min;
+  candidate.thinking_budget_max = model.thinking_budget_max;
+  candidate.quirks = model.quirks;
+  candidate.quote = std::move(*quote);
+  candidate.cancel_stops_billing = model.cancel_stops_billing;
+  return candidate;
+}
+
+std::optional<Instant> Catalog::next_price_change(const Model& model, Instant now) const {
+  return next_change(model.prices, now);
+}
+
+std::vector<std::string> Catalog::names() const {
+  std::vector<std::string> names;
+  names.reserve(by_name_.size());
+  for (const auto& [name, index] : by_name_) {
+    if (index != ambiguous) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace turnpike::catalog

@@ -1,0 +1,80 @@
+#include "catalog/endpoint.hpp"
+
+#include <algorithm>
+
+#include "turnpike/upstream.hpp"
+
+namespace turnpike::catalog {
+namespace {
+
+bool all_digits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+/// Names that the resolver cannot send elsewhere: literal loopback addresses and "localhost".
+bool is_loopback(std::string_view host) {
+  if (host == "localhost" || host == "[::1]") return true;
+  return host.starts_with("127.") &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+struct Authority {
+  std::string_view host;
+  bool well_formed = false;
+};
+
+Authority split_authority(std::string_view authority) {
+  const auto bracket = authority.starts_with('[') ? authority.find(']') : std::string_view::npos;
+  const auto colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  const auto host = authority.substr(0, colon);
+  const bool port_ok = colon == std::string_view::npos || all_digits(authority.substr(colon + 1));
+  const bool host_ok =
+      !host.empty() && host != "[]" && authority.find('@') == std::string_view::npos;
+  return {host, port_ok && host_ok};
+}
+
+}  // namespace
+
+std::optional<std::string> base_url_fault(std::string_view url, bool insecure_http_allowed) {
+  const bool secure = url.starts_with("https://");
+  if (!secure && !url.starts_with("http://"))
+    return "base_url must begin with https:// (or http:// to loopback)";
+  const bool plain_bytes =
+      std::all_of(url.begin(), url.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (!plain_bytes || url.find_first_of("?#\\") != std::string_view::npos)
+    return "base_url must not hold blanks, a query or a fragment";
+  const auto rest = url.substr(secure ? 8 : 7);
+  const auto authority = split_authority(rest.substr(0, rest.find('/')));
+  if (!authority.well_formed)
+    return "base_url must be scheme://host[:port][/path], without user name";
+  if (!secure && !is_loopback(authority.host) && !insecure_http_allowed)
+    return "base_url is plain http to another machine; use https, or set insecure_http = true";
+  return std::nullopt;
+}
+
+std::shared_ptr<const Endpoint> make_endpoint(const std::string& provider, const EndpointSpec& spec,
+                                              std::string_view base_url,
+                                              const std::optional<std::string>& key) {
+  auto endpoint = std::make_shared<Endpoint>();
+  endpoint->provider = provider;
+  while (base_url.ends_with('/')) base_url.remove_suffix(1);
+  endpoint->base_url = base_url;
+  endpoint->headers = spec.headers;
+  if (spec.auth == "bearer") {
+    endpoint->auth_header = "Authorization";
+    endpoint->auth_prefix = "Bearer ";
+  } else if (spec.auth != "none") {
+    endpoint->auth_header = spec.auth;
+  }
+  if (key) endpoint->key = Secret{*key};
+  endpoint->ca_file = spec.ca_file;
+  endpoint->version = spec.http2 ? HttpVersion::http2 : HttpVersion::http1;
+  auto& timeouts = endpoint->timeouts;
+  timeouts.connect = spec.connect.value_or(timeouts.connect);
+  timeouts.response_head = spec.response_head.value_or(timeouts.response_head);
+  timeouts.idle = spec.idle.value_or(timeouts.idle);
+  timeouts.total = spec.total.value_or(timeouts.total);
+  return endpoint;
+}
+
+}  // namespace turnpike::catalog

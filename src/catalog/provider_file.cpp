@@ -1,0 +1,148 @@
+#include "catalog/provider_file.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace turnpike::catalog {
+namespace {
+
+constexpr std::int64_t timeout_ms_max = 3'600'000;
+
+std::uint64_t fnv1a(std::string_view bytes) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  return hash;
+}
+
+std::optional<std::chrono::milliseconds> read_timeout(TableReader& table, std::string_view key) {
+  const auto value = table.integer(key, 1, timeout_ms_max);
+  if (!value) return std::nullopt;
+  return std::chrono::milliseconds{*value};
+}
+
+/// A header that could end the head early, or carry a credential that belongs into key_env, is
+/// refused.
+bool acceptable_header(std::string_view name, std::string_view value) {
+  static constexpr std::string_view token = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz";
+  static constexpr std::array<std::string_view, 6> reserved{"authorization",     "x-api-key",
+                                                            "x-goog-api-key",    "host",
+                                                            "transfer-encoding", "content-length"};
+  const bool known_bytes = !name.empty() && name.find_first_not_of(token) == std::string_view::npos;
+  const bool harmless = std::none_of(value.begin(), value.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) == 0x7f;
+  });
+  return known_bytes && harmless &&
+         std::find(reserved.begin(), reserved.end(), name) == reserved.end();
+}
+
+void read_headers(TableReader& provider, EndpointSpec& endpoint) {
+  const auto* headers = provider.table("headers");
+  if (headers == nullptr) return;
+  for (const auto& entry : headers->entries) {
+    if (entry.value.kind != TomlKind::string || !acceptable_header(entry.key, entry.value.text)) {
+      provider.faults().error(
+          entry.at, fmt::format("{}: header \"{}\" needs a lower-case name, a plain string and no "
+                                "credential (use key_env)",
+                                provider.what(), entry.key));
+      continue;
+    }
+    endpoint.headers.emplace_back(entry.key, entry.value.text);
+  }
+}
+
+void read_timeouts(TableReader& provider, EndpointSpec& endpoint) {
+  const auto* node = provider.table("timeouts");
+  if (node == nullptr) return;
+  TableReader table{*node, "[provider] timeouts", provider.faults()};
+  endpoint.connect = read_timeout(table, "connect_ms");
+  endpoint.response_head = read_timeout(table, "response_head_ms");
+  endpoint.idle = read_timeout(table, "idle_ms");
+  endpoint.total = read_timeout(table, "total_ms");
+  table.finish();
+}
+
+void read_provider(const TomlNode& node, ProviderFile& out, FaultLog& faults) {
+  static const std::array<std::string, 4> auths{"bearer", "x-api-key", "x-goog-api-key", "none"};
+  static const std::array<std::string, 2> versions{"1.1", "2"};
+  TableReader table{node, "[provider]", faults};
+  Provider provider;
+  provider.id = table.required_string("id");
+  if (provider.id.find('/') != std::string::npos || provider.id.find('*') != std::string::npos)
+    faults.error(table.at("id"), "[provider]: \"id\" must not contain '/' or '*'");
+  const auto dialect = table.required_string("dialect");
+  if (const auto parsed = parse_dialect(dialect)) {
+    provider.dialect = *parsed;
+  } else if (!dialect.empty()) {
+    faults.error(table.at("dialect"),
+                 fmt::format("[provider]: unknown dialect \"{}\"; known: openai-chat, "
+                             "openai-responses, anthropic-messages, gemini-generate",
+                             dialect));
+  }
+  out.endpoint.base_url = table.required_string("base_url");
+  out.endpoint.base_url_at = table.at("base_url");
+  provider.key_env = table.string("key_env").value_or("");
+  out.endpoint.auth =
+      table.word("auth", auths).value_or(provider.key_env.empty() ? "none" : "bearer");
+  out.endpoint.http2 = table.word("http_version", versions).value_or("1.1") == "2";
+  out.endpoint.insecure_http = table.boolean("insecure_http").value_or(false);
+  out.endpoint.ca_file = table.string("ca_file").value_or("");
+  provider.cancel_stops_billing = table.boolean("cancel_stops_billing").value_or(true);
+  provider.data_tags = table.strings("data");
+  read_headers(table, out.endpoint);
+  read_timeouts(table, out.endpoint);
+  table.finish();
+  out.provider_at = node.at;
+  out.provider = std::move(provider);
+}
+
+Holidays read_holidays(const TomlNode* node, FaultLog& faults) {
+  Holidays holidays;
+  if (node == nullptr) return holidays;
+  for (const auto& entry : node->entries) {
+    auto& days = holidays[entry.key];
+    for (const auto& item : entry.value.items) {
+      if (item.kind == TomlKind::instant) {
+        days.push_back(std::chrono::floor<std::chrono::days>(item.instant));
+      } else {
+        faults.error(item.at, fmt::format("[holidays]: \"{}\" must hold dates, not {}", entry.key,
+                                          to_string(item.kind)));
+      }
+    }
+    if (days.empty())
+      faults.error(entry.at,
+                   fmt::format("[holidays]: \"{}\" must be an array of dates", entry.key));
+  }
+  return holidays;
+}
+
+}  // namespace
+
+ProviderFile read_provider_file(const std::filesystem::path& path, Decimal credits_per_usd) {
+  ProviderFile out;
+  out.file = path.generic_string();
+  FaultLog faults{out.file};
+  auto document = read_file(path);
+  if (!document) {
+    out.faults.push_back(document.error());
+    return out;
+  }
+  out.content_hash = fnv1a(*document);
+  const auto root = parse_toml(*document, out.file);
+  if (!root) {
+    out.faults.push_back(root.error());
+    return out;
+  }
+  TableReader table{*root, "file", faults};
+  if (const auto* provider = table.table("provider")) read_provider(*provider, out, faults);
+  const auto holidays = read_holidays(table.table("holidays"), faults);
+  const std::string own = out.provider ? out.provider->id : "";
+  for (const auto* model : table.tables("model"))
+    out.models.push_back(read_model(*model, own, holidays, credits_per_usd, faults));
+  table.finish();
+  out.faults = faults.take();
+  return out;
+}
+
+}  // namespace turnpike::catalog

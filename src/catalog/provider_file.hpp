@@ -1,0 +1,69 @@
+// One file of providers/, read strictly. docs/providers.md describes the format key by key.
+//   file := [provider]? [holidays]? [[model]]*
+// A model without `provider` belongs to the file's own provider.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "catalog/fault.hpp"
+#include "catalog/model.hpp"
+#include "catalog/toml_reader.hpp"
+
+namespace turnpike::catalog {
+
+/// How to reach a provider, before overrides and keys; becomes a turnpike::Endpoint.
+struct EndpointSpec {
+  std::string base_url;
+  TomlPosition base_url_at;
+  bool insecure_http = false;
+  std::string auth;  // "bearer", "x-api-key", "x-goog-api-key", "none"
+  std::vector<std::pair<std::string, std::string>> headers;
+  bool http2 = false;
+  std::optional<std::chrono::milliseconds> connect;
+  std::optional<std::chrono::milliseconds> response_head;
+  std::optional<std::chrono::milliseconds> idle;
+  std::optional<std::chrono::milliseconds> total;
+  std::string ca_file;
+};
+
+struct ModelEntry {
+  Model model;
+  std::optional<bool> cancel_stops_billing;  // absent: the provider's
+  TomlPosition at;
+  TomlPosition provider_at;
+  TomlPosition successor_at;
+};
+
+struct ProviderFile {
+  std::string file;
+  std::optional<Provider> provider;
+  TomlPosition provider_at;
+  EndpointSpec endpoint;
+  std::vector<ModelEntry> models;
+  std::vector<Fault> faults;
+  std::uint64_t content_hash = 0;
+};
+
+using Holidays = std::map<std::string, std::vector<std::chrono::sys_days>, std::less<>>;
+
+ProviderFile read_provider_file(const std::filesystem::path& path, Decimal credits_per_usd);
+
+/// One [[model]]; `own_provider` is the file's, or empty.
+ModelEntry read_model(const TomlNode& table, const std::string& own_provider,
+                      const Holidays& holidays, Decimal credits_per_usd, FaultLog& faults);
+
+/// The `price` entries of a model: sorted, ends filled in, ids given, overlaps and retirement
+/// checked.
+PriceSchedule read_prices(TableReader& model, const Model& described, const Holidays& holidays,
+                          Decimal credits_per_usd);
+
+/// Rates in a table, and the tiers below it.
+RateTable read_rate_table(TableReader& table, Decimal credits_per_usd);
+
+}  // namespace turnpike::catalog
