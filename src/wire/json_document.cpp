@@ -66,27 +66,6 @@ bool is_escaped(std::string_view text, std::size_t at) {
   return (at - before) % 2 == 1;
 }
 
-/// Works on unchecked bytes: outside strings a backslash is a fault that the parser reports.
-std::uint32_t repair_surrogates(std::string& body) {
-  std::uint32_t repaired = 0;
-  std::size_t at = find_unicode_escape(body, 0);
-  while (at < body.size()) {
-    std::size_t length = 2;
-    const int unit = is_escaped(body, at) ? -1 : unit_at(body, at);
-    if (unit >= 0) {
-      length = 6;
-      if (is_high(unit) && is_low(unit_at(body, at + 6))) {
-        length = 12;
-      } else if (is_high(unit) || is_low(unit)) {
-        body.replace(at, 6, "\\ufffd");
-        ++repaired;
-      }
-    }
-    at = find_unicode_escape(body, at + length);
-  }
-  return repaired;
-}
-
 Error fault_error(const JsonFault& fault) {
   return client_error(std::string{fault.code},
                       fmt::format("The request body is not acceptable JSON at byte {}: {}.", fault.byte, fault.what));
@@ -122,10 +101,31 @@ simdjson::error_code parse_into(simdjson::dom::parser& parser, std::size_t depth
 
 }  // namespace
 
+/// Outside strings a backslash is a fault that the parser reports.
+std::uint32_t repair_surrogate_escapes(std::string& text) {
+  std::uint32_t repaired = 0;
+  std::size_t at = find_unicode_escape(text, 0);
+  while (at < text.size()) {
+    std::size_t length = 2;
+    const int unit = is_escaped(text, at) ? -1 : unit_at(text, at);
+    if (unit >= 0) {
+      length = 6;
+      if (is_high(unit) && is_low(unit_at(text, at + 6))) {
+        length = 12;
+      } else if (is_high(unit) || is_low(unit)) {
+        text.replace(at, 6, "\\ufffd");
+        ++repaired;
+      }
+    }
+    at = find_unicode_escape(text, at + length);
+  }
+  return repaired;
+}
+
 Result<JsonDocument> JsonDocument::parse(std::string& body) {
   if (body.empty()) return std::unexpected{fault_error({"empty_body", 0, "there is no JSON document"})};
   body.reserve(body.size() + json_slack);
-  const auto repaired = repair_surrogates(body);
+  const auto repaired = repair_surrogate_escapes(body);
   std::shared_ptr<simdjson::dom::parser> own;
   if (body.size() > own_parser_above) own = std::make_shared<simdjson::dom::parser>();
   auto& parser = own ? *own : thread_parser();

@@ -43,6 +43,9 @@ class JsonDocument {
   std::shared_ptr<simdjson::dom::parser> own_parser_;  // only behind large bodies
 };
 
+/// Writes "\ufffd" over every lone surrogate escape of not yet checked JSON text, in place; how many there were.
+std::uint32_t repair_surrogate_escapes(std::string& text);
+
 /// Where a top-level member stands in the original bytes.
 struct MemberSpan {
   std::string_view key;    // between the quotes, escapes left as they are
