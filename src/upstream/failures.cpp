@@ -70,12 +70,15 @@ Error failure_of(CURLcode code, std::string_view provider, std::string_view deta
                     fmt::format("no connection to provider '{}' within its connect time-out; check "
                                 "base_url and the network",
                                 provider));
-    case Kind::tls:
+    case Kind::tls: {
+      // About a CA file that cannot be read libcurl only says that a callback of ours failed.
+      const bool own_words = detail.empty() || code == CURLE_SSL_CACERT_BADFILE;
       return failed(
           502, "tls_failed",
           fmt::format("no secure connection to provider '{}' ({}); check its certificate, "
                       "or ca_file in the provider file",
-                      provider, detail.empty() ? curl_easy_strerror(code) : detail));
+                      provider, own_words ? curl_easy_strerror(code) : detail));
+    }
     case Kind::closed:
       return failed(502, "upstream_closed",
                     fmt::format("provider '{}' closed the connection before its answer was "

@@ -1,0 +1,176 @@
+// Keep-alive, the one permitted repetition, and what must not come from the process's surroundings.
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "upstream/rig.hpp"
+
+using namespace turnpike;
+using namespace turnpike::test;
+
+namespace {
+
+const std::string keylog_file =
+    (std::filesystem::temp_directory_path() / ("turnpike-keylog-" + std::to_string(::getpid())))
+        .string();
+
+// Set before libcurl is initialised, as if the operator's shell had exported them.
+const bool surroundings_set = [] {
+  for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
+    ::setenv(name, "http://127.0.0.1:9", 1);
+  }
+  ::setenv("SSLKEYLOGFILE", keylog_file.c_str(), 1);
+  return true;
+}();
+
+}  // namespace
+
+TEST_CASE("sequential calls share one connection, plain and TLS") {
+  const TestCertificate certificate{"IP:127.0.0.1"};
+  const bool tls = GENERATE(false, true);
+  RawServer server{[](RawConnection& connection) {
+                     while (connection.read_request()) connection.write(ok_response("{}"));
+                   },
+                   tls ? &certificate : nullptr};
+  Rig rig;
+  auto endpoint = rig.endpoint(server.url());
+  endpoint->ca_file = certificate.certificate_file();
+  for (int i = 0; i < 50; ++i) REQUIRE(rig.fetch(rig.request(endpoint))->error().empty());
+  CHECK(server.accepted() == 1);
+}
+
+TEST_CASE("connections of a burst stay open for the next burst") {
+  RawServer server{[](RawConnection& connection) {
+    while (connection.read_request()) connection.write(ok_response("{}"));
+  }};
+  Rig rig;
+  const auto endpoint = rig.endpoint(server.url());
+  for (int burst = 0; burst < 3; ++burst) {
+    std::vector<std::unique_ptr<Exchanged>> calls;
+    for (int i = 0; i < 100; ++i) calls.push_back(rig.start(rig.request(endpoint)));
+    REQUIRE(rig.run_until([&] { return rig.upstream.active() == 0; }));
+    rig.run_for(5ms);
+    for (const auto& call : calls) REQUIRE(call->error().empty());
+  }
+  CHECK(server.accepted() == 100);
+}
+
+TEST_CASE(
+    "a kept connection that the upstream closes as a request is sent costs no error and no second "
+    "answer") {
+  // The upstream waits for the first byte of the second request on a connection and then closes it
+  // unread: RST or FIN.
+  const bool reset = GENERATE(true, false);
+  const std::size_t body_bytes = GENERATE(20U, 200'000U);
+  INFO((reset ? "RST, " : "FIN, ") << body_bytes << " bytes");
+  std::atomic<int> answered = 0;
+  RawServer server{[&](RawConnection& connection) {
+    if (!connection.read_request()) return;
+    ++answered;
+    connection.write(ok_response("{}"));
+    if (!connection.wait_readable()) return;
+    if (reset) connection.reset();
+  }};
+  Rig rig;
+  const auto endpoint = rig.endpoint(server.url());
+  const int rounds = 250;
+  for (int i = 0; i < rounds; ++i) {
+    const auto exchanged = rig.fetch(rig.request(endpoint, std::string(body_bytes, 'x')));
+    INFO("round " << i);
+    REQUIRE(exchanged->error().empty());
+    REQUIRE(exchanged->transfer->fully_sent());
+  }
+  CHECK(answered == rounds);
+  CHECK(server.accepted() == rounds);
+}
+
+TEST_CASE("a request is repeated once, on a new connection, though several kept ones are dying") {
+  std::atomic<bool> dying = false;
+  std::atomic<int> seen_dying = 0;
+  RawServer server{[&](RawConnection& connection) {
+    while (connection.read_request()) {
+      if (dying && connection.number() < 8) {
+        ++seen_dying;
+        return;  // read whole, closed without an answer
+      }
+      connection.write(ok_response("{}"));
+    }
+  }};
+  Rig rig;
+  const auto endpoint = rig.endpoint(server.url());
+  std::vector<std::unique_ptr<Exchanged>> calls;
+  for (int i = 0; i < 8; ++i) calls.push_back(rig.start(rig.request(endpoint)));
+  REQUIRE(rig.run_until([&] { return rig.upstream.active() == 0; }));
+  REQUIRE(server.accepted() == 8);
+  dying = true;
+  CHECK(rig.fetch(rig.request(endpoint))->error().empty());
+  CHECK(seen_dying == 1);
+  CHECK(server.accepted() == 9);
+}
+
+TEST_CASE("a repetition that dies too is an error, and is not repeated again") {
+  std::atomic<int> requests = 0;
+  RawServer server{[&](RawConnection& connection) {
+    while (connection.read_request()) {
+      if (++requests > 1) return;
+      connection.write(ok_response("{}"));
+    }
+  }};
+  Rig rig;
+  const auto endpoint = rig.endpoint(server.url());
+  CHECK(rig.fetch(rig.request(endpoint))->error().empty());
+  CHECK(rig.fetch(rig.request(endpoint))->error() == "upstream_closed");
+  CHECK(requests == 3);
+}
+
+TEST_CASE("a kept connection that was closed long ago is not used") {
+  RawServer server{[](RawConnection& connection) {
+    if (connection.read_request()) connection.write(ok_response("{}"));
+  }};
+  Rig rig;
+  const auto endpoint = rig.endpoint(server.url());
+  for (int i = 0; i < 3; ++i) {
+    CHECK(rig.fetch(rig.request(endpoint))->error().empty());
+    rig.run_for(20ms);
+  }
+  CHECK(server.accepted() == 3);
+}
+
+TEST_CASE("proxies and TLS key logs of the environment are ignored") {
+  REQUIRE(surroundings_set);
+  const TestCertificate certificate{"IP:127.0.0.1"};
+  const bool tls = GENERATE(false, true);
+  RawServer server{[](RawConnection& connection) {
+                     while (connection.read_request()) connection.write(ok_response("{}"));
+                   },
+                   tls ? &certificate : nullptr};
+  Rig rig;
+  auto endpoint = rig.endpoint(server.url());
+  endpoint->ca_file = certificate.certificate_file();
+  CHECK(rig.fetch(rig.request(endpoint))->error().empty());
+  CHECK(server.accepted() == 1);
+  std::ifstream keylog{keylog_file};
+  const std::string keys{std::istreambuf_iterator<char>{keylog}, {}};
+  CHECK(keys.empty());
+  std::filesystem::remove(keylog_file);
+}
+
+TEST_CASE("pools that nobody has used for two minutes are closed") {
+  std::atomic<int> open = 0;
+  RawServer server{[&](RawConnection& connection) {
+    ++open;
+    while (connection.read_request()) connection.write(ok_response("{}"));
+    --open;
+  }};
+  Rig rig;
+  CHECK(rig.fetch(server.url())->error().empty());
+  rig.upstream.on_tick(rig.clock.monotonic() + 60s);
+  rig.run_for(20ms);
+  CHECK(open == 1);
+  rig.upstream.on_tick(rig.clock.monotonic() + 121s);
+  CHECK(rig.run_until([&] { return open == 0; }, 1s));
+  CHECK(rig.fetch(server.url())->error().empty());
+}
