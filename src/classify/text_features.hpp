@@ -25,38 +25,38 @@ inline constexpr std::size_t ngrams_max = 2 * 4096;
 inline constexpr std::int32_t feature_one = 256;
 
 enum class TextFeature : std::uint8_t {
-  length,            // log2 of 1 + words
-  length_squared,    // the same, squared, over 8
-  short_question,    // 1 below 12 words, falling to 0 at 24
-  word_length,       // mean letters of a word
-  long_words,        // share of words with 10 letters or more
-  rare_shape_words,  // share of words with digits inside, underscores or inner capitals-like joints
-                     // (a_b, c1)
-  variety,           // different words over words, by a 2048-bit sketch
-  sentences,         // log2 of 1 + sentence ends
-  sentence_length,   // log2 of words per sentence
-  commas,            // per sentence
-  questions,         // log2 of 1 + question marks
-  numbers,           // log2 of 1 + numbers
-  number_share,      // numbers per word
-  number_digits,     // mean digits of a number
-  decimals,          // log2 of 1 + numbers with a fraction
-  math_symbols,      // log2 of 1 + $ ^ = + < > | % and such
-  math_share,        // the same per word
-  latex_commands,    // log2 of 1 + \word
-  code_marks,        // log2 of 1 + { } ; _ ( ) [ ] pairs that code has
-  code_share,        // the same per word
-  paths,             // log2 of 1 + words joined by '/' or '.' to the next without a blank
-  quotes,            // log2 of 1 + quotation marks
-  negations,         // log2 of 1 + not, except, never ...
-  conditions,        // log2 of 1 + if, when, unless, suppose ...
-  quantities,        // log2 of 1 + how many, maximum, total, probability ...
-  reasons,           // log2 of 1 + why, explain, because ...
-  lookups,           // log2 of 1 + who, where, which, name ...
-  heavy_verbs,       // log2 of 1 + prove, design, diagnose ...
-  light_verbs,       // log2 of 1 + list, rename, show, summarise ...
-  hard_matters,      // log2 of 1 + deadlock, consistency, migration ...
-  other_script,      // share of letters outside ASCII
+  length,           // log2 of 1 + words
+  length_squared,   // the same, squared, over 8
+  short_question,   // 1 below 12 words, falling to 0 at 24
+  word_length,      // mean letters of a word
+  long_words,       // share of words with 10 letters or more
+  identifiers,      // log2 of 1 + words with digits or underscores inside
+                    // (a_b, c1)
+  variety,          // different words over words, by a 2048-bit sketch
+  sentences,        // log2 of 1 + sentence ends
+  sentence_length,  // log2 of words per sentence
+  commas,           // per sentence
+  questions,        // log2 of 1 + question marks
+  numbers,          // log2 of 1 + numbers
+  number_share,     // numbers per word
+  number_digits,    // mean digits of a number
+  decimals,         // log2 of 1 + numbers with a fraction
+  math_symbols,     // log2 of 1 + $ ^ = + < > | % and such
+  math_share,       // the same per word
+  latex_commands,   // log2 of 1 + \word
+  code_marks,       // log2 of 1 + { } ; _ ( ) [ ] pairs that code has
+  code_share,       // the same per word
+  paths,            // log2 of 1 + words joined by '/' or '.' to the next without a blank
+  quotes,           // log2 of 1 + quotation marks
+  negations,        // log2 of 1 + not, except, never ...
+  conditions,       // log2 of 1 + if, when, unless, suppose ...
+  quantities,       // log2 of 1 + how many, maximum, total, probability ...
+  reasons,          // log2 of 1 + why, explain, because ...
+  lookups,          // log2 of 1 + who, where, which, name ...
+  heavy_verbs,      // log2 of 1 + prove, design, diagnose ...
+  light_verbs,      // log2 of 1 + list, rename, show, summarise ...
+  hard_matters,     // log2 of 1 + deadlock, consistency, migration ...
+  other_script,     // share of letters outside ASCII
   count_,
 };
 inline constexpr std::size_t text_feature_count = static_cast<std::size_t>(TextFeature::count_);

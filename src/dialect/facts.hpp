@@ -18,6 +18,8 @@ namespace turnpike::dialect {
 /// unsupported_dialect. Assumes a document that passed the request rules, yet tolerates null
 /// everywhere; a field that is read here and has the wrong type is 400 wrong_type with its JSON
 /// path. `head` gives the session and step headers.
+/// body_bytes is the Content-Length, or text_bytes without one: a caller that knows the body's size
+/// sets it.
 Result<RequestFacts> read_facts(Dialect client, const wire::JsonDocument& document,
                                 const RequestHead& head);
 

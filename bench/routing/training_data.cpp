@@ -1,0 +1,83 @@
+#include "training_data.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <string_view>
+
+#include "dialect/facts.hpp"
+#include "wire/json_document.hpp"
+
+namespace turnpike::routing {
+namespace {
+
+[[noreturn]] void give_up(const std::filesystem::path& file, std::string_view why) {
+  std::cerr << file.string() << ": " << why << '\n';
+  std::exit(2);
+}
+
+/// The same text that a request's question would be, and its features.
+void scan_into(Example& example, std::string_view text) {
+  static std::array<std::uint32_t, classify::ngrams_max> buckets;
+  example.facts = dialect::facts_of_text(text);
+  example.scan = classify::scan_text(example.facts.question, buckets);
+  example.ngrams.assign(buckets.begin(), buckets.begin() + example.scan.ngrams);
+}
+
+template <typename Read>
+std::vector<Example> read_lines(const std::filesystem::path& file, Read read) {
+  std::ifstream in{file};
+  if (!in) give_up(file, "cannot be read");
+  std::vector<Example> examples;
+  std::string line;
+  while (std::getline(in, line)) {
+    line.reserve(line.size() + wire::json_slack);
+    const auto document = wire::JsonDocument::parse(line);
+    if (!document) give_up(file, document.error().message);
+    Example example;
+    read(document->root(), example);
+    examples.push_back(std::move(example));
+  }
+  return examples;
+}
+
+}  // namespace
+
+std::vector<Example> read_outcomes(const std::filesystem::path& file) {
+  return read_lines(file, [](const simdjson::dom::element& row, Example& example) {
+    example.source = std::string{std::string_view{row["src"]}};
+    for (const auto& [model, outcome] : simdjson::dom::object{row["y"]}) {
+      double value = 0;
+      if (outcome.get(value) == simdjson::SUCCESS)
+        example.outcomes.emplace_back(std::string{model}, value);
+    }
+    scan_into(example, std::string_view{row["text"]});
+  });
+}
+
+std::vector<Example> read_tiers(const std::filesystem::path& file) {
+  return read_lines(file, [](const simdjson::dom::element& row, Example& example) {
+    const std::string_view tier{row["tier"]};
+    example.source = "tiers";
+    example.target = tier == "SIMPLE"    ? 0.15
+                     : tier == "MEDIUM"  ? 0.4
+                     : tier == "COMPLEX" ? 0.7
+                                         : 0.85;
+    scan_into(example, std::string_view{row["text"]});
+  });
+}
+
+Halves halves_of(const Example& example) {
+  const std::size_t count = example.outcomes.size();
+  const std::size_t half = count / 2;
+  Halves halves;
+  if (half == 0) return halves;
+  for (std::size_t i = 0; i < half; ++i) {
+    halves.weak += example.outcomes[i].second / static_cast<double>(half);
+    halves.strong += example.outcomes[count - 1 - i].second / static_cast<double>(half);
+  }
+  return halves;
+}
+
+}  // namespace turnpike::routing

@@ -1,0 +1,10 @@
+// Written by bench/routing/train.cpp together with built_in.cpp.bin.
+#pragma once
+
+#include <string_view>
+
+namespace turnpike::classify {
+
+inline constexpr std::string_view built_in_version = "linear-1-256b3094";
+
+}  // namespace turnpike::classify

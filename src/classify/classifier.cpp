@@ -1,0 +1,172 @@
+#include "classify/classifier.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+namespace turnpike::classify {
+namespace {
+
+/// Floor of the square root.
+std::int64_t square_root(std::int64_t n) {
+  std::int64_t root = 0;
+  for (std::int64_t bit = std::int64_t{1} << 30; bit > 0; bit >>= 1) {
+    if ((root + bit) * (root + bit) <= n) root += bit;
+  }
+  return root;
+}
+
+/// Keeps the strongest signals seen so far, strongest first.
+class SignalList {
+ public:
+  void add(std::string_view name, std::int64_t logit) {
+    constexpr std::int64_t least = logit_one / 50;  // weaker ones explain nothing
+    if (std::abs(logit) < least) return;
+    const Entry entry{name, logit};
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      if (std::abs(entry.logit) > std::abs(entries_[i].logit)) {
+        std::copy_backward(entries_.begin() + static_cast<std::ptrdiff_t>(i), entries_.end() - 1,
+                           entries_.end());
+        entries_[i] = entry;
+        return;
+      }
+    }
+  }
+
+  [[nodiscard]] std::array<Signal, 4> signals() const {
+    std::array<Signal, 4> out{};
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      out[i] = {entries_[i].name,
+                static_cast<float>(entries_[i].logit) / static_cast<float>(logit_one)};
+    }
+    return out;
+  }
+
+ private:
+  struct Entry {
+    std::string_view name;
+    std::int64_t logit = 0;
+  };
+  std::array<Entry, 4> entries_{};
+};
+
+struct NgramSum {
+  std::int64_t logit = 0;
+  std::int32_t known = 0;  // share of n-grams that training has seen, in feature_one
+};
+
+NgramSum sum_ngrams(const Weights& weights, std::span<const std::uint32_t> buckets) {
+  std::int64_t sum = 0;
+  std::int64_t known = 0;
+  for (const std::uint32_t bucket : buckets) {
+    const std::int32_t weight = weights.ngrams[bucket];
+    const bool seen = weight != ngram_unseen;
+    sum += seen ? weight : 0;
+    known += seen ? 1 : 0;
+  }
+  if (buckets.empty()) return {};
+  const auto count = static_cast<std::int64_t>(buckets.size());
+  // Divided by the root of the count, with eight bits below the point: a long text must not win by
+  // length alone.
+  const std::int64_t root = square_root(count << 16);
+  return {.logit = sum * weights.ngram_step * 256 / root,
+          .known = static_cast<std::int32_t>(known * feature_one / count)};
+}
+
+/// Straight lines between the knots; beyond the last one the score creeps on, so that order is
+/// never lost.
+std::int64_t curve_at(const Weights& weights, std::int64_t logit) {
+  constexpr std::int64_t step = std::int64_t{2} * curve_reach * logit_one / (curve_knots - 1);
+  constexpr std::int64_t reach = std::int64_t{curve_reach} * logit_one;
+  if (logit >= reach) {
+    const std::int64_t top = weights.curve.back();
+    const std::int64_t beyond = logit - reach;
+    return top + (score_one - top) * beyond / (beyond + reach);
+  }
+  if (logit <= -reach) {
+    const std::int64_t beyond = -reach - logit;
+    return std::int64_t{weights.curve.front()} * reach / (beyond + reach);
+  }
+  const std::int64_t offset = logit + reach;
+  const auto knot = static_cast<std::size_t>(offset / step);
+  const std::int64_t low = weights.curve[knot];
+  const std::int64_t high = weights.curve[knot + 1];
+  return low + (high - low) * (offset % step) / step;
+}
+
+std::int64_t count_logit(const Weights& weights, const TextScan& scan, SignalList& signals) {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < text_feature_count; ++i) {
+    const std::int64_t away = scan.features[i] - weights.count_means[i];
+    const std::int64_t logit = away * weights.count_weights[i] / feature_one;
+    signals.add(to_string(static_cast<TextFeature>(i)), logit);
+    sum += logit;
+  }
+  return sum;
+}
+
+std::int64_t trace_logit(const Weights& weights, const RequestFacts& facts, SignalList& signals) {
+  const auto features = trace_features(facts);
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < trace_feature_count; ++i) {
+    const std::int64_t logit = std::int64_t{features[i]} * weights.trace_weights[i] / feature_one;
+    signals.add(to_string(static_cast<TraceFeature>(i)), logit);
+    sum += logit;
+  }
+  return sum;
+}
+
+/// How much of the evidence is of a kind that training knows: n-grams for a question, outcomes for
+/// a tool loop.
+std::int32_t confidence_of(const RequestFacts& facts, const TextScan& scan, std::int32_t known) {
+  constexpr std::int32_t few_words = 6;
+  const auto words = std::min<std::int32_t>(static_cast<std::int32_t>(scan.words), few_words);
+  std::int32_t confidence = known * words / few_words;
+  if (facts.step == StepKind::title_or_summary)
+    confidence = std::max(confidence, feature_one * 3 / 4);
+  const std::int32_t outcomes = std::min(facts.trace.tool_results_since_human, 4);
+  return std::min(feature_one, confidence + (feature_one - confidence) * outcomes / 8);
+}
+
+}  // namespace
+
+Difficulty Classifier::classify(const RequestFacts& facts) const {
+  std::array<std::uint32_t, ngrams_max> buckets;  // NOLINT: filled by the scan, 32 KiB on the stack
+  const TextScan scan = scan_text(facts.question, buckets);
+  const NgramSum ngrams = sum_ngrams(weights_, std::span{buckets}.first(scan.ngrams));
+
+  SignalList signals;
+  signals.add("wording", ngrams.logit);
+  std::int64_t text = ngrams.logit + count_logit(weights_, scan, signals);
+  if (facts.in_tool_loop) text = text * weights_.loop_text_share / feature_one;
+  const std::int64_t logit = weights_.bias + text + trace_logit(weights_, facts, signals);
+
+  Difficulty difficulty;
+  difficulty.score = static_cast<float>(curve_at(weights_, logit)) / static_cast<float>(score_one);
+  const std::int32_t confidence = confidence_of(facts, scan, ngrams.known);
+  difficulty.confidence = static_cast<float>(confidence) / static_cast<float>(feature_one);
+  difficulty.abstained = confidence < weights_.confidence_floor;
+  difficulty.step = facts.step;
+  difficulty.signals = signals.signals();
+  return difficulty;
+}
+
+Result<Classifier> Classifier::load(std::span<const std::byte> bytes) {
+  auto weights = read_weights(bytes);
+  if (!weights) return std::unexpected{weights.error()};
+  return Classifier{std::move(*weights)};
+}
+
+Result<Classifier> Classifier::load(const std::filesystem::path& path) {
+  std::ifstream file{path, std::ios::binary};
+  const std::string bytes{std::istreambuf_iterator<char>{file}, {}};
+  if (!file) {
+    return std::unexpected{
+        gateway_error(500, "bad_weights", "classifier weights: cannot read " + path.string())};
+  }
+  return load(std::as_bytes(std::span{bytes}));
+}
+
+}  // namespace turnpike::classify
