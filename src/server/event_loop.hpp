@@ -71,7 +71,8 @@ class EventLoop {
  private:
   struct TickHook {
     std::uint64_t id;
-    std::function<void(Monotonic)> run;  // empty: removed during the round
+    std::function<void(Monotonic)> run;
+    bool removed = false;
   };
 
   void run();
@@ -84,10 +85,12 @@ class EventLoop {
   asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
   asio::steady_timer timer_{context_};
   std::unique_ptr<char[]> scratch_;
-  std::vector<TickHook> hooks_;
+  std::vector<std::shared_ptr<TickHook>> hooks_;
   std::uint64_t next_hook_id_ = 1;
   std::atomic<int> open_streams_{0};
   std::atomic<std::int64_t> last_tick_ns_{0};
+  std::atomic<bool> running_{false};  // from start() to the end of join()
+  std::atomic<std::thread::id> loop_thread_{};
   std::thread thread_;
 };
 
