@@ -25,7 +25,9 @@ using ModelIndex =
 
 struct Target {
   ModelIndex model = 0;
-  std::string name;          // "deepseek/deepseek-flash"
+  std::string name;  // "deepseek/deepseek-flash"
+  TierIndex tier =
+      0;  // the tier it counts for: its own, also when it stands in another tier's fallback
   std::uint32_t weight = 1;  // with TierOrder::weighted; 0: only after the others
 };
 
@@ -155,6 +157,7 @@ class Policy {
   [[nodiscard]] std::uint64_t catalog_hash() const { return catalog_hash_; }
 
  private:
+  friend class PolicyLoader;
   std::vector<Fault> warnings_;
   std::uint64_t catalog_hash_ = 0;
 };

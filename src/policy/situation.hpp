@@ -34,6 +34,9 @@ struct Situation {
   std::optional<Stay> stay;  // absent: a new conversation, or nothing is known of it
   std::optional<std::string> override_target;  // x-turnpike-model
   std::optional<std::string> override_tier;    // x-turnpike-tier
+  /// False once the frontier share is so far overdrawn that escalations must wait (the share
+  /// controller's report).
+  bool escalation_allowed = true;
   Instant now{};
 };
 

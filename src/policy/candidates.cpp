@@ -1,0 +1,310 @@
+#include "policy/candidates.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "policy/choose_tier.hpp"
+#include "policy/wildcard.hpp"
+
+namespace turnpike::policy {
+namespace {
+
+using catalog::Model;
+
+/// Why a target was left out, ranked: the error of an empty list speaks of the highest that
+/// occurred.
+enum class Lack : std::uint8_t {
+  none,
+  unpriced,
+  key_missing,
+  budget,
+  not_allowed,
+  context,
+  capability
+};
+
+struct Verdict {
+  Lack lack = Lack::none;
+  std::string detail;
+};
+
+/// What the request needs and the model cannot, as words; log probabilities are left out, since
+/// translation may drop them and say so, while everything here changes what the answer is.
+std::string lacking(const Needs& needs, const Needs& can) {
+  static constexpr std::array<std::pair<std::string_view, bool Needs::*>, 8> words{
+      {{"tools", &Needs::tools},
+       {"parallel_tools", &Needs::parallel_tools},
+       {"vision", &Needs::vision},
+       {"documents", &Needs::documents},
+       {"audio", &Needs::audio},
+       {"json_schema", &Needs::json_schema},
+       {"reasoning", &Needs::reasoning},
+       {"choices", &Needs::many_choices}}};
+  std::string missing;
+  for (const auto& [word, member] : words) {
+    if (!(needs.*member) || can.*member) continue;
+    if (!missing.empty()) missing += ", ";
+    missing += word;
+  }
+  return missing;
+}
+
+/// Three bytes a token is dense text: an estimate somewhat too high sends a long prompt to the
+/// larger window.
+std::int64_t context_estimate(const RequestFacts& facts, const Model& model) {
+  constexpr std::int64_t answer_tokens = 4096;
+  const auto answer = std::min(facts.output_tokens_max.value_or(answer_tokens), answer_tokens);
+  return facts.text_bytes / 3 + 16 * std::int64_t{facts.messages} +
+         facts.images * model.tokens_per_image_max + answer;
+}
+
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  return hash ^ hash >> 32U;
+}
+
+class Finder {
+ public:
+  Finder(const Policy& policy, const catalog::Catalog& catalog, const Situation& situation,
+         std::vector<Why>& why)
+      : policy_(policy), catalog_(catalog), s_(situation), why_(why) {}
+
+  Result<std::vector<Candidate>> of_tier(TierIndex index, const std::string& keep) {
+    const auto& tier = policy_.tiers[index];
+    take(tier.targets);
+    order(tier, keep);
+    const auto own = found_.size();
+    take(tier.fallback);
+    if (found_.size() > own) why_.push_back({Reason::fallback, names_from(own)});
+    if (found_.empty()) take_others(index);
+    if (found_.empty()) return std::unexpected{nothing_left()};
+    demote_unhealthy();
+    if (found_.size() > candidates_max) found_.resize(candidates_max);
+    return std::move(found_);
+  }
+
+  Result<std::vector<Candidate>> of_pin(ModelIndex index) {
+    const auto& model = catalog_.models()[index];
+    const auto owner = policy_.tier_of(index);
+    const Target target{index, model.target(), owner.value_or(0), 1};
+    if (const auto wrong = catalog_.unusable(model, s_.now)) return std::unexpected{*wrong};
+    const bool protected_step = s_.facts.step == StepKind::permission_check;
+    budget_counts_ = !policy_.pressure.cheap_only_pins && !protected_step;
+    take_one(target, owner ? policy_.tiers[*owner].name : std::string{pin_tier});
+    if (found_.empty()) return std::unexpected{nothing_left()};
+    return std::move(found_);
+  }
+
+ private:
+  static constexpr std::string_view pin_tier = "pin";  // tier of a target that no tier lists
+
+  void take(const std::vector<Target>& targets) {
+    for (const auto& target : targets) take_one(target, policy_.tiers[target.tier].name);
+  }
+
+  void take_one(const Target& target, const std::string& tier) {
+    const bool there = std::any_of(found_.begin(), found_.end(), [&](const Candidate& c) {
+      const auto& model = catalog_.models()[target.model];
+      return c.model == model.id && c.provider == model.provider;
+    });
+    if (there) return;
+    auto verdict = judge(target, tier);
+    if (verdict.lack == Lack::none) {
+      auto candidate =
+          catalog_.candidate(catalog_.models()[target.model], s_.now, policy_.price_horizon);
+      if (!candidate) return;  // judge() has asked for the price at the same instant
+      candidate->tier = tier;
+      found_.push_back(std::move(*candidate));
+      weights_.push_back(target.weight);
+      return;
+    }
+    worst_ = std::max(worst_, verdict.lack);
+    if (verdict.lack == worst_) worst_detail_ = verdict.detail;
+    why_.push_back({reason_of(verdict.lack), std::move(verdict.detail)});
+  }
+
+  Verdict judge(const Target& target, const std::string& tier) {
+    const auto& model = catalog_.models()[target.model];
+    if (!allowed(target.name, tier)) return {Lack::not_allowed, target.name};
+    if (const auto wrong = catalog_.unusable(model, s_.now))
+      return {Lack::unpriced, wrong->message};
+    const auto& provider = catalog_.provider_of(model);
+    if (provider.key_missing)
+      return {Lack::key_missing, fmt::format("{}: no key in {}", target.name, provider.key_env)};
+    const bool frontier = tier != pin_tier && policy_.tiers[target.tier].frontier;
+    if (budget_counts_ && frontier && s_.allowance.pressure == Pressure::cheap_only)
+      return {Lack::budget,
+              fmt::format("{}: {} is at cheap_only", target.name, s_.allowance.pressure_scope)};
+    for (const auto& tag : policy_.data_tags) {
+      if (std::find(model.data_tags.begin(), model.data_tags.end(), tag) == model.data_tags.end())
+        return {Lack::capability, fmt::format("{}: data tag {}", target.name, tag)};
+    }
+    if (auto missing = lacking(s_.facts.needs, model.can); !missing.empty())
+      return {Lack::capability, fmt::format("{}: {}", target.name, missing)};
+    const auto tokens = context_estimate(s_.facts, model);
+    if (tokens > model.context_tokens)
+      return {Lack::context, fmt::format("{}: about {} tokens, window {}", target.name, tokens,
+                                         model.context_tokens)};
+    return {};
+  }
+
+  bool allowed(std::string_view target, std::string_view tier) const {
+    const auto& patterns = s_.account.models_allowed;
+    if (patterns.empty()) return true;
+    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+      return wildcard_match(pattern, target) || (tier != pin_tier && wildcard_match(pattern, tier));
+    });
+  }
+
+  static Reason reason_of(Lack lack) {
+    switch (lack) {
+      case Lack::budget:
+        return Reason::budget_pressure;
+      case Lack::not_allowed:
+        return Reason::key_not_allowed;
+      case Lack::context:
+        return Reason::context_dropped;
+      case Lack::capability:
+        return Reason::capability_dropped;
+      case Lack::none:
+      case Lack::unpriced:
+      case Lack::key_missing:
+        return Reason::unpriced_dropped;
+    }
+    return Reason::unpriced_dropped;
+  }
+
+  void order(const Tier& tier, const std::string& keep) {
+    if (found_.size() < 2) return;
+    if (tier.order == TierOrder::cheapest) by_price();
+    if (tier.order == TierOrder::weighted) by_weight();
+    if (keep.empty()) return;
+    const auto kept = std::find_if(found_.begin(), found_.end(),
+                                   [&](const Candidate& c) { return c.target() == keep; });
+    if (kept != found_.end()) std::rotate(found_.begin(), kept, kept + 1);
+  }
+
+  void by_price() {
+    const auto prompt = likely_prompt_tokens(s_.facts);
+    std::vector<std::pair<Credits, std::size_t>> costs;
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      const bool warm = s_.stay && s_.stay->target == found_[i].target();
+      costs.emplace_back(expected_cost(found_[i].quote, prompt, warm ? s_.stay->cached_tokens : 0),
+                         i);
+    }
+    std::sort(costs.begin(), costs.end());
+    std::vector<Candidate> sorted;
+    sorted.reserve(found_.size());
+    for (const auto& [cost, i] : costs) sorted.push_back(std::move(found_[i]));
+    found_ = std::move(sorted);
+    why_.push_back(
+        {Reason::cheapest_first, fmt::format("{}: about {} credits", found_.front().target(),
+                                             to_string(costs.front().first))});
+  }
+
+  /// The same conversation always draws the same first target, so that its cache stays warm.
+  void by_weight() {
+    std::uint64_t sum = 0;
+    for (const auto weight : weights_) sum += weight;
+    if (sum == 0) return;
+    auto draw = hash_of(s_.facts.conversation) % sum;
+    std::size_t first = 0;
+    while (draw >= weights_[first]) draw -= weights_[first++];
+    const auto chosen = found_.begin() + static_cast<std::ptrdiff_t>(first);
+    std::rotate(found_.begin(), chosen, chosen + 1);
+  }
+
+  /// A capability that only another tier has is worth more than the tier.
+  void take_others(TierIndex except) {
+    for (TierIndex i = 0; i < policy_.tiers.size(); ++i) {
+      if (i != except) take(policy_.tiers[i].targets);
+    }
+    if (!found_.empty()) why_.push_back({Reason::fallback, names_from(0)});
+  }
+
+  // Ejected targets stay on the list: if all are, the caller tries the first all the same.
+  void demote_unhealthy() {
+    if (s_.health.all_ok()) return;
+    std::vector<Candidate> sorted;
+    sorted.reserve(found_.size());
+    for (const auto level : {Health::ok, Health::degraded, Health::ejected}) {
+      for (auto& candidate : found_) {
+        const auto target = candidate.provider.empty() ? std::string{} : candidate.target();
+        if (target.empty() || s_.health.of(target) != level) continue;
+        if (level != Health::ok) why_.push_back({Reason::unhealthy_demoted, target});
+        sorted.push_back(std::move(candidate));
+        candidate.provider.clear();
+      }
+    }
+    found_ = std::move(sorted);
+  }
+
+  std::string names_from(std::size_t first) const {
+    std::string names;
+    for (std::size_t i = first; i < found_.size(); ++i) {
+      if (i > first) names += ", ";
+      names += found_[i].target();
+    }
+    return names;
+  }
+
+  Error nothing_left() const {
+    switch (worst_) {
+      case Lack::capability:
+        return client_error(
+            "unsupported_capability",
+            fmt::format("no allowed model can serve this request; {}", worst_detail_));
+      case Lack::context:
+        return client_error(
+            "context_length_exceeded",
+            fmt::format("the prompt is too long for every allowed model; {}", worst_detail_));
+      case Lack::not_allowed:
+        return client_error("model_not_allowed",
+                            fmt::format("this key may not use {}", worst_detail_), "model", 403);
+      case Lack::budget:
+        return client_error("budget_exhausted",
+                            fmt::format("only frontier models could answer; {}", worst_detail_), {},
+                            402);
+      case Lack::key_missing:
+        return gateway_error(
+            503, "provider_key_missing",
+            fmt::format("no provider is configured for this request; {}", worst_detail_));
+      case Lack::none:
+      case Lack::unpriced:
+        break;
+    }
+    return gateway_error(
+        503, "no_model_available",
+        fmt::format("no model of policy \"{}\" is on sale; {}", policy_.name, worst_detail_));
+  }
+
+  const Policy& policy_;
+  const catalog::Catalog& catalog_;
+  const Situation& s_;
+  std::vector<Why>& why_;
+  std::vector<Candidate> found_;
+  std::vector<std::uint32_t> weights_;  // parallel to found_ while a tier's own targets are taken
+  bool budget_counts_ = true;
+  Lack worst_ = Lack::none;
+  std::string worst_detail_;
+};
+
+}  // namespace
+
+Result<std::vector<Candidate>> candidates_of(const Policy& policy, const catalog::Catalog& catalog,
+                                             const Situation& situation, TierIndex tier,
+                                             const std::string& keep, std::vector<Why>& why) {
+  return Finder{policy, catalog, situation, why}.of_tier(tier, keep);
+}
+
+Result<std::vector<Candidate>> pinned_candidate(const Policy& policy,
+                                                const catalog::Catalog& catalog,
+                                                const Situation& situation, ModelIndex model,
+                                                std::vector<Why>& why) {
+  return Finder{policy, catalog, situation, why}.of_pin(model);
+}
+
+}  // namespace turnpike::policy

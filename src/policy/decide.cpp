@@ -1,0 +1,59 @@
+#include "policy/decide.hpp"
+
+#include <cassert>
+
+#include "policy/candidates.hpp"
+#include "policy/choose_tier.hpp"
+#include "policy/resolve.hpp"
+
+namespace turnpike::policy {
+namespace {
+
+/// A tier named by the client or a rule: a tool loop that began on one of its targets stays there.
+TierChoice mapped_tier(const Policy& policy, const Situation& situation, TierIndex tier,
+                       std::vector<Why>& why) {
+  TierChoice choice;
+  choice.threshold = situation.threshold;
+  choice.tier = situation.facts.step == StepKind::permission_check
+                    ? tier
+                    : within_budget(policy, situation, tier, why);
+  const bool staying = situation.stay && situation.stay->tier == policy.tiers[choice.tier].name;
+  if (!staying) return choice;
+  choice.keep = situation.stay->target;
+  if (situation.facts.in_tool_loop) why.push_back({Reason::stayed_in_tool_loop, choice.keep});
+  return choice;
+}
+
+}  // namespace
+
+Result<RouteDecision> decide(const Policy& policy, const catalog::Catalog& catalog,
+                             const Situation& situation) {
+  assert(policy.catalog_hash() == catalog.content_hash() &&
+         "the policy was loaded with another catalog");
+  auto route = resolve(policy, catalog, situation);
+  if (!route) return std::unexpected{std::move(route.error())};
+  RouteDecision decision;
+  decision.policy = policy.name;
+  decision.threshold = situation.threshold;
+  decision.why.push_back(std::move(route->why));
+
+  Result<std::vector<Candidate>> candidates;
+  if (const auto* pin = std::get_if<ToTarget>(&route->to)) {
+    candidates = pinned_candidate(policy, catalog, situation, pin->model, decision.why);
+  } else {
+    const auto* mapped = std::get_if<ToTier>(&route->to);
+    const auto choice = mapped != nullptr
+                            ? mapped_tier(policy, situation, mapped->tier, decision.why)
+                            : choose_tier(policy, catalog, situation, decision.why);
+    decision.threshold = choice.threshold;
+    candidates = candidates_of(policy, catalog, situation, choice.tier, choice.keep, decision.why);
+  }
+  if (!candidates) return std::unexpected{std::move(candidates.error())};
+  decision.candidates = std::move(*candidates);
+  decision.tier = decision.candidates.front().tier;
+  const auto tier = policy.tier_named(decision.tier);
+  decision.frontier = tier && policy.tiers[*tier].frontier;
+  return decision;
+}
+
+}  // namespace turnpike::policy
