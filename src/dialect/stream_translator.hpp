@@ -83,8 +83,9 @@ class StreamTranslator {
   /// Upstream events with data, terminators included.
   [[nodiscard]] std::uint64_t events() const;
 
+  class Stream;  // known to stream_translator.cpp only
+
  private:
-  class Stream;
   std::unique_ptr<Stream> stream_;
 };
 

@@ -1,0 +1,66 @@
+// Watches an answer go by: counts for the ledger, signals for the next decision, and the state that
+// clients cannot carry, put into the OpaqueStore when a choice has ended.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dialect/opaque_store.hpp"
+#include "dialect/stream_event.hpp"
+#include "dialect/stream_translator.hpp"
+#include "turnpike/decision.hpp"
+
+namespace turnpike::dialect {
+
+/// One per attempt, one thread. The candidate must outlive it.
+class AnswerRecorder {
+ public:
+  AnswerRecorder(const Candidate& candidate, OpaqueStore* opaque, std::string owner);
+  void record(const StreamEvent& event);
+  [[nodiscard]] const Tally& tally() const { return tally_; }
+  /// Text, reasoning, a refusal or a tool call has been seen.
+  [[nodiscard]] bool content_seen() const { return content_seen_; }
+
+ private:
+  struct Block {
+    BlockKind kind = BlockKind::text;
+    std::string call_id;
+    std::string text;  // arguments; reasoning and visible text only where the store needs them
+    std::vector<OpaqueBlock> opaque;
+    bool free_text = false;
+  };
+  struct Choice {
+    std::int32_t index = 0;
+    std::vector<Block> blocks;
+  };
+  /// What this provider wants back later, if there is a store.
+  enum class Keeps : std::uint8_t { nothing, claude, gemini, deepseek };
+  static Keeps keeps_of(const Candidate& candidate, const OpaqueStore* opaque);
+
+  void begin(const BlockStart& start);
+  void piece(const Delta& delta);
+  void opaque(const Opaque& opaque);
+  void stop(const Stop& stop);
+  void check_calls(const Choice& choice);
+  void keep_turn_state(const Choice& choice);
+  void keep_call_signatures(const Choice& choice);
+  void put(std::string_view key, std::vector<OpaqueBlock> blocks) const;
+  Choice& choice_of(std::int32_t index);
+  Block* block_of(std::int32_t choice, std::int32_t block);
+
+  const Candidate& candidate_;
+  OpaqueStore* store_;
+  std::string owner_;
+  Keeps keeps_;
+  std::list<Choice> choices_;
+  Tally tally_;
+  bool content_seen_ = false;
+};
+
+/// The word of the Chat dialect.
+std::string_view chat_finish_reason(StopReason reason);
+
+}  // namespace turnpike::dialect

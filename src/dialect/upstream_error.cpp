@@ -1,0 +1,273 @@
+#include "dialect/upstream_error.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <optional>
+#include <utility>
+
+#include "dialect/json_reading.hpp"
+#include "dialect/retry_after.hpp"
+
+namespace turnpike::dialect {
+namespace {
+
+constexpr std::size_t message_bytes_max = 2000;
+constexpr int retry_after_unknown_s =
+    5;  // some clients give up at once on a 429 without retry-after
+
+/// What a refusal is about, found from status and words. Each has one line in the table of outcomes
+/// below.
+enum class Fault : std::uint8_t {
+  bad_request,
+  context_length,
+  credential,
+  forbidden,
+  quota,
+  not_found,
+  conflict,
+  too_large,
+  rate_limit,
+  timeout,
+  overloaded,
+  server,
+  unexpected,  // an answer no provider should give
+};
+
+struct Outcome {
+  Fault fault;
+  int status;  // shown to the client
+  Retry retry;
+  std::string_view code;
+  bool about_request;  // the provider's own body may go to a client of the same dialect
+};
+
+constexpr std::array<Outcome, 13> outcomes = {{
+    {Fault::bad_request, 400, Retry::never, "invalid_request_error", true},
+    {Fault::context_length, 400, Retry::next_candidate, "context_length_exceeded", true},
+    {Fault::credential, 502, Retry::next_candidate, "upstream_auth", false},
+    {Fault::forbidden, 502, Retry::next_candidate, "upstream_auth", false},
+    {Fault::quota, 502, Retry::next_candidate, "upstream_quota", false},
+    {Fault::not_found, 404, Retry::never, "model_not_found", true},
+    {Fault::conflict, 409, Retry::never, "conflict", true},
+    {Fault::too_large, 413, Retry::never, "request_too_large", true},
+    {Fault::rate_limit, 429, Retry::next_candidate, "rate_limit_exceeded", false},
+    {Fault::timeout, 504, Retry::same_then_next, "upstream_timeout", false},
+    {Fault::overloaded, 503, Retry::same_then_next, "overloaded", false},
+    {Fault::server, 502, Retry::same_then_next, "upstream_error", false},
+    {Fault::unexpected, 502, Retry::next_candidate, "bad_upstream", false},
+}};
+
+const Outcome& outcome_of(Fault fault) {
+  return *std::ranges::find(outcomes, fault, &Outcome::fault);
+}
+
+bool contains(std::string_view text, std::string_view word) {
+  const auto same = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) ==
+           std::tolower(static_cast<unsigned char>(b));
+  };
+  return !std::ranges::search(text, word, same).empty();
+}
+
+template <std::size_t count>
+bool contains_any(std::string_view text, const std::array<std::string_view, count>& words) {
+  return std::ranges::any_of(words, [&](std::string_view word) { return contains(text, word); });
+}
+
+constexpr std::array<std::string_view, 8> context_words = {
+    "maximum context length", "prompt is too long",  "input token count",
+    "context window",         "context_length",      "maximum number of tokens",
+    "too many tokens",        "exceed context limit"};
+constexpr std::array<std::string_view, 6> quota_words = {"insufficient_quota",   "billing_error",
+                                                         "insufficient balance", "credit balance",
+                                                         "billing_not_active",   "spend limit"};
+constexpr std::array<std::string_view, 4> credential_words = {
+    "api_key_invalid", "api key not valid", "invalid_api_key", "authentication_error"};
+constexpr std::array<std::string_view, 4> rate_words = {"rate_limit", "RESOURCE_EXHAUSTED",
+                                                        "too many requests", "rate-limited"};
+constexpr std::array<std::string_view, 4> overload_words = {
+    "overloaded", "UNAVAILABLE", "server_busy", "insufficient_system_resource"};
+constexpr std::array<std::string_view, 3> timeout_words = {"timeout", "DEADLINE_EXCEEDED",
+                                                           "timed out"};
+
+/// The words that a refusal is judged by: its type, code and message, and Gemini's reason if there
+/// is one.
+struct Told {
+  std::string words;
+  std::string message;  // fit to be shown
+  std::string param;
+  std::optional<RetryDelay> delay;  // from the body
+};
+
+/// Within message_bytes_max, cut between characters, without control characters.
+std::string shown(std::string_view message) {
+  std::size_t length = std::min(message.size(), message_bytes_max);
+  while (length > 0 && length < message.size() &&
+         (static_cast<unsigned char>(message[length]) & 0xC0U) == 0x80U) {
+    --length;
+  }
+  std::string text{message.substr(0, length)};
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
+std::optional<JsonObject> error_member(const JsonElement& root) {
+  JsonElement element = root;
+  JsonArray array;
+  if (root.get(array) == simdjson::SUCCESS && array.size() > 0) element = array.at(0);
+  JsonObject object;
+  if (element.get(object) != simdjson::SUCCESS) return std::nullopt;
+  const auto inner = object_member(object, "error");
+  return inner ? inner : object;
+}
+
+/// Gemini puts the true reason and the delay into `details`, OpenRouter the provider's words into
+/// `metadata`.
+void read_details(const JsonObject& error, Told& told) {
+  told.param = text_member(error, "param");
+  if (const auto metadata = object_member(error, "metadata")) {
+    const std::string_view raw = text_member(*metadata, "raw");
+    if (!raw.empty()) told.message = shown(raw);
+  }
+  bool per_day = false;
+  for (const JsonElement& element : array_member(error, "details").value_or(JsonArray{})) {
+    JsonObject detail;
+    if (element.get(detail) != simdjson::SUCCESS) continue;
+    told.words.append(" ").append(text_member(detail, "reason"));
+    const std::string_view delay = text_member(detail, "retryDelay");
+    if (!delay.empty()) told.delay = parse_duration(delay);
+    for (const JsonElement& entry : array_member(detail, "violations").value_or(JsonArray{})) {
+      JsonObject violation;
+      if (entry.get(violation) != simdjson::SUCCESS) continue;
+      per_day |= contains(text_member(violation, "quotaId"), "PerDay");
+    }
+  }
+  if (per_day) told.delay = RetryDelay{retry_after_max_s};
+}
+
+Told read_body(std::string_view body) {
+  Told told;
+  const auto json = parse_provider_json(body);
+  if (!json) return told;
+  const JsonElement root = json->document.root();
+  const ProviderError error = read_error_object(root);
+  told.message = shown(error.message);
+  told.words.append(error.type).append(" ").append(error.code).append(" ").append(error.message);
+  if (const auto object = error_member(root)) read_details(*object, told);
+  return told;
+}
+
+Fault fault_of_request(std::string_view words) {
+  if (contains_any(words, credential_words)) return Fault::credential;
+  if (contains_any(words, quota_words)) return Fault::quota;
+  if (contains_any(words, context_words)) return Fault::context_length;
+  return Fault::bad_request;
+}
+
+Fault fault_of(int status, std::string_view words) {
+  switch (status) {
+    case 400:
+    case 422:
+      return fault_of_request(words);
+    case 401:
+      return Fault::credential;
+    case 402:
+      return Fault::quota;
+    case 403:
+      return contains_any(words, quota_words) ? Fault::quota : Fault::forbidden;
+    case 404:
+      return Fault::not_found;
+    case 409:
+      return Fault::conflict;
+    case 413:
+      return contains_any(words, context_words) ? Fault::context_length : Fault::too_large;
+    case 429:
+      return contains_any(words, quota_words) ? Fault::quota : Fault::rate_limit;
+    case 408:
+    case 504:
+      return Fault::timeout;
+    case 503:
+    case 529:
+      return Fault::overloaded;
+    default:
+      break;
+  }
+  if (status == 425 || (status >= 500 && status < 600)) return Fault::server;
+  return Fault::unexpected;
+}
+
+/// What the client reads. A provider's words about our own key are kept back: they may quote it.
+std::string message_for(const Candidate& candidate, Fault fault, int status,
+                        const std::string& told) {
+  const std::string target = candidate.target();
+  switch (fault) {
+    case Fault::credential:
+    case Fault::forbidden:
+      return fmt::format(
+          "{} refused the gateway's credential; its operator has to look at the key.", target);
+    case Fault::quota:
+      return fmt::format("The gateway's account with {} is out of credit or over its spend limit.",
+                         candidate.provider);
+    default:
+      break;
+  }
+  if (!told.empty()) return told;
+  if (status == 0) return fmt::format("{} reported an error without a message.", target);
+  return fmt::format("{} answered with status {} and no message.", target, status);
+}
+
+Error make_error(const Candidate& candidate, Fault fault, int status, const std::string& told) {
+  const Outcome& outcome = outcome_of(fault);
+  return upstream_error(outcome.status, outcome.retry, std::string{outcome.code},
+                        message_for(candidate, fault, status, told));
+}
+
+bool is_json(std::string_view body) { return parse_provider_json(body).has_value(); }
+
+}  // namespace
+
+Error read_upstream_error(const Candidate& candidate, Dialect client, int status,
+                          const HeaderList& headers, std::string_view body) {
+  const Told told = read_body(body);
+  const Fault fault = fault_of(status, told.words);
+  Error error = make_error(candidate, fault, status, told.message);
+  const Outcome& outcome = outcome_of(fault);
+  if (fault == Fault::bad_request) error.http_status = status;
+  if (outcome.about_request) error.param = told.param;
+  const auto delay = retry_delay(headers);
+  if (delay || told.delay) error.retry_after_s = (delay ? *delay : *told.delay).seconds;
+  if (fault == Fault::rate_limit && !error.retry_after_s) {
+    error.retry_after_s = retry_after_unknown_s;
+  }
+  if (outcome.about_request && client == candidate.dialect && is_json(body)) {
+    error.upstream_body = body;
+  }
+  return error;
+}
+
+Error classify_stream_error(const Candidate& candidate, std::string_view type,
+                            std::string_view code, std::string_view message) {
+  const std::string words = fmt::format("{} {} {}", type, code, message);
+  Fault fault = fault_of_request(words);
+  if (fault == Fault::bad_request) {
+    const bool about_request = type == "invalid_request_error" || type == "INVALID_ARGUMENT";
+    if (code == "429" || contains_any(words, rate_words)) {
+      fault = Fault::rate_limit;
+    } else if (code == "503" || code == "529" || contains_any(words, overload_words)) {
+      fault = Fault::overloaded;
+    } else if (code == "504" || code == "408" || contains_any(words, timeout_words)) {
+      fault = Fault::timeout;
+    } else if (!about_request) {
+      fault = Fault::server;
+    }
+  }
+  Error error = make_error(candidate, fault, 0, shown(message));
+  if (fault == Fault::rate_limit) error.retry_after_s = retry_after_unknown_s;
+  return error;
+}
+
+}  // namespace turnpike::dialect
