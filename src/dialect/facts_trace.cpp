@@ -11,14 +11,14 @@
 namespace turnpike::dialect {
 namespace {
 
-constexpr std::size_t result_head_bytes = 512;
-constexpr std::size_t result_tail_bytes = 1536;
+constexpr std::size_t newest_bytes_read = 2048;
+constexpr std::size_t older_bytes_read = 768;
 constexpr std::size_t arguments_normalised_max = 512;
 constexpr std::size_t arguments_end_bytes = 1024;
 constexpr std::size_t command_bytes_read_max = 512;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-bool is_letter(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
+bool is_letter(char lower_case) { return lower_case >= 'a' && lower_case <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -27,20 +27,18 @@ bool is_one_of(std::string_view word, const std::array<std::string_view, N>& lis
   return std::ranges::find(list, word) != list.end();
 }
 
-/// A run of letters (in lower case, at most 23 kept) or of digits, and what stands around it.
+/// A run of letters or of digits in lower-case text, and what stands around it.
 struct Token {
-  std::array<char, 24> bytes{};
-  std::uint8_t size = 0;
+  std::string_view word;
   bool number = false;
   bool nonzero = false;          // a number other than 0
   bool first_in_line = false;    // nothing before it in its line
   bool no_blank_before = false;  // nor a blank: "java.lang.FooException"
   bool after_colon = false;      // "main.c:3: error"
   char next = 0;
-
-  [[nodiscard]] std::string_view word() const { return {bytes.data(), size}; }
 };
 
+/// Splits text that is in lower case already.
 class Tokens {
  public:
   explicit Tokens(std::string_view text) : text_(text) {}
@@ -48,16 +46,15 @@ class Tokens {
   bool next(Token& token) {
     while (at_ < text_.size() && !is_letter(text_[at_]) && !is_digit(text_[at_])) skip(text_[at_]);
     if (at_ >= text_.size()) return false;
-    token = {};
+    const std::size_t begin = at_;
     token.first_in_line = at_ == line_begin_;
     token.no_blank_before = !blank_in_line_;
     token.after_colon = at_ >= 2 && text_[at_ - 1] == ' ' && text_[at_ - 2] == ':';
     token.number = is_digit(text_[at_]);
-    while (at_ < text_.size() && (token.number ? is_digit(text_[at_]) : is_letter(text_[at_]))) {
-      const char c = lower(text_[at_++]);
-      if (c != '0') token.nonzero = true;
-      if (token.size + 1U < token.bytes.size()) token.bytes[token.size++] = c;
-    }
+    while (at_ < text_.size() && (token.number ? is_digit(text_[at_]) : is_letter(text_[at_])))
+      ++at_;
+    token.word = text_.substr(begin, at_ - begin);
+    token.nonzero = token.number && token.word.find_first_not_of('0') != std::string_view::npos;
     token.next = at_ < text_.size() ? text_[at_] : '\0';
     return true;
   }
@@ -79,13 +76,39 @@ class Tokens {
   bool blank_in_line_ = false;
 };
 
+/// A bounded piece of text in lower case, on the stack.
+class LowerCase {
+ public:
+  explicit LowerCase(std::string_view text) : size_(std::min(text.size(), bytes_.size())) {
+    std::ranges::transform(text.substr(0, size_), bytes_.begin(), lower);
+  }
+  [[nodiscard]] std::string_view text() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<char, 2048> bytes_;
+  std::size_t size_;
+};
+
+/// One bit per first letter: most words are ruled out by it.
+constexpr std::uint32_t letter_mask(std::string_view letters) {
+  std::uint32_t mask = 0;
+  for (const char c : letters) mask |= 1U << (c - 'a');
+  return mask;
+}
+
+bool begins_with_one_of(std::string_view word, std::uint32_t mask) {
+  const auto letter = static_cast<std::uint32_t>(word.front() - 'a');
+  return letter < 26 && ((mask >> letter) & 1U) != 0;
+}
+
 bool is_error_word(std::string_view word) {
   constexpr std::array<std::string_view, 22> words{
       "error",     "errors",    "failed",     "failure",  "failures", "fails",
       "fail",      "exception", "fatal",      "panic",    "panicked", "traceback",
       "denied",    "undefined", "unresolved", "segfault", "aborted",  "timeout",
       "assertion", "conflict",  "refused",    "dumped"};
-  if (is_one_of(word, words)) return true;
+  constexpr std::uint32_t initials = letter_mask("efptdusacr");
+  if (begins_with_one_of(word, initials) && is_one_of(word, words)) return true;
   return (word.size() > 5 && word.ends_with("error")) ||
          (word.size() > 9 && word.ends_with("exception"));
 }
@@ -93,8 +116,10 @@ bool is_error_word(std::string_view word) {
 /// Reads the tokens of one tool result, two tokens of memory.
 class ResultReader {
  public:
+  /// At most 2 KiB at a time.
   void read(std::string_view text) {
-    Tokens tokens{text};
+    const LowerCase lower_case{text};
+    Tokens tokens{lower_case.text()};
     Token token;
     while (tokens.next(token)) {
       see(token);
@@ -102,6 +127,7 @@ class ResultReader {
       last_ = token;
       ++seen_;
     }
+    last_ = before_ = {};  // they point into this piece
   }
 
   [[nodiscard]] ResultSigns signs() const {
@@ -115,7 +141,7 @@ class ResultReader {
       if (names_exit_code()) exit_code_failed_ = token.nonzero;
       return;
     }
-    const std::string_view word = token.word();
+    const std::string_view word = token.word;
     if (is_phrase(word)) strong_ = true;
     if (!is_error_word(word) || is_denied()) return;
     ++error_words_;
@@ -128,26 +154,25 @@ class ResultReader {
 
   /// "exit code", "exited with code", "exit status", "return code", "exitcode", "returncode", "rc".
   [[nodiscard]] bool names_exit_code() const {
-    const auto word = last_.word();
+    const auto word = last_.word;
     if (is_one_of(word, std::array<std::string_view, 3>{"exitcode", "returncode", "rc"}))
       return true;
     if (word != "code" && word != "status") return false;
-    return is_one_of(before_.word(), std::array<std::string_view, 5>{"exit", "exited", "with",
-                                                                     "return", "returned"});
+    return is_one_of(before_.word, std::array<std::string_view, 5>{"exit", "exited", "with",
+                                                                   "return", "returned"});
   }
 
   /// "0 errors", "no failures": nothing has failed.
   [[nodiscard]] bool is_denied() const {
     const auto zero = [](const Token& token) { return token.number && !token.nonzero; };
-    if (zero(last_) || last_.word() == "no" || last_.word() == "without") return true;
-    return (last_.word() == "tests" || last_.word() == "test") && zero(before_);
+    if (zero(last_) || last_.word == "no" || last_.word == "without") return true;
+    return (last_.word == "tests" || last_.word == "test") && zero(before_);
   }
 
   /// "3 failed", "7 of 31 tests failed", "FAILED importer": a test runner's way of saying so.
   [[nodiscard]] bool is_failure_count(std::string_view word) const {
     if (word != "failed" && word != "failures" && word != "failing") return false;
-    return last_.number || last_.word() == "tests" || last_.word() == "test" ||
-           last_.word() == "build";
+    return last_.number || last_.word == "tests" || last_.word == "test" || last_.word == "build";
   }
 
   [[nodiscard]] bool is_phrase(std::string_view word) const {
@@ -163,10 +188,12 @@ class ResultReader {
                                  Phrase{"connection", "refused"},  Phrase{"timed", "out"},
                                  Phrase{"cannot", "find"},         Phrase{"panicked", "at"},
                                  Phrase{"iserror", "true"}};
-    if (word == "true" && last_.word() == "error" && before_.word() == "is") return true;
+    constexpr std::uint32_t initials = letter_mask("dfrnoat");  // of the second words
+    if (!begins_with_one_of(word, initials)) return false;
+    if (word == "true" && last_.word == "error" && before_.word == "is") return true;
     return std::ranges::any_of(phrases, [&](const Phrase& phrase) {
-      return word == phrase.second && last_.word() == phrase.first &&
-             (phrase.first != "most" || before_.word() == "traceback");
+      return word == phrase.second && last_.word == phrase.first &&
+             (phrase.first != "most" || before_.word == "traceback");
     });
   }
 
@@ -282,10 +309,10 @@ void count_calls(const Outline& outline, TraceCounters& trace) {
   }
 }
 
-ResultSigns read_turn(const Outline& outline, const Turn& turn) {
+ResultSigns read_turn(const Outline& outline, const Turn& turn, std::size_t bytes) {
   const auto texts = outline.texts(turn);
   // Of several parts the last one is read: clients put notes and images before it.
-  ResultSigns signs = texts.empty() ? ResultSigns{} : read_tool_result(texts.back());
+  ResultSigns signs = texts.empty() ? ResultSigns{} : read_tool_result(texts.back(), bytes);
   signs.failed = signs.failed || turn.failed;
   return signs;
 }
@@ -297,8 +324,9 @@ void count_results(const Outline& outline, TraceCounters& trace) {
   for (std::size_t i = outline.turns.size(); i > 0 && read < recent_results; --i) {
     const Turn& turn = outline.turns[i - 1];
     if (turn.speaker != Speaker::tool) continue;
+    const ResultSigns signs =
+        read_turn(outline, turn, read == 0 ? newest_bytes_read : older_bytes_read);
     ++read;
-    const ResultSigns signs = read_turn(outline, turn);
     trace.error_words_recent += signs.error_words;
     if (signs.failed) ++trace.errors_recent;
     streak = streak && signs.failed;
@@ -308,13 +336,13 @@ void count_results(const Outline& outline, TraceCounters& trace) {
 
 }  // namespace
 
-ResultSigns read_tool_result(std::string_view text) {
+ResultSigns read_tool_result(std::string_view text, std::size_t bytes) {
   ResultReader reader;
-  if (text.size() <= result_head_bytes + result_tail_bytes) {
+  if (text.size() <= bytes) {
     reader.read(text);
   } else {
-    reader.read(head_of(text, result_head_bytes));
-    reader.read(tail_of(text, result_tail_bytes));
+    reader.read(head_of(text, bytes / 4));
+    reader.read(tail_of(text, bytes - bytes / 4));
   }
   return reader.signs();
 }
@@ -341,16 +369,18 @@ bool looks_like_edit(const Call& call) {
 
 bool looks_like_test_run(const Call& call) {
   Token token;
-  Tokens name{call.name};
+  const LowerCase name_text{call.name};
+  Tokens name{name_text.text()};
   while (name.next(token)) {
-    if (is_test_word(token.word())) return true;
+    if (is_test_word(token.word)) return true;
   }
   if (!runs_commands(call)) return false;
-  Tokens command{call.arguments.substr(0, command_bytes_read_max)};
+  const LowerCase command_text{call.arguments.substr(0, command_bytes_read_max)};
+  Tokens command{command_text.text()};
   while (command.next(token)) {
     // "cat tests/a.py" reads a test, "make test" runs them.
     const bool in_path = token.next == '/' || token.next == '.' || token.next == '_';
-    if (is_test_word(token.word()) && !in_path) return true;
+    if (is_test_word(token.word) && !in_path) return true;
   }
   return false;
 }

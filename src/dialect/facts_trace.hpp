@@ -19,10 +19,11 @@ struct ResultSigns {
   std::int32_t error_words = 0;
 };
 
-/// Looks at the first 512 and the last 1536 bytes. An exit code decides; without one, phrases that
-/// only failures print ("core dumped", "3 tests failed", "ValueError: …" at the start of a line)
-/// and an error word as the first word do. "0 failed" and "no errors" count for nothing.
-ResultSigns read_tool_result(std::string_view text);
+/// Looks at `bytes` (at most 2048) of the text, a quarter of them at its head, the rest at its
+/// tail. An exit code decides; without one, phrases that only failures print ("core dumped", "3
+/// tests failed", "ValueError: …" at the start of a line) and an error word as the first word do.
+/// "0 failed" and "no errors" count for nothing.
+ResultSigns read_tool_result(std::string_view text, std::size_t bytes = 2048);
 
 /// Equal for calls equal in name and arguments. Up to 512 bytes the order of the outermost members
 /// and blanks outside strings do not matter; of longer arguments the first and last KiB and the
