@@ -36,6 +36,9 @@ struct OpaqueBlock {
   Form form = Form::reasoning;
   std::string text;
   std::string signature;
+  /// Where it stood among the visible blocks of its turn: Claude refuses thinking that has moved.
+  std::int32_t calls_before = 0;
+  bool after_text = false;
   bool operator==(const OpaqueBlock&) const = default;
 };
 
@@ -43,6 +46,7 @@ struct OpaqueState {
   std::string vendor;  // provider id that made it: state never goes to another one
   std::string family;  // Candidate::family of the model that made it
   OpaqueKind kind = OpaqueKind::deepseek_reasoning;
+  /// Empty is knowledge too: the turn had none.
   std::vector<OpaqueBlock> blocks;
   bool operator==(const OpaqueState&) const = default;
 };

@@ -1,0 +1,241 @@
+#include "dialect/request_rules.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "dialect/message_rules.hpp"
+#include "wire/json_document.hpp"
+
+namespace turnpike::dialect {
+
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+using Fault = std::optional<Error>;
+
+constexpr std::int64_t tokens_max = (std::int64_t{1} << 31U) - 1;
+constexpr std::int64_t choices_max = 128;  // wire-formats "Chat Completions request"
+constexpr std::size_t model_bytes_max = 256;
+
+struct TopRule {
+  std::string_view name;
+  JsonKinds kinds;
+  bool decides = false;  // changes price, routing or streaming: no spelling but this one
+};
+
+constexpr std::array top_rules = std::to_array<TopRule>({
+    {"model", JsonKinds::string, true},
+    {"messages", JsonKinds::array, true},
+    {"stream", JsonKinds::boolean, true},
+    {"stream_options", JsonKinds::object, true},
+    {"max_tokens", JsonKinds::integer, true},
+    {"max_completion_tokens", JsonKinds::integer, true},
+    {"n", JsonKinds::integer, true},
+    {"service_tier", JsonKinds::string, true},
+    {"tools", JsonKinds::array, true},
+    {"functions", JsonKinds::array, true},
+    {"tool_choice", JsonKinds::text_or_object, true},
+    {"function_call", JsonKinds::text_or_object},
+    {"response_format", JsonKinds::object, true},
+    {"reasoning_effort", JsonKinds::string, true},
+    {"reasoning", JsonKinds::object, true},
+    {"thinking", JsonKinds::object, true},
+    {"parallel_tool_calls", JsonKinds::boolean},
+    {"prompt_cache_key", JsonKinds::string},
+    {"stop", JsonKinds::text_or_array},
+    {"temperature", JsonKinds::number},
+    {"top_p", JsonKinds::number},
+    {"top_k", JsonKinds::number},
+    {"presence_penalty", JsonKinds::number},
+    {"frequency_penalty", JsonKinds::number},
+    {"seed", JsonKinds::number},
+    {"logprobs", JsonKinds::boolean},
+    {"top_logprobs", JsonKinds::number},
+    {"logit_bias", JsonKinds::object},
+    {"user", JsonKinds::string},
+    {"safety_identifier", JsonKinds::string},
+    {"verbosity", JsonKinds::string},
+});
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+bool equal_but_for_case(std::string_view a, std::string_view b) {
+  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// Fields by which clients of other gateways name a host. Spelling variants count as well.
+bool names_a_host(std::string_view key) {
+  std::string plain;
+  for (const char c : key.substr(0, 64)) {
+    if (c != '_' && c != '-') plain += lower(c);
+  }
+  constexpr std::array hosts = std::to_array<std::string_view>(
+      {"baseurl", "apibase", "apiurl", "apihost", "azureendpoint", "apiendpoint", "customhost"});
+  return std::ranges::find(hosts, plain) != hosts.end();
+}
+
+Fault check_key(std::string_view key) {
+  if (names_a_host(key)) {
+    return client_error("unsupported_parameter", "A request cannot name the host that answers it.",
+                        quoted_for_message(key));
+  }
+  for (const auto& rule : top_rules) {
+    if (rule.decides && key != rule.name && equal_but_for_case(key, rule.name)) {
+      return client_error("ambiguous_key", fmt::format("Did you mean '{}'? Keys are case-sensitive.", rule.name),
+                          quoted_for_message(key));
+    }
+  }
+  return std::nullopt;
+}
+
+Fault check_type(std::string_view key, const element& value) {
+  for (const auto& rule : top_rules) {
+    if (key == rule.name) return check_kind(value, rule.kinds, rule.name);
+  }
+  return std::nullopt;
+}
+
+Fault read_bounded(const element& value, std::string_view name, std::int64_t max, std::int64_t& into) {
+  if (value.is_null()) return std::nullopt;
+  std::int64_t number = 0;
+  if (value.get(number) != simdjson::SUCCESS || number < 1 || number > max) {
+    return client_error("out_of_range", fmt::format("'{}' must be an integer from 1 to {}.", name, max),
+                        std::string{name});
+  }
+  into = number;
+  return std::nullopt;
+}
+
+Fault read_model(const element& value, RequestView& view) {
+  std::string_view model;
+  if (value.get(model) != simdjson::SUCCESS) {
+    return client_error("missing_field", "'model' is missing.", "model");
+  }
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (model.empty() || model.size() > model_bytes_max || std::ranges::any_of(model, control)) {
+    return client_error("invalid_value",
+                        fmt::format("{} cannot be a model's name: 1 to {} bytes without control characters.",
+                                    quoted_for_message(model), model_bytes_max),
+                        "model");
+  }
+  if (view.repaired_surrogates > 0 && model.find("\xEF\xBF\xBD") != std::string_view::npos) {
+    return client_error("lone_surrogate", "The model's name contains half a surrogate pair.", "model");
+  }
+  view.model = model;
+  return std::nullopt;
+}
+
+Fault read_service_tier(const element& value) {
+  std::string_view tier;
+  if (value.get(tier) != simdjson::SUCCESS) return std::nullopt;
+  if (tier == "auto" || tier == "default" || tier == "standard") return std::nullopt;
+  return client_error("unsupported_parameter",
+                      fmt::format("Service tier {} has no price here; leave it out or use \"default\".",
+                                  quoted_for_message(tier)),
+                      "service_tier");
+}
+
+Fault read_stream_options(const element& value, RequestView& view) {
+  object options;
+  if (value.get(options) != simdjson::SUCCESS) return std::nullopt;
+  if (auto fault = check_unique(options, "stream_options")) return fault;
+  element include_usage;
+  if (options.at_key("include_usage").get(include_usage) != simdjson::SUCCESS) return std::nullopt;
+  if (auto fault = check_kind(include_usage, JsonKinds::boolean, "stream_options.include_usage")) return fault;
+  bool wanted = false;
+  if (include_usage.get(wanted) == simdjson::SUCCESS) view.include_usage = wanted;
+  return std::nullopt;
+}
+
+Fault check_nested(std::string_view key, const element& value) {
+  simdjson::dom::array list;
+  object fields;
+  if (value.get(list) == simdjson::SUCCESS) {
+    if (key == "messages") return check_messages(list);
+    if (key == "tools") return check_tools(list);
+    if (key == "stop") {
+      std::size_t index = 0;
+      for (const auto word : list) {
+        if (auto fault = check_kind(word, JsonKinds::string, fmt::format("stop[{}]", index))) return fault;
+        ++index;
+      }
+    }
+  } else if (value.get(fields) == simdjson::SUCCESS &&
+             (key == "response_format" || key == "reasoning" || key == "thinking" || key == "tool_choice")) {
+    return check_unique(fields, key);
+  }
+  return std::nullopt;
+}
+
+/// What one top-level member contributes to the view; the document has the values, `span` the places.
+Fault read_member(const wire::MemberSpan& span, std::string_view key, const element& value, RequestView& view) {
+  const ByteRange place{span.value_begin, span.value_end};
+  if (key == "model") {
+    view.model_value = place;
+    return read_model(value, view);
+  }
+  if (key == "messages") {
+    view.messages = place;
+  } else if (key == "stream") {
+    if (value.is_bool()) view.stream = value.get_bool().value_unsafe();
+  } else if (key == "stream_options") {
+    view.stream_options = place;
+    return read_stream_options(value, view);
+  } else if (key == "n") {
+    return read_bounded(value, key, choices_max, view.choices);
+  } else if (key == "service_tier") {
+    return read_service_tier(value);
+  } else if ((key == "max_tokens" || key == "max_completion_tokens") && !value.is_null()) {
+    std::int64_t tokens = 0;
+    if (auto fault = read_bounded(value, key, tokens_max, tokens)) return fault;
+    view.output_tokens_max = std::max(view.output_tokens_max.value_or(0), tokens);
+    (key == "max_tokens" ? view.max_tokens : view.max_completion_tokens) = place;
+  }
+  return std::nullopt;
+}
+
+Result<RequestView> read_chat(const object& root, const std::string& body, std::uint32_t repaired) {
+  if (auto fault = check_unique(root, "")) return std::unexpected{*fault};
+  RequestView view;
+  view.repaired_surrogates = repaired;
+  const auto spans = wire::top_level_members(body);
+  std::size_t index = 0;
+  for (const auto& [key, value] : root) {
+    const auto& span = spans[index++];
+    if (auto fault = check_key(key)) return std::unexpected{*fault};
+    if (auto fault = check_type(key, value)) return std::unexpected{*fault};
+    if (auto fault = read_member(span, key, value, view)) return std::unexpected{*fault};
+    if (auto fault = check_nested(key, value)) return std::unexpected{*fault};
+  }
+  if (view.model.empty()) return std::unexpected{client_error("missing_field", "'model' is missing.", "model")};
+  if (view.messages.end == 0 || body[view.messages.begin] != '[') {
+    return std::unexpected{client_error("missing_field", "'messages' is missing.", "messages")};
+  }
+  view.object_end = body.rfind('}');
+  return view;
+}
+
+}  // namespace
+
+Result<RequestView> read_view(Dialect client, std::string& body) {
+  if (client != Dialect::openai_chat) {
+    auto error = client_error("unsupported_dialect", "Requests of this dialect are not read yet.");
+    error.http_status = 501;
+    return std::unexpected{error};
+  }
+  const auto document = wire::JsonDocument::parse(body);
+  if (!document) return std::unexpected{document.error()};
+  object root;
+  if (document->root().get(root) != simdjson::SUCCESS) {
+    return std::unexpected{client_error("wrong_type", "The request body must be a JSON object.")};
+  }
+  return read_chat(root, body, document->repaired());
+}
+
+}  // namespace turnpike::dialect
