@@ -1,0 +1,67 @@
+// The operator's listener: metrics, reload, keys, budgets, decisions, spend, ledger verification. Loopback only, with a
+// token of its own; the data port serves none of it.
+//
+//   GET  /metrics                 Prometheus text          GET    /admin/status
+//   POST /admin/reload                                     GET    /admin/decisions[?count=N]   /admin/decisions/{id}
+//   GET  /admin/keys              POST /admin/keys         DELETE /admin/keys/{id}
+//   GET  /admin/budgets           PUT  /admin/budgets      GET    /admin/spend?by=model,day&since=…&until=…
+//   POST /admin/ledger/verify                              GET    /healthz (no token)
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "account/ledger.hpp"
+#include "catalog/fault.hpp"
+#include "gateway/snapshot.hpp"
+#include "metrics/metrics.hpp"
+#include "turnpike/handler.hpp"
+#include "turnpike/secret.hpp"
+
+namespace turnpike::app {
+
+struct AdminParts {
+  account::Ledger& ledger;
+  const metrics::Metrics& metrics;
+  Secret token;
+  /// Re-reads the configuration; empty: the new one is in force, else why the old one stays.
+  std::function<std::vector<catalog::Fault>()> reload;
+  std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot;
+};
+
+/// Runs on the admin loop alone; may wait for the ledger's writer.
+class AdminHandler final : public Handler {
+ public:
+  explicit AdminHandler(AdminParts parts) : parts_(std::move(parts)) {}
+  std::expected<std::shared_ptr<const Admission>, WholeReply> on_head(const RequestHead& head) override;
+  asio::awaitable<void> handle(ClientRequest request, ResponseSink& sink) override;
+  WholeReply error_reply(std::string_view target, const Error& error) override;
+
+ private:
+  struct Route {
+    std::string_view method;
+    std::string_view path;  // a trailing '/' takes an argument
+    WholeReply (AdminHandler::*answer)(const ClientRequest& request, std::string_view argument);
+  };
+  static const std::vector<Route>& routes();
+
+  WholeReply metrics_page(const ClientRequest& request, std::string_view argument);
+  WholeReply health(const ClientRequest& request, std::string_view argument);
+  WholeReply status(const ClientRequest& request, std::string_view argument);
+  WholeReply reload(const ClientRequest& request, std::string_view argument);
+  WholeReply list_keys(const ClientRequest& request, std::string_view argument);
+  WholeReply create_key(const ClientRequest& request, std::string_view argument);
+  WholeReply revoke_key(const ClientRequest& request, std::string_view argument);
+  WholeReply list_budgets(const ClientRequest& request, std::string_view argument);
+  WholeReply set_budget(const ClientRequest& request, std::string_view argument);
+  WholeReply decisions(const ClientRequest& request, std::string_view argument);
+  WholeReply decision(const ClientRequest& request, std::string_view argument);
+  WholeReply spend(const ClientRequest& request, std::string_view argument);
+  WholeReply verify(const ClientRequest& request, std::string_view argument);
+
+  AdminParts parts_;
+};
+
+}  // namespace turnpike::app

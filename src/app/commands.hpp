@@ -1,0 +1,54 @@
+// The verbs of the command line, beyond `serve`. Each returns the process's exit code.
+//
+//   0 done   1 it failed, or the answer is no   64 wrong usage   73 the store is in use   78 faults in the configuration
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/config.hpp"
+#include "turnpike/clock.hpp"
+
+namespace turnpike::app {
+
+inline constexpr int exit_usage = 64;
+inline constexpr int exit_store_locked = 73;
+inline constexpr int exit_store_failed = 74;
+inline constexpr int exit_config = 78;
+
+int exit_code_of(const Error& error);
+/// To standard error, one line each.
+void print_faults(const std::vector<catalog::Fault>& faults);
+int fail(const Error& error);
+
+struct Output {
+  bool json = false;
+};
+
+int run_serve(const Config& config, const Clock& clock);
+int run_check(const Config& config, const Clock& clock, Output output);
+int run_reload(const Config& config, const Clock& clock);
+int run_classify();
+
+/// `what` is a decision id or the path of a request body.
+int run_explain(const Config& config, const Clock& clock, const std::string& what, Output output);
+
+struct KeyOptions {
+  std::string name, org, team, user, expires, request_cost_max, by;
+  std::vector<std::string> models, budgets;
+  bool may_override_route = false;
+};
+int run_keys_create(const Config& config, const Clock& clock, const KeyOptions& key, Output output);
+int run_keys_list(const Config& config, const Clock& clock, Output output);
+int run_keys_revoke(const Config& config, const Clock& clock, const std::string& id);
+
+int run_budgets_list(const Config& config, const Clock& clock, Output output);
+int run_budgets_set(const Config& config, const Clock& clock, const std::string& budget,
+                    const std::vector<std::string>& windows, bool frozen);
+
+/// `directory`: a copy to verify; empty: the configured data directory, or the gateway that runs on it.
+int run_ledger_verify(const Config& config, const Clock& clock, const std::string& directory, Output output);
+int run_report_spend(const Config& config, const Clock& clock, const std::string& by, const std::string& since, Output output);
+
+}  // namespace turnpike::app

@@ -1,0 +1,147 @@
+#include "app/config.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include "catalog/toml_reader.hpp"
+
+namespace turnpike::app {
+namespace {
+
+using catalog::FaultLog;
+using catalog::TableReader;
+using catalog::TomlNode;
+
+bool is_loopback(std::string_view host) { return host.starts_with("127.") || host == "::1"; }
+
+std::optional<ListenAddress> parse_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  const std::string_view digits = text.substr(colon + 1);
+  ListenAddress address{std::string{host}, 0};
+  const auto [end, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), address.port);
+  if (fault != std::errc{} || end != digits.data() + digits.size() || host.empty()) return std::nullopt;
+  return address;
+}
+
+void read_address(TableReader& table, std::string_view key, ListenAddress& target) {
+  const auto text = table.string(key);
+  if (!text) return;
+  if (const auto address = parse_address(*text)) {
+    target = *address;
+  } else {
+    table.faults().error(table.at(key), fmt::format("{} is not an address; write \"127.0.0.1:8080\"", quoted_for_message(*text)));
+  }
+}
+
+void read_server(const TomlNode& node, Config& config, FaultLog& faults) {
+  TableReader table{node, "[server]", faults};
+  read_address(table, "listen", config.listen);
+  read_address(table, "admin", config.admin);
+  if (!is_loopback(config.admin.host)) {
+    faults.error(table.at("admin"), "the admin listener must be on a loopback address; reach it from elsewhere through a tunnel");
+  }
+  config.threads = table.integer("threads", 0, 256).value_or(config.threads);
+  if (const auto seconds = table.integer("drain_deadline_s", 0, 3600)) config.drain_deadline = std::chrono::seconds{*seconds};
+  config.decision_headers = table.boolean("decision_headers").value_or(config.decision_headers);
+  table.finish();
+}
+
+void read_path(TableReader& table, std::string_view key, std::filesystem::path& target) {
+  if (const auto text = table.string(key)) target = *text;
+}
+
+void read_paths(const TomlNode& node, Config& config, FaultLog& faults) {
+  TableReader table{node, "[paths]", faults};
+  read_path(table, "data", config.data);
+  read_path(table, "providers", config.providers);
+  read_path(table, "policies", config.policies);
+  if (auto name = table.string("policy")) config.policy = std::move(*name);
+  table.finish();
+}
+
+void read_auth(const TomlNode& node, Config& config, FaultLog& faults) {
+  TableReader table{node, "[auth]", faults};
+  read_path(table, "admin_token_file", config.admin_token_file);
+  config.insecure_allow_anonymous = table.boolean("insecure_allow_anonymous").value_or(false);
+  config.insecure_http = table.boolean("insecure_http").value_or(false);
+  if (config.insecure_allow_anonymous && !is_loopback(config.listen.host)) {
+    faults.error(table.at("insecure_allow_anonymous"), "anonymous access is allowed on a loopback listener only");
+  }
+  table.finish();
+}
+
+void read_ledger(const TomlNode& node, Config& config, FaultLog& faults) {
+  TableReader table{node, "[ledger]", faults};
+  static const std::array<std::string, 2> intents{"process", "disk"};
+  if (const auto word = table.word("intent", intents)) {
+    config.intent = *word == "disk" ? account::Intent::disk : account::Intent::process;
+  }
+  if (auto text = table.string("credits_per_usd")) config.credits_per_usd = std::move(*text);
+  table.finish();
+}
+
+void read_log(const TomlNode& node, Config& config, FaultLog& faults) {
+  TableReader table{node, "[log]", faults};
+  static const std::array<std::string, 4> levels{"debug", "info", "warn", "error"};
+  if (const auto word = table.word("level", levels)) {
+    config.log_level = *word == "debug"  ? LogLevel::debug
+                       : *word == "info" ? LogLevel::info
+                       : *word == "warn" ? LogLevel::warn
+                                         : LogLevel::error;
+  }
+  config.log_requests = table.boolean("requests").value_or(config.log_requests);
+  table.finish();
+}
+
+void read_overrides(const TomlNode& node, Config& config, FaultLog& faults) {
+  for (const auto& [key, at, value] : node.entries) {
+    if (value.kind == catalog::TomlKind::string) {
+      config.base_url_overrides[key] = value.text;
+    } else {
+      faults.error(at, fmt::format("[override] {} must be a base URL", quoted_for_message(key)));
+    }
+  }
+}
+
+void resolve(Config& config) {
+  const std::filesystem::path folder = config.file.parent_path();
+  for (std::filesystem::path* path : {&config.data, &config.providers, &config.policies, &config.admin_token_file}) {
+    if (!path->empty() && path->is_relative()) *path = folder / *path;
+  }
+  if (config.admin_token_file.empty()) config.admin_token_file = config.data / "admin.token";
+}
+
+}  // namespace
+
+std::expected<Config, std::vector<catalog::Fault>> load_config(const std::filesystem::path& file) {
+  const auto text = catalog::read_file(file);
+  if (!text) return std::unexpected{std::vector{text.error()}};
+  const auto document = catalog::parse_toml(*text, file.string());
+  if (!document) return std::unexpected{std::vector{document.error()}};
+  Config config;
+  config.file = file;
+  FaultLog faults{file.string()};
+  TableReader root{*document, "the file", faults};
+  using Section = void (*)(const TomlNode&, Config&, FaultLog&);
+  static constexpr std::array<std::pair<std::string_view, Section>, 6> sections{{{"server", read_server},
+                                                                                 {"paths", read_paths},
+                                                                                 {"auth", read_auth},
+                                                                                 {"ledger", read_ledger},
+                                                                                 {"log", read_log},
+                                                                                 {"override", read_overrides}}};
+  for (const auto& [name, read] : sections) {
+    if (const TomlNode* node = root.table(name)) read(*node, config, faults);
+  }
+  root.finish();
+  resolve(config);
+  if (catalog::has_errors(faults.faults())) return std::unexpected{faults.take()};
+  return config;
+}
+
+}  // namespace turnpike::app

@@ -1,0 +1,53 @@
+// turnpike.toml: where things are and who may come in. Routing is in policies/, models and prices in providers/.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "account/ledger.hpp"
+#include "catalog/fault.hpp"
+#include "turnpike/log.hpp"
+
+namespace turnpike::app {
+
+/// "127.0.0.1:8080" or "[::1]:8080".
+struct ListenAddress {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+};
+
+struct Config {
+  std::filesystem::path file;  // where it came from; empty: built-in defaults
+
+  ListenAddress listen{"127.0.0.1", 8080};
+  ListenAddress admin{"127.0.0.1", 9090};  // loopback only
+  std::int64_t threads = 0;                // event loops; 0: one per core
+  std::chrono::seconds drain_deadline{300};
+
+  std::filesystem::path data = "data";
+  std::filesystem::path providers = "providers";
+  std::filesystem::path policies = "policies";
+  std::string policy = "seventy-thirty";
+
+  std::filesystem::path admin_token_file;  // default: <data>/admin.token, made at first start
+  bool insecure_allow_anonymous = false;   // only with a loopback listener
+  bool insecure_http = false;              // providers may be http on other hosts than loopback
+
+  std::string credits_per_usd = "1";
+  account::Intent intent = account::Intent::process;
+  LogLevel log_level = LogLevel::info;
+  bool log_requests = true;
+  bool decision_headers = true;
+  /// Provider id -> base URL in place of the provider file's.
+  std::map<std::string, std::string, std::less<>> base_url_overrides;
+};
+
+/// Relative paths are taken from the folder of the file. All faults are reported, each with line and column.
+std::expected<Config, std::vector<catalog::Fault>> load_config(const std::filesystem::path& file);
+
+}  // namespace turnpike::app

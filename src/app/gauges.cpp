@@ -1,0 +1,104 @@
+#include "app/gauges.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include "app/json_pages.hpp"
+#include "turnpike/log.hpp"
+
+namespace turnpike::app {
+namespace {
+
+using metrics::Gauge;
+using Labels = std::vector<std::pair<std::string, std::string>>;
+
+double credits(Credits amount) { return static_cast<double>(amount.nano()) * 1e-9; }
+
+void add(std::vector<Gauge>& out, const char* name, const char* help, double value, Labels labels = {}) {
+  out.push_back({name, help, std::move(labels), value});
+}
+
+void add_budgets(std::vector<Gauge>& out, const account::Ledger& ledger) {
+  for (const auto& budget : ledger.budgets()) {
+    for (const auto& window : budget.windows) {
+      const Labels labels{{"budget", budget.budget}, {"window", to_string(window.rule)}};
+      add(out, "turnpike_budget_limit_credits", "Limit of a budget window.", credits(window.rule.limit), labels);
+      add(out, "turnpike_budget_settled_credits", "Settled in a budget window.", credits(window.settled), labels);
+      add(out, "turnpike_budget_reserved_credits", "Reserved in a budget window.", credits(window.reserved), labels);
+      add(out, "turnpike_budget_remaining_credits", "Limit less settled and reserved.",
+          credits(window.rule.limit - window.settled - window.reserved), labels);
+    }
+  }
+}
+
+void add_ledger(std::vector<Gauge>& out, const account::Ledger& ledger) {
+  const account::LedgerFigures figures = ledger.figures();
+  add(out, "turnpike_ledger_lag_seconds", "Age of the oldest entry that is not on disk.", std::chrono::duration<double>(figures.lag).count());
+  add(out, "turnpike_ledger_entries_total", "Journal entries.", static_cast<double>(figures.entries));
+  add(out, "turnpike_ledger_conflicts_total", "Second, differing ends of an attempt; each is a bug.", static_cast<double>(figures.conflicts));
+  add(out, "turnpike_ledger_overruns_total", "Settlements above their reservation.", static_cast<double>(figures.overruns));
+  add(out, "turnpike_ledger_implausible_total", "Usage reports that could not be true.", static_cast<double>(figures.implausible));
+  add(out, "turnpike_ledger_records_dropped_total", "Decision records lost to a full queue.", static_cast<double>(figures.records_dropped));
+  add(out, "turnpike_ledger_refusals_total", "Reservations refused.", static_cast<double>(figures.refused_exhausted), {{"cause", "exhausted"}});
+  add(out, "turnpike_ledger_refusals_total", "Reservations refused.", static_cast<double>(figures.refused_contended), {{"cause", "contended"}});
+  add(out, "turnpike_ledger_writable", "1 while the store accepts entries.", figures.writable ? 1 : 0);
+  add(out, "turnpike_attempts_open", "Attempts with a reservation and no end yet.", static_cast<double>(figures.attempts_open));
+  add(out, "turnpike_reserved_credits", "Credits held by open attempts.", credits(figures.reserved));
+  add(out, "turnpike_settled_credits", "Credits settled since start.", credits(figures.settled));
+}
+
+void add_share(std::vector<Gauge>& out, const gateway::Snapshot& snapshot, Instant now) {
+  if (!snapshot.share) return;
+  for (const auto& scope : snapshot.share->scopes()) {
+    const auto report = snapshot.share->report(scope, now);
+    const Labels labels{{"scope", scope}};
+    add(out, "turnpike_frontier_share", "Share of the window that went to the frontier tier.", report.share, labels);
+    add(out, "turnpike_frontier_share_target", "Target of the frontier share.", report.target, labels);
+    add(out, "turnpike_frontier_share_error", "Share less target.", report.share - report.target, labels);
+    add(out, "turnpike_frontier_threshold", "Difficulty from which a step goes to the frontier.", report.threshold, labels);
+  }
+}
+
+void add_prices(std::vector<Gauge>& out, const gateway::Snapshot& snapshot, Instant now) {
+  for (const auto& model : snapshot.catalog.models()) {
+    const auto candidate = snapshot.catalog.candidate(model, now, std::chrono::seconds{1});
+    if (!candidate) continue;
+    add(out, "turnpike_price_active", "1 for the price interval in force.", 1,
+        {{"target", model.target()}, {"price_id", candidate->quote.price_id}});
+    if (const auto change = snapshot.catalog.next_price_change(model, now)) {
+      add(out, "turnpike_price_seconds_to_change", "Until the next price of this target.",
+          std::chrono::duration<double>(*change - now).count(), {{"target", model.target()}});
+    }
+  }
+}
+
+void add_process(std::vector<Gauge>& out, const GaugeSources& sources) {
+  const auto opaque = sources.opaque.figures();
+  add(out, "turnpike_opaque_bytes", "Signatures and reasoning kept for clients that drop them.", static_cast<double>(opaque.bytes));
+  add(out, "turnpike_opaque_evictions_total", "Of those, dropped for room.", static_cast<double>(opaque.evictions));
+  add(out, "turnpike_conversations", "Conversations remembered.", static_cast<double>(sources.conversations.size()));
+  add(out, "turnpike_open_requests", "Requests being answered.", static_cast<double>(sources.open_requests()));
+  add(out, "turnpike_log_lines_dropped_total", "Log lines lost to a slow reader.", static_cast<double>(log_lines_dropped()));
+  add(out, "turnpike_config_reload_failed", "1 if the last reload was rejected.", sources.reload_failed() ? 1 : 0);
+  for (const auto& state : sources.health.states()) {
+    const double level = state.health == policy::Health::ok ? 0 : state.health == policy::Health::degraded ? 1 : 2;
+    add(out, "turnpike_target_health", "0 ok, 1 degraded, 2 ejected.", level, {{"target", state.target}});
+  }
+}
+
+}  // namespace
+
+std::function<void(std::vector<Gauge>&)> gauges(GaugeSources sources) {
+  return [sources = std::move(sources)](std::vector<Gauge>& out) {
+    const auto snapshot = sources.snapshot();
+    const Instant now = sources.clock.now();
+    add(out, "turnpike_config_info", "The configuration in force.", 1, {{"policy", snapshot->policy.name}, {"version", snapshot->version}});
+    add_ledger(out, sources.ledger);
+    add_budgets(out, sources.ledger);
+    add_share(out, *snapshot, now);
+    add_prices(out, *snapshot, now);
+    add_process(out, sources);
+  };
+}
+
+}  // namespace turnpike::app

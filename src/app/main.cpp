@@ -1,0 +1,137 @@
+// The command line: flags in, one verb out.
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <string>
+
+#include "app/commands.hpp"
+#include "app/config.hpp"
+#include "turnpike/clock.hpp"
+
+#ifndef TURNPIKE_VERSION
+#define TURNPIKE_VERSION "development"
+#endif
+
+namespace {
+
+using turnpike::app::Config;
+using turnpike::app::Output;
+
+struct Flags {
+  std::string config;
+  Output output;
+  std::string what, id, budget, directory, by = "model", since;
+  std::vector<std::string> windows;
+  bool frozen = false;
+  bool jsonl = false;
+  turnpike::app::KeyOptions key;
+};
+
+using Verb = std::function<int(const Config&, const turnpike::Clock&)>;
+
+void add_keys(CLI::App& app, Flags& flags, Verb& verb) {
+  auto* keys = app.add_subcommand("keys", "Virtual keys: who may come in")->require_subcommand(1);
+  auto* create = keys->add_subcommand("create", "Make a key; it is shown once, on standard output");
+  create->add_option("--name", flags.key.name, "For people and reports")->required();
+  create->add_option("--org", flags.key.org, "Organisation the key's spending is charged to")->required();
+  create->add_option("--team", flags.key.team, "Team inside the organisation");
+  create->add_option("--user", flags.key.user, "User");
+  create->add_option("--budget", flags.key.budgets, "Limit of this key, for example 5/day or 100/month@Europe/Berlin; may be repeated");
+  create->add_option("--models", flags.key.models, "Targets or tiers the key may use, with wildcards; default all");
+  create->add_option("--expires", flags.key.expires, "Date or RFC 3339 instant");
+  create->add_option("--request-cost-max", flags.key.request_cost_max, "Credits one request may cost at most");
+  create->add_option("--by", flags.key.by, "Who makes it")->default_val("cli");
+  create->add_flag("--may-override-route", flags.key.may_override_route, "Allow x-turnpike-model and x-turnpike-tier");
+  create->callback([&] { verb = [&](const auto& c, const auto& t) { return run_keys_create(c, t, flags.key, flags.output); }; });
+  keys->add_subcommand("list", "All keys, revoked ones too")->callback([&] { verb = [&](const auto& c, const auto& t) { return run_keys_list(c, t, flags.output); }; });
+  auto* revoke = keys->add_subcommand("revoke", "Stop a key within a second");
+  revoke->add_option("id", flags.id, "The key's id")->required();
+  revoke->callback([&] { verb = [&](const auto& c, const auto& t) { return run_keys_revoke(c, t, flags.id); }; });
+}
+
+void add_money(CLI::App& app, Flags& flags, Verb& verb) {
+  auto* budgets = app.add_subcommand("budgets", "What may be spent by whom")->require_subcommand(1);
+  budgets->add_subcommand("list", "All budgets and their present state")->callback([&] { verb = [&](const auto& c, const auto& t) { return run_budgets_list(c, t, flags.output); }; });
+  auto* set = budgets->add_subcommand("set", "Replace a budget; without windows it is lifted");
+  set->add_option("budget", flags.budget, "org:NAME, team:ORG/NAME, user:ORG/NAME or key:ID")->required();
+  set->add_option("windows", flags.windows, "100/month, 5/day@Europe/Berlin, 20/lifetime, 3/rolling:6h");
+  set->add_flag("--frozen", flags.frozen, "Admit nothing");
+  set->callback([&] { verb = [&](const auto& c, const auto& t) { return run_budgets_set(c, t, flags.budget, flags.windows, flags.frozen); }; });
+
+  auto* ledger = app.add_subcommand("ledger", "The journal of all spending")->require_subcommand(1);
+  auto* verify = ledger->add_subcommand("verify", "Recompute every invariant from the journal");
+  verify->add_option("directory", flags.directory, "A copy of a data directory; default: the configured one, live or not");
+  verify->callback([&] { verb = [&](const auto& c, const auto& t) { return run_ledger_verify(c, t, flags.directory, flags.output); }; });
+
+  auto* report = app.add_subcommand("report", "Sums over the journal")->require_subcommand(1);
+  auto* spend = report->add_subcommand("spend", "Credits by key, user, team, org, model, price, day, settlement");
+  spend->add_option("--by", flags.by, "Columns, separated by commas")->capture_default_str();
+  spend->add_option("--since", flags.since, "Date or RFC 3339 instant");
+  spend->callback([&] { verb = [&](const auto& c, const auto& t) { return run_report_spend(c, t, flags.by, flags.since, flags.output); }; });
+}
+
+void add_routing(CLI::App& app, Flags& flags, Verb& verb) {
+  app.add_subcommand("serve", "Run the gateway")->callback([&] { verb = [](const auto& c, const auto& t) { return run_serve(c, t); }; });
+  app.add_subcommand("check", "Validate providers/ and policies/: every fault with file:line:column")->callback([&] { verb = [&](const auto& c, const auto& t) { return run_check(c, t, flags.output); }; });
+  app.add_subcommand("reload", "Make the running gateway read its configuration again")->callback([&] { verb = [](const auto& c, const auto& t) { return run_reload(c, t); }; });
+  auto* explain = app.add_subcommand("explain", "The reasoning behind a decision");
+  explain->add_option("what", flags.what, "A decision id (x-turnpike-decision), or a file with a chat request")->required();
+  explain->callback([&] { verb = [&](const auto& c, const auto& t) { return run_explain(c, t, flags.what, flags.output); }; });
+  auto* classify = app.add_subcommand("classify", "Difficulty of the requests on standard input, one JSON object per line");
+  classify->add_flag("--jsonl", flags.jsonl, "Lines of {id,text} or whole chat bodies (the only form)");
+  classify->callback([&] { verb = [](const auto&, const auto&) { return turnpike::app::run_classify(); }; });
+  app.add_subcommand("version", "Print the version")->callback([&] {
+    verb = [](const auto&, const auto&) {
+      std::cout << "turnpike " << TURNPIKE_VERSION << '\n';
+      return 0;
+    };
+  });
+}
+
+int run(const Flags& flags, const Verb& verb) {
+  Config config;
+  const std::string file = !flags.config.empty() ? flags.config : std::filesystem::exists("turnpike.toml") ? "turnpike.toml" : "";
+  if (!file.empty()) {
+    auto read = turnpike::app::load_config(std::filesystem::absolute(file));
+    if (!read) {
+      turnpike::app::print_faults(read.error());
+      return turnpike::app::exit_config;
+    }
+    config = std::move(*read);
+  } else {
+    config.admin_token_file = config.data / "admin.token";
+  }
+  const turnpike::SystemClock clock;
+  return verb(config, clock);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  // Keys and prompts live in memory: no core file of it may lie around.
+  ::prctl(PR_SET_DUMPABLE, 0);
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  CLI::App app{"turnpike: routes each step of an agent's loop to the model that should do it"};
+  app.require_subcommand(1);
+  Flags flags;
+  Verb verb;
+  app.add_option("--config", flags.config, "turnpike.toml (default: ./turnpike.toml if it exists)");
+  app.add_flag("--json", flags.output.json, "Machine-readable output");
+  app.fallthrough();
+  add_routing(app, flags, verb);
+  add_keys(app, flags, verb);
+  add_money(app, flags, verb);
+  CLI11_PARSE(app, argc, argv);
+  return run(flags, verb);
+}

@@ -1,0 +1,140 @@
+#include "app/operator_link.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "account/ledger.hpp"
+#include "app/admin.hpp"
+#include "turnpike/ids.hpp"
+
+namespace turnpike::app {
+namespace {
+
+using nlohmann::ordered_json;
+
+Result<ordered_json> read_answer(int status, const std::string& text) {
+  auto json = ordered_json::parse(text, nullptr, false);
+  if (json.is_discarded()) return std::unexpected{gateway_error(502, "bad_answer", "the gateway's answer is not JSON")};
+  if (status < 400 || status == 409 || status == 422) return json;
+  const auto error = json.value("error", ordered_json::object());
+  return std::unexpected{gateway_error(status, error.value("code", "failed"), error.value("message", text))};
+}
+
+std::size_t collect(char* data, std::size_t size, std::size_t count, void* target) {
+  static_cast<std::string*>(target)->append(data, size * count);
+  return size * count;
+}
+
+/// HTTP to the admin listener on this machine.
+class LiveLink final : public OperatorLink {
+ public:
+  LiveLink(std::string address, std::string token) : address_(std::move(address)), token_(std::move(token)) {}
+
+  Result<ordered_json> ask(std::string_view method, std::string_view target, const std::string& body) override {
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> call{curl_easy_init(), curl_easy_cleanup};
+    const std::string url = fmt::format("http://{}{}", address_, target);
+    const std::string verb{method};
+    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers{nullptr, curl_slist_free_all};
+    headers.reset(curl_slist_append(nullptr, ("Authorization: Bearer " + token_).c_str()));
+    curl_slist_append(headers.get(), "Content-Type: application/json");
+    std::string answer;
+    curl_easy_setopt(call.get(), CURLOPT_URL, url.c_str());
+    curl_easy_setopt(call.get(), CURLOPT_CUSTOMREQUEST, verb.c_str());
+    curl_easy_setopt(call.get(), CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(call.get(), CURLOPT_PROXY, "");
+    curl_easy_setopt(call.get(), CURLOPT_TIMEOUT, 60L);
+    curl_easy_setopt(call.get(), CURLOPT_WRITEFUNCTION, collect);
+    curl_easy_setopt(call.get(), CURLOPT_WRITEDATA, &answer);
+    if (!body.empty()) curl_easy_setopt(call.get(), CURLOPT_POSTFIELDS, body.c_str());
+    if (const CURLcode failed = curl_easy_perform(call.get()); failed != CURLE_OK) {
+      return std::unexpected{gateway_error(503, "unreachable", fmt::format("the gateway at {} does not answer: {}", address_, curl_easy_strerror(failed)))};
+    }
+    long status = 0;
+    curl_easy_getinfo(call.get(), CURLINFO_RESPONSE_CODE, &status);
+    return read_answer(static_cast<int>(status), answer);
+  }
+
+ private:
+  std::string address_;
+  std::string token_;
+};
+
+/// Keeps the reply of an admin page that is called without a server.
+class KeepReply final : public ResponseSink {
+ public:
+  void reply(const ResponseHead& head, std::string_view body) override {
+    status = head.status;
+    text = body;
+  }
+  void begin(const ResponseHead& head) override { status = head.status; }
+  SinkState write(std::string_view bytes) override {
+    text += bytes;
+    return SinkState::open;
+  }
+  void finish() override {}
+  void abort() override {}
+  [[nodiscard]] bool head_sent() const override { return false; }
+  [[nodiscard]] bool gone() const override { return false; }
+  void watch(SinkWatcher*) override {}
+
+  int status = 0;
+  std::string text;
+};
+
+/// The directory, through the very pages that the admin listener serves.
+class DirectLink final : public OperatorLink {
+ public:
+  explicit DirectLink(std::unique_ptr<account::Ledger> ledger)
+      : ledger_(std::move(ledger)), admin_({*ledger_, metrics_, Secret{}, [] { return std::vector<catalog::Fault>{}; }, [] { return std::shared_ptr<const gateway::Snapshot>{}; }}) {}
+
+  Result<ordered_json> ask(std::string_view method, std::string_view target, const std::string& body) override {
+    ClientRequest request;
+    request.head.method = method;
+    request.head.target = target;
+    request.head.path = target.substr(0, target.find('?'));
+    if (const auto query = target.find('?'); query != std::string_view::npos) request.head.query = target.substr(query + 1);
+    request.body = body;
+    KeepReply kept;
+    asio::io_context context;
+    asio::co_spawn(context, admin_.handle(std::move(request), kept), asio::detached);
+    context.run();
+    return read_answer(kept.status, kept.text);
+  }
+
+ private:
+  std::unique_ptr<account::Ledger> ledger_;
+  metrics::Metrics metrics_;
+  AdminHandler admin_;
+};
+
+std::string first_word(const std::filesystem::path& file) {
+  std::ifstream stream{file};
+  std::string word;
+  stream >> word;
+  return word;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<OperatorLink>> open_link(const Config& config, const Clock& clock) {
+  if (const std::string address = first_word(config.data / "admin.address"); !address.empty()) {
+    auto live = std::make_unique<LiveLink>(address, first_word(config.admin_token_file));
+    const auto alive = live->ask("GET", "/healthz", "");
+    if (alive) return live;
+  }
+  static SystemRandomness randomness;
+  account::LedgerOptions options;
+  options.directory = config.data;
+  auto ledger = account::Ledger::open(std::move(options), clock, randomness);
+  if (!ledger) return std::unexpected{ledger.error()};
+  return std::make_unique<DirectLink>(std::move(*ledger));
+}
+
+}  // namespace turnpike::app

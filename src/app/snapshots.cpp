@@ -1,0 +1,80 @@
+#include "app/snapshots.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "catalog/toml_reader.hpp"
+
+namespace turnpike::app {
+namespace {
+
+bool same_share(const policy::Policy& left, const policy::Policy& right) {
+  if (!left.share || !right.share) return !left.share && !right.share;
+  return left.share->target == right.share->target && left.share->of == right.share->of &&
+         left.share->per == right.share->per && left.share->window == right.share->window;
+}
+
+std::vector<dialect::ModelInfo> list_models(const catalog::Catalog& catalog, const policy::Policy& policy) {
+  std::vector<dialect::ModelInfo> models;
+  for (auto& name : policy.public_names()) {
+    dialect::ModelInfo info;
+    if (const catalog::Model* model = catalog.find(name)) {
+      info.owned_by = model->provider;
+      info.context_tokens = model->context_tokens;
+      info.output_tokens_max = model->output_tokens_max;
+    }
+    info.id = std::move(name);
+    models.push_back(std::move(info));
+  }
+  return models;
+}
+
+}  // namespace
+
+catalog::LoadOptions load_options(const Config& config) {
+  catalog::LoadOptions options;
+  options.credits_per_usd = config.credits_per_usd;
+  options.insecure_http_allowed = config.insecure_http;
+  options.base_url_overrides = config.base_url_overrides;
+  options.secret_of = [](std::string_view name) -> std::optional<std::string> {
+    const char* value = std::getenv(std::string{name}.c_str());
+    if (value == nullptr || *value == '\0') return std::nullopt;
+    return value;
+  };
+  return options;
+}
+
+std::filesystem::path policy_file(const Config& config) {
+  if (config.policy.ends_with(".toml")) return config.policy;
+  return config.policies / (config.policy + ".toml");
+}
+
+std::expected<std::shared_ptr<const gateway::Snapshot>, std::vector<catalog::Fault>> build_snapshot(
+    const Config& config, Instant now, const gateway::Snapshot* previous) {
+  auto catalog = catalog::Catalog::load(config.providers, load_options(config));
+  if (!catalog) return std::unexpected{catalog.error()};
+  const auto file = policy_file(config);
+  auto policy = policy::Policy::load(file, *catalog, {.now = now});
+  if (!policy) return std::unexpected{policy.error()};
+
+  auto snapshot = std::make_shared<gateway::Snapshot>();
+  snapshot->catalog = std::move(*catalog);
+  snapshot->policy = std::move(*policy);
+  snapshot->classifier = &classify::Classifier::built_in();
+  snapshot->decision_headers = config.decision_headers;
+  snapshot->log_requests = config.log_requests;
+  snapshot->version = fmt::format("{:08x}", (snapshot->catalog.content_hash() ^ std::hash<std::string>{}(catalog::read_file(file).value_or(""))) & 0xffffffffU);
+  snapshot->models = list_models(snapshot->catalog, snapshot->policy);
+  if (snapshot->policy.share) {
+    if (previous != nullptr && previous->share && same_share(previous->policy, snapshot->policy)) {
+      snapshot->share = previous->share;
+    } else {
+      snapshot->share = std::make_shared<policy::ShareController>(*snapshot->policy.share, snapshot->classifier->quantiles());
+    }
+  }
+  return snapshot;
+}
+
+}  // namespace turnpike::app

@@ -1,0 +1,26 @@
+// Builds the immutable snapshot from files, whole or not at all.
+#pragma once
+
+#include <expected>
+#include <memory>
+#include <vector>
+
+#include "app/config.hpp"
+#include "catalog/fault.hpp"
+#include "gateway/snapshot.hpp"
+#include "turnpike/clock.hpp"
+
+namespace turnpike::app {
+
+/// Reads providers/ and the policy in force. `previous` hands on what was learned about the share where its settings
+/// did not change. On failure nothing is kept and every fault is returned.
+std::expected<std::shared_ptr<const gateway::Snapshot>, std::vector<catalog::Fault>> build_snapshot(
+    const Config& config, Instant now, const gateway::Snapshot* previous);
+
+/// How the catalog is to be loaded under this configuration; provider keys come from the environment.
+catalog::LoadOptions load_options(const Config& config);
+
+/// policies/<name>.toml, or the name itself if it is a path.
+std::filesystem::path policy_file(const Config& config);
+
+}  // namespace turnpike::app

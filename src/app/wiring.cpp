@@ -1,0 +1,289 @@
+#include "app/wiring.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/signal_set.hpp>
+#include <condition_variable>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "app/gauges.hpp"
+#include "gateway/gateway.hpp"
+#include "server/event_loop.hpp"
+#include "server/listener.hpp"
+#include "turnpike/ids.hpp"
+#include "upstream/curl_upstream.hpp"
+
+namespace turnpike::app {
+namespace {
+
+/// One event loop with everything that lives on it.
+struct Worker {
+  Worker(const Clock& clock, const gateway::Shared& shared, metrics::Metrics& metrics,
+         std::shared_ptr<const gateway::Snapshot> snapshot)
+      : loop(clock), upstream(loop.context(), clock), gateway(shared, upstream, metrics.add_shard(), std::move(snapshot)) {
+    loop.on_tick([this](Monotonic now) {
+      upstream.on_tick(now);
+      gateway.on_tick(now);
+    });
+  }
+  server::EventLoop loop;
+  upstream::CurlUpstream upstream;
+  gateway::Gateway gateway;
+};
+
+Result<Secret> admin_token(const std::filesystem::path& file) {
+  std::ifstream existing{file};
+  std::string token;
+  if (existing >> token && token.size() >= 16) return Secret{std::move(token)};
+  SystemRandomness randomness;
+  const Instant zero{};
+  token = make_id(zero, randomness).substr(10) + make_id(zero, randomness).substr(10) + make_id(zero, randomness).substr(10);
+  const mode_t before = ::umask(0077);
+  std::ofstream made{file, std::ios::trunc};
+  made << token << '\n';
+  made.close();
+  ::umask(before);
+  if (!made) return std::unexpected{gateway_error(500, "admin_token", fmt::format("{} cannot be written", file.string()))};
+  return Secret{std::move(token)};
+}
+
+/// systemd's socket activation: the data listener may be inherited, so that a restart refuses no connection.
+int inherited_socket() {
+  const char* pid = std::getenv("LISTEN_PID");
+  const char* count = std::getenv("LISTEN_FDS");
+  constexpr int first_descriptor = 3;
+  if (pid == nullptr || count == nullptr || std::to_string(::getpid()) != pid || std::string_view{count} == "0") return -1;
+  return first_descriptor;
+}
+
+}  // namespace
+
+class Application::Impl {
+ public:
+  Impl(Config config, std::shared_ptr<const gateway::Snapshot> snapshot, const Clock& clock,
+       std::unique_ptr<account::Ledger> ledger, Secret token)
+      : config_(std::move(config)),
+        clock_(clock),
+        ledger_(std::move(ledger)),
+        opaque_(clock),
+        health_(clock, randomness_),
+        snapshot_(std::move(snapshot)),
+        admin_loop_(clock),
+        admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); }}) {
+    const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, clock_, randomness_};
+    const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
+    for (std::int64_t i = 0; i < (config_.threads > 0 ? config_.threads : cores); ++i) {
+      workers_.push_back(std::make_unique<Worker>(clock_, shared, metrics_, snapshot_));
+    }
+    metrics_.add_gauges(gauges({*ledger_, opaque_, conversations_, health_, clock_, [this] { return current(); },
+                                [this] { return reload_failed_.load(); }, [this] { return open_requests(); }}));
+    reload_shard_ = &metrics_.add_shard();
+    restore_share();
+    admin_loop_.on_tick([this](Monotonic now) {
+      if (now - share_saved_ < share_save_interval) return;
+      share_saved_ = now;
+      save_share();
+    });
+  }
+
+  ~Impl() {
+    data_.reset();
+    admin_listener_.reset();
+    for (auto& worker : workers_) worker->loop.stop();
+    admin_loop_.stop();
+    for (auto& worker : workers_) worker->loop.join();
+    admin_loop_.join();
+  }
+
+  Result<void> listen() {
+    std::vector<server::LoopBinding> bindings;
+    for (auto& worker : workers_) bindings.push_back({worker->loop, worker->gateway});
+    const int inherited = inherited_socket();
+    auto data = inherited >= 0 ? server::Listener::adopt(inherited, bindings, {}, clock_)
+                               : server::Listener::open(config_.listen.host, config_.listen.port, bindings, {}, clock_);
+    if (!data) return std::unexpected{data.error()};
+    data_ = std::move(*data);
+    std::vector<server::LoopBinding> admin_binding;
+    admin_binding.push_back({admin_loop_, admin_});
+    auto admin = server::Listener::open(config_.admin.host, config_.admin.port, std::move(admin_binding), {}, clock_);
+    if (!admin) return std::unexpected{admin.error()};
+    admin_listener_ = std::move(*admin);
+    // The command line finds the running instance by this file.
+    std::ofstream{config_.data / "admin.address"} << config_.admin.host << ':' << admin_listener_->port() << '\n';
+    return {};
+  }
+
+  int run() {
+    wait_for_signals();
+    for (auto& worker : workers_) worker->loop.start();
+    admin_loop_.start();
+    log(LogLevel::info, "ready",
+        {{"data_port", std::int64_t{data_->port()}},
+         {"admin_port", std::int64_t{admin_listener_->port()}},
+         {"policy", std::string_view{snapshot_->policy.name}},
+         {"config_version", std::string_view{snapshot_->version}},
+         {"threads", static_cast<std::int64_t>(workers_.size())},
+         {"attempts_recovered", ledger_->recovery().attempts_closed}});
+    std::unique_lock lock{stop_mutex_};
+    stopping_.wait(lock, [this] { return stops_ > 0; });
+    lock.unlock();
+    drain();
+    return 0;
+  }
+
+ private:
+  void wait_for_signals() {
+    signals_.async_wait([this](const boost::system::error_code& failed, int signal) {
+      if (failed) return;
+      if (signal == SIGHUP) {
+        reload();
+      } else {
+        const std::lock_guard lock{stop_mutex_};
+        ++stops_;
+        stopping_.notify_all();
+      }
+      wait_for_signals();
+    });
+  }
+
+  /// Readiness goes first, then new connections, then what runs has time until the deadline; a second signal ends it.
+  void drain() {
+    log(LogLevel::info, "draining", {{"open_requests", static_cast<std::int64_t>(data_->open_requests())}});
+    for (auto& worker : workers_) {
+      worker->loop.post([&gateway = worker->gateway] { gateway.set_ready(false); });
+    }
+    data_->stop_accepting();
+    data_->drain();
+    const Monotonic deadline = clock_.monotonic() + config_.drain_deadline;
+    std::unique_lock lock{stop_mutex_};
+    while (data_->open_requests() > 0 && clock_.monotonic() < deadline && stops_ < 2) {
+      stopping_.wait_for(lock, std::chrono::milliseconds{20});
+    }
+    lock.unlock();
+    data_->close_all();
+    // The handlers of cut connections settle their attempts on their loops before those stop.
+    const Monotonic grace = clock_.monotonic() + std::chrono::seconds{5};
+    while (ledger_->figures().attempts_open > 0 && clock_.monotonic() < grace) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    }
+    save_share();
+    ledger_->flush();
+    log(LogLevel::info, "stopped", {{"attempts_open", ledger_->figures().attempts_open}});
+  }
+
+  /// All or nothing. Runs on the admin loop, from a signal or the admin page.
+  std::vector<catalog::Fault> reload() {
+    Config fresh = config_;
+    if (!config_.file.empty()) {
+      auto read = load_config(config_.file);
+      if (!read) return refuse_reload(read.error());
+      fresh = std::move(*read);
+    }
+    const auto previous = current();
+    auto built = build_snapshot(fresh, clock_.now(), previous.get());
+    if (!built) return refuse_reload(built.error());
+    {
+      const std::lock_guard lock{snapshot_mutex_};
+      snapshot_ = *built;
+    }
+    for (auto& worker : workers_) {
+      worker->loop.post([&gateway = worker->gateway, snapshot = *built] { gateway.use(snapshot); });
+    }
+    reload_failed_ = false;
+    reload_shard_->add(metrics::Family::config_reload_total, {"applied"});
+    log(LogLevel::info, "config_reloaded",
+        {{"policy", std::string_view{(*built)->policy.name}}, {"config_version", std::string_view{(*built)->version}}});
+    return (*built)->policy.warnings();
+  }
+
+  std::vector<catalog::Fault> refuse_reload(const std::vector<catalog::Fault>& faults) {
+    reload_failed_ = true;
+    reload_shard_->add(metrics::Family::config_reload_total, {"rejected"});
+    for (const auto& fault : faults) log(LogLevel::error, "config_reload_rejected", {{"fault", std::string_view{to_string(fault)}}});
+    return faults;
+  }
+
+  std::shared_ptr<const gateway::Snapshot> current() const {
+    const std::lock_guard lock{snapshot_mutex_};
+    return snapshot_;
+  }
+
+  std::size_t open_requests() const { return data_ ? data_->open_requests() : 0; }
+
+  [[nodiscard]] std::filesystem::path share_file() const { return config_.data / "share.state"; }
+
+  void save_share() const {
+    const auto snapshot = current();
+    if (snapshot->share) std::ofstream{share_file(), std::ios::trunc} << snapshot->share->serialise();
+  }
+
+  void restore_share() const {
+    std::ifstream stream{share_file()};
+    if (!stream || !snapshot_->share) return;
+    const std::string text{std::istreambuf_iterator<char>{stream}, {}};
+    if (auto restored = snapshot_->share->restore(text); !restored) {
+      log(LogLevel::warn, "share_state_ignored", {{"why", std::string_view{restored.error().message}}});
+    }
+  }
+
+  Config config_;
+  const Clock& clock_;
+  SystemRandomness randomness_;
+  std::unique_ptr<account::Ledger> ledger_;
+  dialect::OpaqueStore opaque_;
+  gateway::Conversations conversations_;
+  gateway::HealthBoard health_;
+  metrics::Metrics metrics_;
+  static constexpr std::chrono::seconds share_save_interval{30};  // what a crash may forget of the share's course
+  Monotonic share_saved_{};
+  metrics::Shard* reload_shard_ = nullptr;  // written on the admin loop only
+  mutable std::mutex snapshot_mutex_;
+  std::shared_ptr<const gateway::Snapshot> snapshot_;
+  std::atomic<bool> reload_failed_{false};
+  server::EventLoop admin_loop_;
+  AdminHandler admin_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  boost::asio::signal_set signals_{admin_loop_.context(), SIGTERM, SIGINT, SIGHUP};
+  std::unique_ptr<server::Listener> data_;
+  std::unique_ptr<server::Listener> admin_listener_;
+  std::mutex stop_mutex_;
+  std::condition_variable stopping_;
+  int stops_ = 0;
+};
+
+Application::Application(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Application::~Application() = default;
+
+Result<std::unique_ptr<Application>> Application::make(Config config, std::shared_ptr<const gateway::Snapshot> snapshot,
+                                                       const Clock& clock) {
+  static SystemRandomness randomness;
+  account::LedgerOptions options;
+  options.directory = config.data;
+  options.intent = config.intent;
+  options.allow_anonymous = config.insecure_allow_anonymous;
+  auto ledger = account::Ledger::open(std::move(options), clock, randomness);
+  if (!ledger) return std::unexpected{ledger.error()};
+  const bool nobody = std::ranges::none_of((*ledger)->keys(), [](const auto& key) { return !key.revoked; });
+  if (nobody && !config.insecure_allow_anonymous) {
+    return std::unexpected{gateway_error(
+        500, "no_keys", "no key exists, so nobody could be served; make one with `turnpike keys create --org ORG --name NAME`")};
+  }
+  auto token = admin_token(config.admin_token_file);
+  if (!token) return std::unexpected{token.error()};
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(snapshot), clock, std::move(*ledger), std::move(*token));
+  if (auto listening = impl->listen(); !listening) return std::unexpected{listening.error()};
+  return std::unique_ptr<Application>{new Application{std::move(impl)}};
+}
+
+int Application::run() { return impl_->run(); }
+
+}  // namespace turnpike::app

@@ -1,0 +1,35 @@
+// The whole graph on one page: what is made, in which order, and who is given what.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/admin.hpp"
+#include "app/config.hpp"
+#include "app/snapshots.hpp"
+#include "catalog/fault.hpp"
+#include "turnpike/clock.hpp"
+#include "turnpike/error.hpp"
+
+namespace turnpike::app {
+
+class Application {
+ public:
+  /// Opens the ledger, loads the snapshot, binds both listeners. Nothing is served before run().
+  static Result<std::unique_ptr<Application>> make(Config config, std::shared_ptr<const gateway::Snapshot> snapshot,
+                                                   const Clock& clock);
+  ~Application();
+  Application(const Application&) = delete;
+  Application& operator=(const Application&) = delete;
+
+  /// Serves until SIGTERM or SIGINT, then drains. The process's exit code.
+  int run();
+
+ private:
+  class Impl;
+  explicit Application(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace turnpike::app

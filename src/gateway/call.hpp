@@ -1,0 +1,32 @@
+// One request under way: what the steps of Gateway::handle hand on to each other.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "account/ledger.hpp"
+#include "dialect/detect.hpp"
+#include "dialect/request_rules.hpp"
+#include "gateway/snapshot.hpp"
+#include "turnpike/account.hpp"
+#include "turnpike/exchange.hpp"
+#include "turnpike/handler.hpp"
+
+namespace turnpike::gateway {
+
+/// What the head told: carried from on_head() to handle().
+struct HeadVerdict final : Admission {
+  dialect::Route route;
+  std::shared_ptr<const Account> account;  // null on routes that need no key
+};
+
+struct Call {
+  ClientRequest request;
+  ResponseSink& sink;
+  const HeadVerdict& head;
+  std::shared_ptr<const Snapshot> snapshot;
+  dialect::RequestView view;
+  Exchange exchange;
+};
+
+}  // namespace turnpike::gateway

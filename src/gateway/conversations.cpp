@@ -1,0 +1,43 @@
+#include "gateway/conversations.hpp"
+
+#include <utility>
+
+namespace turnpike::gateway {
+
+std::string Conversations::key_of(std::string_view owner, std::string_view conversation) {
+  std::string key;
+  key.reserve(owner.size() + 1 + conversation.size());
+  key.append(owner).append(1, '\x1f').append(conversation);
+  return key;
+}
+
+std::optional<policy::Stay> Conversations::find(std::string_view owner, std::string_view conversation) const {
+  const std::string key = key_of(owner, conversation);
+  const std::lock_guard lock{mutex_};
+  const auto found = index_.find(key);
+  if (found == index_.end()) return std::nullopt;
+  return found->second->stay;
+}
+
+void Conversations::remember(std::string_view owner, std::string_view conversation, policy::Stay stay) {
+  std::string key = key_of(owner, conversation);
+  const std::lock_guard lock{mutex_};
+  if (const auto found = index_.find(key); found != index_.end()) {
+    found->second->stay = std::move(stay);
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return;
+  }
+  entries_.push_front({std::move(key), std::move(stay)});
+  index_.emplace(entries_.front().key, entries_.begin());
+  if (entries_.size() > entries_max_) {
+    index_.erase(entries_.back().key);
+    entries_.pop_back();
+  }
+}
+
+std::size_t Conversations::size() const {
+  const std::lock_guard lock{mutex_};
+  return entries_.size();
+}
+
+}  // namespace turnpike::gateway

@@ -1,0 +1,287 @@
+#include "gateway/gateway.hpp"
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <optional>
+#include <utility>
+
+#include "dialect/error_body.hpp"
+#include "dialect/facts.hpp"
+#include "dialect/request_rules.hpp"
+#include "dialect/translate.hpp"
+#include "gateway/client_watch.hpp"
+#include "gateway/head_rules.hpp"
+#include "policy/decide.hpp"
+#include "turnpike/log.hpp"
+#include "wire/json_document.hpp"
+
+namespace turnpike::gateway {
+namespace {
+
+void log_request(const Exchange& exchange) {
+  const std::string target = exchange.attempts.empty() ? std::string{} : exchange.attempts.back().target;
+  const double seconds = std::chrono::duration<double>(exchange.finished - exchange.received).count();
+  log(exchange.error ? LogLevel::warn : LogLevel::info, "request",
+      {{"decision", std::string_view{exchange.decision_id}},
+       {"key", std::string_view{exchange.account->key_id}},
+       {"status", std::int64_t{exchange.status}},
+       {"step", to_string(exchange.facts.step)},
+       {"tier", std::string_view{exchange.decision.tier}},
+       {"target", std::string_view{target}},
+       {"attempts", static_cast<std::int64_t>(exchange.attempts.size())},
+       {"difficulty", static_cast<double>(exchange.difficulty.score)},
+       {"cost_nano", exchange.cost().nano()},
+       {"seconds", seconds},
+       {"error", exchange.error ? std::string_view{exchange.error->code} : std::string_view{}}});
+}
+
+}  // namespace
+
+Gateway::Gateway(Shared shared, Upstream& upstream, metrics::Shard& metrics,
+                 std::shared_ptr<const Snapshot> snapshot, GatewayLimits limits)
+    : shared_(shared), upstream_(upstream), metrics_(metrics), snapshot_(std::move(snapshot)), limits_(limits) {}
+
+std::expected<std::shared_ptr<const Admission>, WholeReply> Gateway::on_head(const RequestHead& head) {
+  auto verdict = std::make_shared<HeadVerdict>();
+  verdict->route = dialect::route_of(head.path);
+  const Dialect caller = verdict->route.dialect;
+  if (auto checked = check_head(verdict->route, head); !checked) {
+    WholeReply refusal = dialect::error_reply(caller, checked.error());
+    if (checked.error().http_status == 405) {
+      refusal.head.headers.emplace_back("allow", dialect::allow_header(verdict->route));
+    }
+    if (checked.error().http_status == 426) refusal.head.headers.emplace_back("upgrade", "HTTP/1.1");
+    return std::unexpected{std::move(refusal)};
+  }
+  if (is_public(verdict->route)) return verdict;
+  auto account = shared_.ledger.authenticate(head.headers);
+  if (!account) return std::unexpected{dialect::error_reply(caller, account.error())};
+  verdict->account = std::move(*account);
+  return verdict;
+}
+
+asio::awaitable<void> Gateway::handle(ClientRequest request, ResponseSink& sink) {
+  const auto admission = request.admission;  // keeps the verdict alive for the whole call
+  const auto& verdict = static_cast<const HeadVerdict&>(*admission);
+  if (verdict.route.endpoint != dialect::Endpoint::chat_completions) {
+    answer_local(verdict, request.head, sink);
+    co_return;
+  }
+  Call call{std::move(request), sink, verdict, snapshot_, {}, {}};
+  Result<void> outcome = plan(call);
+  if (outcome) outcome = co_await try_candidates(call);
+  if (!outcome) tell_error(call, outcome.error());
+  finish(call);
+}
+
+WholeReply Gateway::error_reply(std::string_view target, const Error& error) {
+  return dialect::error_reply(dialect::route_of(target.substr(0, target.find('?'))).dialect, error);
+}
+
+// --- What to do, without doing any of it: no waiting, no I/O.
+
+Result<void> Gateway::plan(Call& call) {
+  Exchange& exchange = call.exchange;
+  exchange.at = shared_.clock.now();
+  exchange.received = call.request.received;
+  exchange.decision_id = make_id(exchange.at, shared_.randomness);
+  exchange.account = call.head.account;
+  exchange.config_version = call.snapshot->version;
+  exchange.facts.dialect = call.head.route.dialect;
+
+  auto view = dialect::read_view(call.head.route.dialect, call.request.body);
+  if (!view) return std::unexpected{view.error()};
+  call.view = std::move(*view);
+  const auto document = wire::JsonDocument::parse(call.request.body);
+  if (!document) return std::unexpected{document.error()};
+  auto facts = dialect::read_facts(call.head.route.dialect, *document, call.request.head);
+  if (!facts) return std::unexpected{facts.error()};
+  exchange.facts = std::move(*facts);
+  exchange.facts.stream = call.view.stream;
+  exchange.parsed = shared_.clock.monotonic();
+
+  auto allowance = shared_.ledger.admit(*exchange.account);
+  if (!allowance) return std::unexpected{allowance.error()};
+  exchange.allowance = std::move(*allowance);
+  exchange.difficulty = call.snapshot->classifier->classify(exchange.facts);
+  auto decision = decide(call);
+  if (!decision) return std::unexpected{decision.error()};
+  exchange.decision = std::move(*decision);
+  exchange.decided = shared_.clock.monotonic();
+  return {};
+}
+
+Result<RouteDecision> Gateway::decide(Call& call) {
+  const Snapshot& snapshot = *call.snapshot;
+  const Exchange& exchange = call.exchange;
+  const std::string scope = snapshot.share ? snapshot.share->scope_of(*exchange.account) : std::string{};
+  policy::Situation situation{.facts = exchange.facts,
+                              .difficulty = exchange.difficulty,
+                              .allowance = exchange.allowance,
+                              .account = *exchange.account,
+                              .health = shared_.health.view(),
+                              .stay = shared_.conversations.find(exchange.account->key_id, exchange.facts.conversation),
+                              .now = exchange.at};
+  if (snapshot.share) situation.threshold = snapshot.share->threshold(scope);
+  if (const auto model = call.request.head.header("x-turnpike-model")) situation.override_target = *model;
+  if (const auto tier = call.request.head.header("x-turnpike-tier")) situation.override_tier = *tier;
+  auto decision = policy::decide(snapshot.policy, snapshot.catalog, situation);
+  if (decision && snapshot.share) {
+    snapshot.share->observe(scope, {exchange.difficulty.score, decision->frontier, 1, exchange.at});
+  }
+  return decision;
+}
+
+// --- Doing it.
+
+Task<> Gateway::try_candidates(Call& call) {
+  const auto& candidates = call.exchange.decision.candidates;
+  std::optional<Error> last;
+  int sent = 0;
+  for (std::size_t i = 0; i < candidates.size() && sent < limits_.attempts_max;) {
+    const std::size_t tried_before = call.exchange.attempts.size();
+    Result<void> outcome = co_await attempt(call, candidates[i]);
+    if (outcome) co_return outcome;
+    // A refusal by the ledger costs no attempt: nothing has left.
+    if (call.exchange.attempts.size() > tried_before) ++sent;
+    if (!last || outcome.error().origin != Origin::gateway) last = outcome.error();
+    const Retry retry = outcome.error().retry;
+    if (retry == Retry::never || call.sink.gone() || call.sink.head_sent()) break;
+    const bool alone = i + 1 >= candidates.size();
+    if (!alone) {
+      ++i;
+    } else if (retry == Retry::same_then_next && sent < limits_.attempts_max) {
+      const Error cause = outcome.error();
+      co_await pause_before_retry(cause, sent);
+    } else {
+      break;
+    }
+  }
+  if (last->origin == Origin::upstream && !last->should_retry) last->should_retry = false;
+  co_return std::unexpected{std::move(*last)};
+}
+
+Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
+  Exchange& exchange = call.exchange;
+  const auto estimate = exchange.facts.text_bytes / 4 + exchange.facts.images * candidate.tokens_per_image_max;
+  const account::ReserveRequest wanted{
+      .account = exchange.account.get(),
+      .decision_id = exchange.decision_id,
+      .attempt = static_cast<int>(exchange.attempts.size()) + 1,
+      .provider = candidate.provider,
+      .model = candidate.model,
+      .quote = &candidate.quote,
+      .prompt_tokens_bound =
+          exchange.facts.prompt_tokens_bound() + exchange.facts.images * candidate.tokens_per_image_max,
+      .prompt_tokens_estimate = estimate,
+      .output_tokens_max = std::min(call.view.output_tokens_max.value_or(candidate.output_tokens_max),
+                                    candidate.output_tokens_max),
+      .choices = call.view.choices,
+      .client_gave_max = call.view.output_tokens_max.has_value(),
+      .streaming = call.view.stream,
+      .context_tokens = candidate.context_tokens};
+  auto reservation = shared_.ledger.reserve(wanted);
+  if (!reservation) {
+    Error refusal = reservation.error();
+    refusal.retry = Retry::next_candidate;  // a cheaper one may still fit
+    co_return std::unexpected{std::move(refusal)};
+  }
+  if (exchange.reserved == Monotonic{}) exchange.reserved = shared_.clock.monotonic();
+  dialect::TranslateOptions options;
+  options.opaque = &shared_.opaque;
+  options.owner = exchange.account->key_id;
+  options.output_tokens_cap = reservation->output_tokens_cap();
+  auto outgoing = dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
+  if (!outgoing) co_return std::unexpected{outgoing.error()};
+  exchange.losses.insert(exchange.losses.end(), outgoing->losses.begin(), outgoing->losses.end());
+
+  Attempt& record = exchange.attempts.emplace_back();
+  record.id = reservation->attempt_id();
+  record.target = candidate.target();
+  record.provider = candidate.provider;
+  record.model = candidate.model;
+  record.price_id = candidate.quote.price_id;
+  record.reserved = reservation->held();
+  record.started = shared_.clock.monotonic();
+  UpstreamRequest request{reservation->dispatch(), call.snapshot->catalog.endpoint(candidate.provider),
+                          std::move(outgoing->path), std::move(outgoing->body)};
+  request.headers = std::move(outgoing->headers);
+  request.stream = call.view.stream;
+  const auto transfer = upstream_.send(std::move(request));
+  if (exchange.sent_upstream == Monotonic{}) exchange.sent_upstream = shared_.clock.monotonic();
+  Try current{candidate, record, *reservation, *transfer, estimate};
+  Result<void> outcome = co_await converse(call, current);
+  record.ended = shared_.clock.monotonic();
+  if (outcome) {
+    shared_.health.succeeded(record.target);
+  } else {
+    record.error_code = outcome.error().code;
+    judge_health(candidate, outcome.error());
+  }
+  co_return outcome;
+}
+
+Task<> Gateway::converse(Call& call, Try& current) {
+  const bool drained = !current.candidate.cancel_stops_billing || !call.view.stream;
+  const WhenGone when_gone = drained && drains_ < limits_.drains_max ? WhenGone::drain : WhenGone::cancel;
+  std::optional<ClientWatch> watch;
+  watch.emplace(call.sink, current.transfer, when_gone, shared_.clock, ticker_);
+  Result<UpstreamHead> head = co_await current.transfer.head();
+  if (!head) {
+    settle_unanswered(current, head.error(), call.view.stream);
+    co_return std::unexpected{head.error()};
+  }
+  current.record.head_at = shared_.clock.monotonic();
+  current.record.upstream_status = head->status;
+  for (const auto& [name, value] : head->headers) {
+    if (name == "request-id" || name == "x-request-id" || name == "x-ds-trace-id") {
+      current.record.upstream_request_id = value;
+      break;
+    }
+  }
+  if (head->status < 200 || head->status > 299) co_return co_await refuse_upstream(call, current, *head);
+  if (!call.view.stream) co_return co_await answer_whole(call, current, *head);
+  watch.reset();  // the relay watches from here on
+  co_return co_await stream_back(call, current, *head);
+}
+
+/// Full jitter in [0, min(8 s, 250 ms x 2^n)], or the provider's Retry-After if it is at most 10 s.
+asio::awaitable<void> Gateway::pause_before_retry(const Error& error, int attempt) {
+  const std::int64_t ceiling_ms = std::min<std::int64_t>(8000, std::int64_t{250} << std::min(attempt, 6));
+  auto wait = std::chrono::milliseconds{shared_.randomness.next() % static_cast<std::uint64_t>(ceiling_ms + 1)};
+  if (error.retry_after_s && *error.retry_after_s <= 10) wait = std::chrono::seconds{*error.retry_after_s};
+  auto executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer{executor};
+  timer.expires_after(wait);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+// --- Telling.
+
+void Gateway::tell_error(Call& call, const Error& error) {
+  call.exchange.error = error;
+  call.exchange.status = error.http_status;
+  if (call.sink.head_sent() || call.sink.gone()) return;  // a stream has its error event already
+  WholeReply reply = dialect::error_reply(call.head.route.dialect, error, call.exchange.decision_id);
+  call.exchange.status = reply.head.status;
+  if (!call.exchange.decision_id.empty()) {
+    reply.head.headers.emplace_back("x-turnpike-decision", call.exchange.decision_id);
+  }
+  call.sink.reply(reply.head, reply.body);
+}
+
+void Gateway::finish(Call& call) {
+  Exchange& exchange = call.exchange;
+  exchange.finished = shared_.clock.monotonic();
+  for (const auto& field : exchange.losses) {
+    metrics_.add(metrics::Family::translation_lossy_total,
+                 {to_string(exchange.facts.dialect),
+                  exchange.decision.candidates.empty() ? "" : to_string(exchange.decision.candidates.front().dialect), field});
+  }
+  metrics_.record(exchange);
+  shared_.ledger.record(exchange);
+  if (call.snapshot->log_requests) log_request(exchange);
+}
+
+}  // namespace turnpike::gateway

@@ -1,0 +1,112 @@
+// The path of one request. Knows no socket, no curl, no Beast, and no provider by name.
+//
+//   on_head:  route, authenticate                          (before the body is read)
+//   handle:   plan     read facts, admit, classify, decide (no waiting, no I/O)
+//             attempt  reserve, translate, send, stream back or answer whole, settle; for each candidate until one serves
+//             finish   metrics, decision record
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "account/ledger.hpp"
+#include "dialect/opaque_store.hpp"
+#include "dialect/stream_translator.hpp"
+#include "gateway/call.hpp"
+#include "gateway/conversations.hpp"
+#include "gateway/health_board.hpp"
+#include "gateway/relay.hpp"
+#include "gateway/snapshot.hpp"
+#include "gateway/ticker.hpp"
+#include "metrics/metrics.hpp"
+#include "turnpike/clock.hpp"
+#include "turnpike/handler.hpp"
+#include "turnpike/ids.hpp"
+#include "turnpike/upstream.hpp"
+
+namespace turnpike::gateway {
+
+/// What all loops share; each member may be used from any thread and outlives every gateway.
+struct Shared {
+  account::Ledger& ledger;
+  dialect::OpaqueStore& opaque;
+  Conversations& conversations;
+  HealthBoard& health;
+  const Clock& clock;
+  Randomness& randomness;
+};
+
+struct GatewayLimits {
+  int attempts_max = 3;                              // per request, over all targets
+  std::size_t answer_bytes_max = std::size_t{32} << 20U;
+  std::size_t error_bytes_max = std::size_t{64} << 10U;
+  int drains_max = 64;                               // answers read on after their client has left, per loop
+  RelayLimits relay;
+};
+
+/// One per event loop; everything here belongs to that loop.
+class Gateway final : public Handler {
+ public:
+  Gateway(Shared shared, Upstream& upstream, metrics::Shard& metrics, std::shared_ptr<const Snapshot> snapshot,
+          GatewayLimits limits = {});
+
+  std::expected<std::shared_ptr<const Admission>, WholeReply> on_head(const RequestHead& head) override;
+  asio::awaitable<void> handle(ClientRequest request, ResponseSink& sink) override;
+  WholeReply error_reply(std::string_view target, const Error& error) override;
+
+  /// From now on new requests use this snapshot. On the gateway's own loop.
+  void use(std::shared_ptr<const Snapshot> snapshot) { snapshot_ = std::move(snapshot); }
+  /// Draining: /readyz answers 503.
+  void set_ready(bool ready) { ready_ = ready; }
+  void on_tick(Monotonic now) { ticker_.tick(now); }
+
+ private:
+  // One attempt's belongings, in the frame of attempt().
+  struct Try {
+    const Candidate& candidate;
+    Attempt& record;
+    account::Reservation& reservation;
+    Transfer& transfer;
+    std::int64_t prompt_estimate;  // tokens
+  };
+
+  // --- local answers
+  [[nodiscard]] WholeReply local_reply(const HeadVerdict& verdict, const RequestHead& head) const;
+  void answer_local(const HeadVerdict& verdict, const RequestHead& head, ResponseSink& sink) const;
+
+  // --- what to do, without doing any of it: no waiting, no I/O
+  Result<void> plan(Call& call);
+  Result<RouteDecision> decide(Call& call);
+
+  // --- doing it
+  Task<> try_candidates(Call& call);
+  Task<> attempt(Call& call, const Candidate& candidate);
+  Task<> converse(Call& call, Try& current);
+  Task<> refuse_upstream(Call& call, Try& current, const UpstreamHead& head);
+  Task<> stream_back(Call& call, Try& current, const UpstreamHead& head);
+  Task<> answer_whole(Call& call, Try& current, const UpstreamHead& head);
+  asio::awaitable<void> pause_before_retry(const Error& error, int attempt);
+
+  // --- settling and telling
+  void settle_unanswered(Try& current, const Error& error, bool streaming);
+  void settle_answer(Try& current, const dialect::Tally& tally, std::string_view cause_if_broken);
+  void note(Attempt& record, const account::Settled& settled);
+  void judge_health(const Candidate& candidate, const Error& error);
+  void remember(Call& call, const Candidate& candidate, const dialect::Tally& tally);
+  [[nodiscard]] ResponseHead answer_head(const Call& call, const Try& current, std::string content_type) const;
+  [[nodiscard]] dialect::StreamOptions stream_options(const Call& call, const Candidate& candidate);
+  void tell_error(Call& call, const Error& error);
+  void finish(Call& call);
+
+  Shared shared_;
+  Upstream& upstream_;
+  metrics::Shard& metrics_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  GatewayLimits limits_;
+  Ticker ticker_;
+  bool ready_ = true;
+  int drains_ = 0;
+};
+
+}  // namespace turnpike::gateway

@@ -1,0 +1,247 @@
+// The second half of an attempt: what came back from the provider, told to the client and settled.
+
+#include <algorithm>
+#include <utility>
+
+#include "dialect/error_body.hpp"
+#include "dialect/response_translator.hpp"
+#include "dialect/upstream_error.hpp"
+#include "gateway/body_collector.hpp"
+#include "gateway/gateway.hpp"
+
+namespace turnpike::gateway {
+namespace {
+
+/// What is booked when a stream ends without a usable usage report: the prompt's reported or estimated tokens and the
+/// output that was seen. A partial report (Anthropic tells the prompt's tokens first) beats the estimate of its part.
+Usage estimated_usage(const dialect::Tally& tally, std::int64_t prompt_estimate) {
+  Usage usage = tally.usage_plausible ? tally.usage : Usage{};
+  if (usage.input() == 0) usage.input_fresh = prompt_estimate;
+  const std::int64_t seen = tokens_of_bytes(tally.output_bytes);
+  if (usage.output() < seen) usage.output_text = seen - usage.output_reasoning;
+  return usage;
+}
+
+std::string joined_reasons(const RouteDecision& decision) {
+  std::string names;
+  for (const auto& why : decision.why) {
+    const auto name = to_string(why.reason);
+    if (names.find(name) != std::string::npos) continue;
+    if (!names.empty()) names += ',';
+    names += name;
+  }
+  return names;
+}
+
+std::string short_decimal(float value) {
+  const int thousandths = static_cast<int>(std::clamp(value, 0.0F, 1.0F) * 1000 + 0.5F);
+  std::string text = std::to_string(thousandths / 1000) + '.' + std::to_string(1000 + thousandths % 1000).substr(1);
+  return text;
+}
+
+}  // namespace
+
+Task<> Gateway::refuse_upstream(Call& call, Try& current, const UpstreamHead& head) {
+  BodyCollector collector{limits_.error_bytes_max, Overflow::keep_head};
+  auto body = co_await collector.read(current.transfer);
+  const std::string text = body ? std::move(*body) : std::string{};
+  Error error = dialect::read_upstream_error(current.candidate, call.head.route.dialect, head.status, head.headers, text);
+  note(current.record, current.reservation.settle_void("upstream_refused"));
+  co_return std::unexpected{std::move(error)};
+}
+
+Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
+  BodyCollector collector{limits_.answer_bytes_max, Overflow::fail};
+  auto body = co_await collector.read(current.transfer);
+  if (!body) {
+    settle_unanswered(current, body.error(), false);
+    co_return std::unexpected{body.error()};
+  }
+  const auto options = stream_options(call, current.candidate);
+  auto answer = dialect::translate_response(current.candidate, options, std::move(*body));
+  if (!answer) {
+    note(current.record, current.reservation.settle_at_reservation("bad_upstream"));
+    co_return std::unexpected{answer.error()};
+  }
+  settle_answer(current, answer->tally, {});
+  remember(call, current.candidate, answer->tally);
+  call.exchange.first_content = shared_.clock.monotonic();
+  call.exchange.status = 200;
+  ResponseHead reply = answer_head(call, current, "application/json");
+  if (call.snapshot->decision_headers) {
+    reply.headers.emplace_back("x-turnpike-cost", to_string(call.exchange.cost()));
+  }
+  call.sink.reply(reply, answer->body);
+  co_return Result<void>{};
+}
+
+Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
+  dialect::StreamTranslator translator{current.candidate, stream_options(call, current.candidate)};
+  const RelayParts parts{current.transfer, call.sink, translator, current.reservation, shared_.clock};
+  const bool cancel_when_gone = current.candidate.cancel_stops_billing || drains_ >= limits_.drains_max;
+  Relay relay{parts, answer_head(call, current, "text/event-stream; charset=utf-8"),
+              limits_.relay, cancel_when_gone};
+  ticker_.add(relay);
+  const RelayOutcome outcome = co_await relay.run();
+  ticker_.remove(relay);
+  current.record.first_content_at = outcome.first_content;
+  if (call.exchange.first_content == Monotonic{}) call.exchange.first_content = outcome.first_content;
+  call.exchange.status = 200;
+  switch (outcome.end) {
+    case RelayEnd::complete:
+      call.exchange.end = StreamEnd::complete;
+      settle_answer(current, translator.tally(), {});
+      remember(call, current.candidate, translator.tally());
+      co_return Result<void>{};
+    case RelayEnd::client_gone:
+      call.exchange.end = StreamEnd::client_gone;
+      settle_answer(current, translator.tally(), translator.complete() ? "" : "client_gone");
+      co_return Result<void>{};
+    case RelayEnd::failed:
+      break;
+  }
+  const Error& error = *outcome.error;
+  call.exchange.end = error.code.starts_with("timeout") ? StreamEnd::timed_out
+                      : error.code == "truncated" || error.code == "upstream_closed" ? StreamEnd::truncated
+                                                                                       : StreamEnd::upstream_error;
+  settle_answer(current, translator.tally(), error.code);
+  co_return std::unexpected{error};
+}
+
+// --- Settling. Source of every case: reliability specification, "Settlement".
+
+void Gateway::settle_unanswered(Try& current, const Error& error, bool streaming) {
+  if (!current.transfer.fully_sent()) {
+    note(current.record, current.reservation.settle_void(error.code));
+  } else if (streaming) {
+    note(current.record, current.reservation.settle_estimated(estimated_usage({}, current.prompt_estimate), error.code));
+  } else {
+    note(current.record, current.reservation.settle_at_reservation(error.code));
+  }
+}
+
+void Gateway::settle_answer(Try& current, const dialect::Tally& tally, std::string_view cause_if_broken) {
+  Attempt& record = current.record;
+  if (cause_if_broken.empty() && tally.usage_reported) {
+    record.usage = tally.usage;
+    // A usage that contradicts itself is as good as none: the ledger books the reservation and raises the alarm.
+    note(record, tally.usage_plausible ? current.reservation.settle_exact(tally.usage)
+                                       : current.reservation.settle_at_reservation("implausible_usage"));
+    return;
+  }
+  record.usage = estimated_usage(tally, current.prompt_estimate);
+  note(record, current.reservation.settle_estimated(record.usage, cause_if_broken.empty() ? "usage_missing" : cause_if_broken));
+}
+
+void Gateway::note(Attempt& record, const account::Settled& settled) {
+  record.cost = settled.cost;
+  record.settlement = settled.settlement;
+  record.cause = settled.cause;
+}
+
+void Gateway::judge_health(const Candidate& candidate, const Error& error) {
+  if (error.origin != Origin::upstream || error.retry == Retry::never) return;
+  if (error.code == "rate_limited" || error.code == "context_length_exceeded" || error.code == "cancelled") return;
+  shared_.health.failed(candidate.target());
+}
+
+void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Tally& tally) {
+  const Exchange& exchange = call.exchange;
+  if (exchange.facts.conversation.empty()) return;
+  policy::Stay stay;
+  stay.target = candidate.target();
+  stay.tier = candidate.tier.empty() ? exchange.decision.tier : candidate.tier;
+  stay.escalated = std::ranges::any_of(exchange.decision.why, [](const Why& why) { return why.reason == Reason::escalated; });
+  stay.unusable_answer = tally.invalid_tool_json || tally.refusal || tally.finish == "length" ||
+                         (tally.output_bytes == 0 && tally.tool_calls == 0);
+  stay.cached_tokens = tally.usage.input_cache_read + tally.usage.input_cache_write_5m + tally.usage.input_cache_write_1h;
+  shared_.conversations.remember(exchange.account->key_id, exchange.facts.conversation, std::move(stay));
+}
+
+// --- What the client sees beside the answer.
+
+ResponseHead Gateway::answer_head(const Call& call, const Try& current, std::string content_type) const {
+  ResponseHead head;
+  head.content_type = std::move(content_type);
+  if (call.view.stream) {
+    head.headers.emplace_back("cache-control", "no-cache");
+    head.headers.emplace_back("x-accel-buffering", "no");
+  }
+  if (const auto cap = current.reservation.output_tokens_cap()) {
+    head.headers.emplace_back("x-turnpike-max-tokens", std::to_string(*cap));
+  }
+  if (!call.snapshot->decision_headers) return head;
+  const Exchange& exchange = call.exchange;
+  head.headers.emplace_back("x-turnpike-decision", exchange.decision_id);
+  head.headers.emplace_back("x-turnpike-model", current.record.target);
+  head.headers.emplace_back("x-turnpike-tier", current.candidate.tier);
+  head.headers.emplace_back("x-turnpike-difficulty", short_decimal(exchange.difficulty.score));
+  head.headers.emplace_back("x-turnpike-reason", joined_reasons(exchange.decision));
+  if (exchange.allowance.remaining) {
+    head.headers.emplace_back("x-turnpike-budget-remaining", to_string(*exchange.allowance.remaining));
+  }
+  if (exchange.allowance.pressure == Pressure::prefer_cheap || exchange.allowance.pressure == Pressure::cheap_only) {
+    head.headers.emplace_back("x-turnpike-downgraded",
+                              exchange.allowance.pressure_scope +
+                                  (exchange.allowance.pressure == Pressure::cheap_only ? ":cheap_only" : ":prefer_cheap"));
+  }
+  return head;
+}
+
+dialect::StreamOptions Gateway::stream_options(const Call& call, const Candidate& candidate) {
+  dialect::StreamOptions options;
+  options.client = call.head.route.dialect;
+  options.include_usage = call.view.include_usage;
+  options.id = "chatcmpl-" + call.exchange.decision_id;
+  options.created = std::chrono::duration_cast<std::chrono::seconds>(call.exchange.at.time_since_epoch()).count();
+  options.model = candidate.model;
+  options.opaque = &shared_.opaque;
+  options.owner = call.exchange.account->key_id;
+  return options;
+}
+
+// --- Answers that reach no provider.
+
+WholeReply Gateway::local_reply(const HeadVerdict& verdict, const RequestHead& head) const {
+  using dialect::Endpoint;
+  const Dialect shape = head.header("anthropic-version") ? Dialect::anthropic_messages : verdict.route.dialect;
+  WholeReply reply;
+  switch (verdict.route.endpoint) {
+    case Endpoint::models:
+      reply.body = dialect::models_body(shape, snapshot_->models);
+      return reply;
+    case Endpoint::model: {
+      const auto& models = snapshot_->models;
+      const auto found = std::ranges::find(models, verdict.route.argument, &dialect::ModelInfo::id);
+      if (found == models.end()) {
+        return dialect::error_reply(shape, client_error("model_not_found",
+                                                        "No model " + quoted_for_message(verdict.route.argument) +
+                                                            "; GET /v1/models lists the names.",
+                                                        "model", 404));
+      }
+      reply.body = dialect::model_body(shape, *found);
+      return reply;
+    }
+    case Endpoint::ready:
+      if (!ready_ || !shared_.ledger.writable()) {
+        reply.head.status = 503;
+        reply.body = ready_ ? R"({"status":"ledger_unavailable"})" : R"({"status":"draining"})";
+        return reply;
+      }
+      reply.body = R"({"status":"ready"})";
+      return reply;
+    case Endpoint::root:
+      reply.body = R"({"name":"turnpike","chat":"/v1/chat/completions","models":"/v1/models"})";
+      return reply;
+    default:
+      reply.body = R"({"status":"ok"})";
+      return reply;
+  }
+}
+
+void Gateway::answer_local(const HeadVerdict& verdict, const RequestHead& head, ResponseSink& sink) const {
+  const WholeReply reply = local_reply(verdict, head);
+  sink.reply(reply.head, reply.body);
+}
+
+}  // namespace turnpike::gateway

@@ -1,0 +1,113 @@
+#include "gateway/head_rules.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+
+namespace turnpike::gateway {
+namespace {
+
+using dialect::Endpoint;
+
+std::string lower(std::string_view text) {
+  std::string result{text};
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+bool served(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::chat_completions:
+    case Endpoint::models:
+    case Endpoint::model:
+    case Endpoint::root:
+    case Endpoint::health:
+    case Endpoint::ready:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool query_has_key(std::string_view query) {
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    const std::string name = lower(pair.substr(0, pair.find('=')));
+    if (name == "key" || name == "api_key" || name == "api-key" || name == "access_token") return true;
+    if (end == std::string_view::npos) return false;
+    query.remove_prefix(end + 1);
+  }
+  return false;
+}
+
+Result<void> check_media_type(const RequestHead& head) {
+  if (const auto encoding = head.header("content-encoding"); encoding && lower(*encoding) != "identity") {
+    return std::unexpected{client_error("unsupported_encoding", "Send the body without Content-Encoding.", {}, 415)};
+  }
+  const auto type = head.header("content-type");
+  if (!type || type->empty()) return {};
+  const std::string whole = lower(*type);
+  const std::string essence = whole.substr(0, whole.find_first_of("; \t"));
+  const std::size_t charset = whole.find("charset=");
+  const bool utf8 = charset == std::string::npos || whole.substr(charset + 8).starts_with("utf-8") ||
+                    whole.substr(charset + 8).starts_with("\"utf-8\"");
+  if (essence == "application/json" && utf8) return {};
+  return std::unexpected{client_error("unsupported_media_type",
+                                      fmt::format("Content-Type {} is not accepted; send application/json in UTF-8.",
+                                                  quoted_for_message(*type)),
+                                      {}, 415)};
+}
+
+/// No client field may name a host that the gateway would call.
+Result<void> check_destination(const RequestHead& head) {
+  static constexpr std::array<std::string_view, 6> names{"x-base-url",      "x-api-base",     "x-upstream-url",
+                                                         "x-target-url", "x-forward-to", "x-provider-url"};
+  for (const auto name : names) {
+    if (head.header(name)) {
+      return std::unexpected{client_error(
+          "destination_not_allowed", fmt::format("Header {} is refused: destinations come from configuration only.", name))};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_public(const dialect::Route& route) {
+  return route.endpoint == Endpoint::root || route.endpoint == Endpoint::health || route.endpoint == Endpoint::ready;
+}
+
+Result<void> check_head(const dialect::Route& route, const RequestHead& head) {
+  if (route.endpoint == Endpoint::unknown) {
+    return std::unexpected{client_error(
+        "not_found", fmt::format("{} is not served here; turnpike serves /v1/chat/completions and /v1/models.",
+                                 quoted_for_message(head.path)), {}, 404)};
+  }
+  if (head.upgrade) {
+    return std::unexpected{client_error("upgrade_required", "Protocol upgrades are not served; use plain HTTP/1.1 requests.", {}, 426)};
+  }
+  if (!dialect::allows(route, head.method)) {
+    return std::unexpected{client_error("method_not_allowed",
+                                        fmt::format("{} does not take {}; use {}.", quoted_for_message(head.path),
+                                                    quoted_for_message(head.method), dialect::allow_header(route)),
+                                        {}, 405)};
+  }
+  if (!served(route.endpoint)) {
+    return std::unexpected{client_error(
+        "unsupported_endpoint",
+        fmt::format("This gateway does not serve {} yet; use /v1/chat/completions.", quoted_for_message(head.path)), {}, 404)};
+  }
+  if (query_has_key(head.query)) {
+    return std::unexpected{client_error(
+        "key_in_query", "A key in the query string ends up in logs; send it as Authorization: Bearer or x-api-key.")};
+  }
+  if (route.endpoint != Endpoint::chat_completions) return {};
+  if (auto media = check_media_type(head); !media) return media;
+  return check_destination(head);
+}
+
+}  // namespace turnpike::gateway

@@ -1,0 +1,142 @@
+#include "gateway/relay.hpp"
+
+#include <utility>
+
+namespace turnpike::gateway {
+namespace {
+
+Error timed_out(std::string code, std::string message) {
+  return upstream_error(504, Retry::next_candidate, std::move(code), std::move(message));
+}
+
+}  // namespace
+
+Relay::Relay(const RelayParts& parts, ResponseHead head, const RelayLimits& limits, bool cancel_when_gone)
+    : parts_(parts), head_(std::move(head)), limits_(limits), cancel_when_gone_(cancel_when_gone) {}
+
+Relay::~Relay() { parts_.sink.watch(nullptr); }
+
+asio::awaitable<RelayOutcome> Relay::run() {
+  started_ = last_write_ = parts_.clock.monotonic();
+  parts_.sink.watch(this);
+  if (parts_.sink.gone()) on_gone();
+  parts_.transfer.receive(*this);
+  co_return co_await done_.wait();
+}
+
+Flow Relay::on_bytes(std::string_view bytes) {
+  if (ended_) return Flow::proceed;
+  parts_.translator.feed(bytes, out_);
+  if (const auto& failure = parts_.translator.failure()) {
+    give_up(*failure);
+    return Flow::proceed;
+  }
+  const Monotonic now = parts_.clock.monotonic();
+  observe(now);
+  if (!begun_ && !parts_.translator.content_started()) return Flow::proceed;
+  begin();
+  const Flow flow = push();
+  if (parts_.translator.complete() && !completed_) {
+    completed_ = true;
+    completed_at_ = now;
+    parts_.sink.finish();
+  }
+  return flow;
+}
+
+void Relay::on_end(const Result<void>& outcome) {
+  if (ended_) return;
+  if (completed_) return end_with(RelayEnd::complete);
+  if (client_gone_) return end_with(RelayEnd::client_gone);
+  parts_.translator.end(outcome, out_);
+  if (const auto& failure = parts_.translator.failure()) return give_up(*failure);
+  observe(parts_.clock.monotonic());
+  begin();
+  push();
+  parts_.sink.finish();
+  end_with(RelayEnd::complete);
+}
+
+void Relay::on_drained() {
+  if (!ended_) parts_.transfer.resume();
+}
+
+void Relay::on_gone() {
+  if (client_gone_ || ended_) return;
+  client_gone_ = true;
+  gone_at_ = parts_.clock.monotonic();
+  // A finished answer needs no cancelling: closing after the last event is how some clients hang up.
+  if (completed_) return;
+  if (cancel_when_gone_) {
+    parts_.transfer.cancel();
+  } else {
+    parts_.transfer.resume();
+  }
+}
+
+void Relay::on_tick(Monotonic now) {
+  if (ended_) return;
+  if (completed_) {
+    if (now - completed_at_ > limits_.linger) end_with(RelayEnd::complete);
+    return;
+  }
+  if (client_gone_) {
+    if (now - gone_at_ > limits_.drain) end_with(RelayEnd::client_gone);
+    return;
+  }
+  if (last_content_ == Monotonic{} && now - started_ > limits_.first_content) {
+    return give_up(timed_out("timeout_first_content", "The provider accepted the request but sent no content in time."));
+  }
+  if (last_content_ != Monotonic{} && now - last_content_ > limits_.between_content) {
+    return give_up(timed_out("timeout_content", "The provider stopped sending content."));
+  }
+  const bool silent = begun_ ? now - last_write_ > limits_.heartbeat : now - started_ > limits_.head_hold;
+  if (!silent) return;
+  begin();
+  parts_.translator.heartbeat(out_);
+  push();
+}
+
+void Relay::begin() {
+  if (begun_) return;
+  begun_ = true;
+  if (!parts_.sink.gone()) parts_.sink.begin(head_);
+}
+
+Flow Relay::push() {
+  if (out_.empty()) return Flow::proceed;
+  last_write_ = parts_.clock.monotonic();
+  const SinkState state = client_gone_ ? SinkState::gone : parts_.sink.write(out_);
+  out_.clear();
+  return state == SinkState::full ? Flow::pause : Flow::proceed;
+}
+
+void Relay::observe(Monotonic now) {
+  const std::int64_t seen = parts_.translator.output_bytes_seen();
+  if (seen == output_seen_) return;
+  output_seen_ = seen;
+  last_content_ = now;
+  if (first_content_ == Monotonic{}) first_content_ = now;
+  parts_.reservation.observe(tokens_of_bytes(seen), now);
+}
+
+/// Before the head has left, the error goes back to the gateway, which may try another target. Afterwards the client
+/// learns of it in its own dialect, and the HTTP body ends tidily.
+void Relay::give_up(const Error& error) {
+  Error cause = error;
+  if (begun_) {
+    cause.retry = Retry::never;
+    parts_.translator.fail(cause, out_);  // nothing if the translator has told the client already
+    push();
+    parts_.sink.finish();
+  }
+  end_with(RelayEnd::failed, std::move(cause));
+}
+
+/// Resumes the awaiting coroutine, which may destroy this object: always the last call.
+void Relay::end_with(RelayEnd end, std::optional<Error> error) {
+  ended_ = true;
+  done_.set(RelayOutcome{end, std::move(error), first_content_});
+}
+
+}  // namespace turnpike::gateway
