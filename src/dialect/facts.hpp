@@ -1,8 +1,8 @@
 // What a request body tells before anything is decided: step kind, last question, trace counters,
 // needs, sizes.
 //
-// Pure: one walk over the parsed document, bounded scans of the last question (8 KiB) and of the
-// last tool results (3 KiB each); everything else is counted, not read. May run on any thread.
+// Pure: one walk over the parsed document, bounded scans of the last question (64 KiB) and of the
+// last six tool results (2 KiB, then 768 bytes each); all else is counted, not read. Any thread.
 #pragma once
 
 #include <string_view>
