@@ -218,7 +218,8 @@ void Call::deliver_body() {
 void Call::deliver_end() {
   if (!outcome_ || receiver_ == nullptr || !pending_.empty()) return;
   if (held_ && outcome_->has_value()) return;  // a tidy end waits for resume(), a failure does not
-  const auto outcome = *std::exchange(outcome_, std::nullopt);
+  const auto outcome = std::move(*outcome_);
+  outcome_.reset();
   std::exchange(receiver_, nullptr)->on_end(outcome);
 }
 

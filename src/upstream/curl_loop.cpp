@@ -17,7 +17,7 @@ namespace turnpike::upstream {
 namespace {
 
 constexpr std::size_t buffers_kept_max = 16;
-constexpr std::size_t buffer_bytes_kept_max = 128 * 1024;
+constexpr std::size_t buffer_bytes_kept_max = std::size_t{128} * 1024;
 constexpr std::chrono::seconds unused_multi_kept{
     120};  // just above libcurl's own limit for idle connections
 constexpr std::size_t events_per_wait = 64;
@@ -38,14 +38,13 @@ int new_epoll() {
 CurlLoop::CurlLoop(asio::io_context& loop, const Clock& clock, CurlLimits limits)
     : io_(loop), clock_(clock), limits_(limits), epoll_(loop, new_epoll()), timer_(loop) {}
 
-CurlLoop::~CurlLoop() { shut_down(); }
+CurlLoop::~CurlLoop() = default;
 
 void CurlLoop::open() { watch(); }
 
 void CurlLoop::shut_down() {
   if (std::exchange(shut_, true)) return;
-  const auto calls = calls_;  // abandon() takes each out of calls_
-  for (auto* call : calls) call->abandon();
+  while (!calls_.empty()) calls_.back()->abandon();  // which takes it out of calls_
   dirty_.clear();
   batch_.clear();
   touched_.clear();

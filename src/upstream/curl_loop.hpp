@@ -49,7 +49,8 @@ class CurlLoop final : public std::enable_shared_from_this<CurlLoop> {
 
   /// Begins to watch the sockets. Once, after construction.
   void open();
-  /// Aborts everything and lets go of the io_context. Nothing is told to anybody.
+  /// Aborts everything and lets go of the io_context. Nothing is told to anybody. The owner calls
+  /// it before it lets go; transfers may keep the object alive longer.
   void shut_down();
 
   /// Gives the call a handle and a place in a multi.

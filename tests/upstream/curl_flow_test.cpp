@@ -248,11 +248,11 @@ TEST_CASE("a transfer may outlive its upstream and be inert") {
   while (exchanged.receiver.body.empty()) loop.run_one_for(10ms);
   upstream.reset();
   loop.run_for(20ms);
-  CHECK_FALSE(exchanged.receiver.end);
+  CHECK_FALSE(exchanged.receiver.end.has_value());
   exchanged.transfer->resume();
   exchanged.transfer->cancel();
   loop.run_for(20ms);
-  CHECK_FALSE(exchanged.receiver.end);
+  CHECK_FALSE(exchanged.receiver.end.has_value());
 }
 
 TEST_CASE("a pause is not mistaken for an idle upstream") {
