@@ -1,0 +1,120 @@
+// What a request asks for, in words that hold for all three APIs, and what is answered.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "directive.hpp"
+#include "prompt.hpp"
+
+namespace turnpike::simulator {
+
+/// Keeps the order of keys: a provider's cache and its bindings notice when a gateway reorders
+/// them.
+using Json = nlohmann::ordered_json;
+
+enum class Provider : std::uint8_t { deepseek, anthropic, gemini };
+constexpr std::string_view to_string(Provider provider) {
+  constexpr std::array<std::string_view, 3> names = {"deepseek", "anthropic", "gemini"};
+  return names[static_cast<std::size_t>(provider)];
+}
+
+/// Disjoint counters, re-declared here: the oracle does not share them with the gateway.
+struct Tokens {
+  std::int64_t input_fresh = 0;
+  std::int64_t input_cache_read = 0;
+  std::int64_t input_cache_write_5m = 0;
+  std::int64_t input_cache_write_1h = 0;
+  std::int64_t output_text = 0;
+  std::int64_t output_reasoning = 0;
+
+  [[nodiscard]] std::int64_t input() const {
+    return input_fresh + input_cache_read + input_cache_write_5m + input_cache_write_1h;
+  }
+  [[nodiscard]] std::int64_t output() const { return output_text + output_reasoning; }
+};
+
+struct Tool {
+  std::string name;
+  Json schema;
+};
+
+enum class ToolMode : std::uint8_t { none, automatic, required };
+
+/// A request that passed its provider's checks.
+struct Ask {
+  Provider provider = Provider::deepseek;
+  std::string model;
+  bool stream = false;
+
+  std::vector<Tool> tools;
+  ToolMode tool_mode = ToolMode::automatic;
+  std::vector<std::string> allowed_tools;  // for ToolMode::required; empty: any
+  bool parallel_calls = true;
+
+  std::string system_text;
+  std::string first_user_text;
+  std::string last_user_text;             // the last message a human wrote, tool results skipped
+  std::vector<std::string> tool_results;  // of the last message; empty at a human turn
+  bool tool_failed = false;
+  int step = 0;  // tool-calling turns since the last human message
+
+  std::optional<Json> output_schema;
+  bool json_object = false;
+
+  bool thinking = false;
+  bool thinking_shown = true;
+  std::string effort;
+  std::int64_t output_tokens_max = 0;
+  std::vector<std::string> stop_sequences;
+
+  Prompt prompt;
+  std::string cache_scope;         // prompts are shared only inside it
+  std::vector<std::string> notes;  // accepted, but odd: shown in the billing log
+  bool signs_calls = false;        // Gemini 3
+  bool gives_call_ids = true;
+  bool binds_prefix = false;  // Claude 5.5 and Fable
+  std::string family;         // Claude: whose thinking this model reads
+
+  Directives directives;
+};
+
+enum class BlockKind : std::uint8_t { thinking, text, call };
+
+struct Block {
+  BlockKind kind = BlockKind::text;
+  std::string text;  // thinking, text, or the call's arguments as JSON
+  std::string name;  // of the tool
+  std::string id;    // of the call
+  std::string signature;
+};
+
+enum class Stop : std::uint8_t { natural, tool, length, sequence, refusal };
+
+struct Answer {
+  std::vector<Block> blocks;
+  Stop stop = Stop::natural;
+  std::string stop_sequence;
+};
+
+/// One request from acceptance to its billing entry.
+struct Exchange {
+  std::uint64_t sequence = 0;
+  std::uint64_t seed = 0;      // unique per request; names are drawn from it
+  std::string request_id;      // goes out in a header
+  std::string response_id;     // goes out in the body
+  std::string client_key;      // fingerprint of the key that came with the request
+  std::int64_t created_s = 0;  // wall clock
+  Ask ask;
+  Answer answer;
+  Tokens usage;
+};
+
+}  // namespace turnpike::simulator
