@@ -70,7 +70,11 @@ class Finder {
  public:
   Finder(const Policy& policy, const catalog::Catalog& catalog, const Situation& situation,
          std::vector<Why>& why)
-      : policy_(policy), catalog_(catalog), s_(situation), why_(why) {}
+      : policy_(policy),
+        catalog_(catalog),
+        s_(situation),
+        why_(why),
+        budget_counts_(situation.facts.step != StepKind::permission_check) {}
 
   Result<std::vector<Candidate>> of_tier(TierIndex index, const std::string& keep) {
     const auto& tier = policy_.tiers[index];
@@ -91,8 +95,7 @@ class Finder {
     const auto owner = policy_.tier_of(index);
     const Target target{index, model.target(), owner.value_or(0), 1};
     if (const auto wrong = catalog_.unusable(model, s_.now)) return std::unexpected{*wrong};
-    const bool protected_step = s_.facts.step == StepKind::permission_check;
-    budget_counts_ = !policy_.pressure.cheap_only_pins && !protected_step;
+    budget_counts_ = budget_counts_ && !policy_.pressure.cheap_only_pins;
     take_one(target, owner ? policy_.tiers[*owner].name : std::string{pin_tier});
     if (found_.empty()) return std::unexpected{nothing_left()};
     return std::move(found_);
@@ -228,15 +231,16 @@ class Finder {
   // Ejected targets stay on the list: if all are, the caller tries the first all the same.
   void demote_unhealthy() {
     if (s_.health.all_ok()) return;
+    std::vector<Health> levels;
+    for (const auto& candidate : found_) levels.push_back(s_.health.of(candidate.target()));
     std::vector<Candidate> sorted;
     sorted.reserve(found_.size());
     for (const auto level : {Health::ok, Health::degraded, Health::ejected}) {
-      for (auto& candidate : found_) {
-        const auto target = candidate.provider.empty() ? std::string{} : candidate.target();
-        if (target.empty() || s_.health.of(target) != level) continue;
-        if (level != Health::ok) why_.push_back({Reason::unhealthy_demoted, target});
-        sorted.push_back(std::move(candidate));
-        candidate.provider.clear();
+      for (std::size_t i = 0; i < levels.size(); ++i) {
+        if (levels[i] != level) continue;
+        sorted.push_back(std::move(found_[i]));
+        if (level != Health::ok)
+          why_.push_back({Reason::unhealthy_demoted, sorted.back().target()});
       }
     }
     found_ = std::move(sorted);
@@ -285,9 +289,10 @@ class Finder {
   const catalog::Catalog& catalog_;
   const Situation& s_;
   std::vector<Why>& why_;
+  bool budget_counts_;  // safety checks and, if the policy says so, pins are not held back by a
+                        // thin budget
   std::vector<Candidate> found_;
   std::vector<std::uint32_t> weights_;  // parallel to found_ while a tier's own targets are taken
-  bool budget_counts_ = true;
   Lack worst_ = Lack::none;
   std::string worst_detail_;
 };

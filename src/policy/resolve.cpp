@@ -39,7 +39,9 @@ class Resolver {
     auto named = by_name();
     if (named && std::holds_alternative<ToTarget>(named->to)) return named;
     for (const auto& rule : policy_.rules) {
-      if (rule_matches(rule, s_)) return ruled(rule);
+      const bool knows_name =
+          named.has_value() || !rule.models.empty();  // else the name stays unknown
+      if (knows_name && rule_matches(rule, s_)) return ruled(rule);
     }
     return named;
   }

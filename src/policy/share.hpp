@@ -28,6 +28,8 @@
 
 namespace turnpike::policy {
 
+class ShareScope;
+
 /// Scores at the percentiles 0, 1, … 100 of the classifier's calibration set.
 using Quantiles = std::array<float, 101>;
 
@@ -38,6 +40,10 @@ class ShareController {
     bool frontier = false;
     double weight = 1;  // 1 for steps, tokens or nano-credits else
     Instant at{};       // places the step in the reported window
+  };
+  struct Steering {
+    float threshold = 0;             // score at which the frontier begins, now
+    bool escalation_allowed = true;  // false while the share is overdrawn by some 20 steps
   };
   struct Report {
     double target = 0;
@@ -57,14 +63,15 @@ class ShareController {
   /// "key:…", "team:…" or "all", by the policy's `per`.
   [[nodiscard]] std::string scope_of(const Account& account) const;
 
-  /// Score at which the frontier begins, now. An unknown scope has the calibration's threshold.
-  [[nodiscard]] float threshold(std::string_view scope) const;
+  /// What the decision needs. An unknown scope has the calibration's threshold.
+  [[nodiscard]] Steering steer(std::string_view scope) const;
+  [[nodiscard]] float threshold(std::string_view scope) const { return steer(scope).threshold; }
   void observe(std::string_view scope, const Observation& observation);
   [[nodiscard]] Report report(std::string_view scope, Instant now) const;
   [[nodiscard]] std::vector<std::string> scopes() const;
 
-  /// One line per scope. restore() takes such lines into this controller; the first malformed line
-  /// is an error and leaves the controller as it was.
+  /// One line per scope; the reported window is not part of it. restore() takes such lines into
+  /// this controller; the first malformed line is an error and leaves the controller as it was.
   [[nodiscard]] std::string serialise() const;
   Result<void> restore(std::string_view text);
 
@@ -77,7 +84,7 @@ class ShareController {
   [[nodiscard]] Shard& shard_of(std::string_view scope) const;
 
   FrontierShare share_;
-  Quantiles calibration_{};
+  std::unique_ptr<const ShareScope> fresh_;  // what a new scope begins as
   std::unique_ptr<Shard[]> shards_;
 };
 
