@@ -140,7 +140,7 @@ TEST_CASE("mutated heads get one verdict, however they are cut", "[server][fuzz]
     const auto bytes = mutator.mutate(corpus[mutator.below(corpus.size())], corpus[mutator.below(corpus.size())]);
     const auto whole = judge(bytes, mutator, true);
     const auto cut = judge(bytes, mutator, false);
-    if (whole != cut) FAIL("round " << round << " of seed " << seed() << ": " << Catch::toString(bytes));
+    if (whole != cut) FAIL("round " << round << " of seed " << seed() << ": " << Catch::Detail::stringify(bytes));
     taken += whole.status == accepted ? 1 : 0;
   }
   CHECK(taken > rounds / 100);  // else the mutations only ever meet the first check
@@ -158,7 +158,7 @@ TEST_CASE("mutated chunk streams get one verdict, however they are cut", "[serve
     const auto wire = mutator.mutate(corpus[mutator.below(corpus.size())], corpus[mutator.below(corpus.size())]);
     const auto whole = judge_chunks(wire, mutator, true);
     const auto cut = judge_chunks(wire, mutator, false);
-    if (whole != cut) FAIL("round " << round << " of seed " << seed() << ": " << Catch::toString(wire));
+    if (whole != cut) FAIL("round " << round << " of seed " << seed() << ": " << Catch::Detail::stringify(wire));
     taken += whole.status == accepted ? 1 : 0;
   }
   CHECK(taken > rounds / 100);
