@@ -123,7 +123,8 @@ std::int64_t trace_logit(const Weights& weights, const RequestFacts& facts, Sign
 std::int32_t confidence_of(const RequestFacts& facts, const TextScan& scan, std::int32_t known) {
   constexpr std::int32_t few_words = 6;
   const auto words = std::min<std::int32_t>(static_cast<std::int32_t>(scan.words), few_words);
-  std::int32_t confidence = known * words / few_words;
+  // Half of the n-grams are pairs, and most pairs are new even in familiar text.
+  std::int32_t confidence = std::min(2 * known, feature_one) * words / few_words;
   if (facts.step == StepKind::title_or_summary)
     confidence = std::max(confidence, feature_one * 3 / 4);
   const std::int32_t outcomes = std::min(facts.trace.tool_results_since_human, 4);
