@@ -159,11 +159,13 @@ std::optional<Error> HttpGuard::take_target(std::string_view target) {
 }
 
 std::optional<Error> HttpGuard::take_absolute_form(std::string_view target) {
-  const auto scheme = target.substr(0, target.find("://"));
-  if (!equals_ignoring_case(scheme, "http") && !equals_ignoring_case(scheme, "https")) {
+  const auto colon = target.find("://");
+  const auto scheme = target.substr(0, colon);
+  const bool http = equals_ignoring_case(scheme, "http") || equals_ignoring_case(scheme, "https");
+  if (colon == std::string_view::npos || !http) {
     return bad_request("malformed_target", "the request target is neither a path nor an http URL");
   }
-  const auto rest = target.substr(scheme.size() + 3);
+  const auto rest = target.substr(colon + 3);
   const auto authority = rest.substr(0, rest.find_first_of("/?"));
   if (!authority_sound(authority)) {
     return bad_request("malformed_target", "the authority of the request target is malformed");

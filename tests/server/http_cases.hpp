@@ -92,6 +92,8 @@ inline std::vector<HttpCase> head_cases() {
       {"absolute-form whose port differs from Host", line("GET http://a:81/echo HTTP/1.1"), 400},
       {"absolute-form with userinfo", line("GET http://u@a/echo HTTP/1.1"), 400},
       {"absolute-form without authority", line("GET http:///echo HTTP/1.1"), 400},
+      {"scheme and nothing else", line("GET http HTTP/1.1"), 400},
+      {"scheme and colon", line("GET http: HTTP/1.1"), 400},
       {"absolute-form with another scheme", line("GET ftp://a/echo HTTP/1.1"), 400},
       {"target of 8 KiB", line("GET /" + std::string(8191, 'x') + " HTTP/1.1")},
       {"target of 9 KiB", line("GET /" + std::string(9215, 'x') + " HTTP/1.1"), 414},
