@@ -16,6 +16,7 @@
 namespace turnpike::account {
 
 class Books;
+struct AttemptEnd;
 struct PinnedPrice;
 
 /// How an attempt was settled. The same every time it is asked for.
@@ -64,12 +65,13 @@ class Reservation {
   [[nodiscard]] std::optional<std::int64_t> output_tokens_cap() const;
   /// "<decision id>.<attempt>"
   [[nodiscard]] const std::string& attempt_id() const;
+  /// Seq of the reserve entry in the journal.
+  [[nodiscard]] std::int64_t entry() const;
 
   /// What the ledger hands over; made by Books only.
   struct State {
     Books* books = nullptr;
     std::int64_t entry = 0;  // seq of the reserve entry
-    std::int64_t path = 0;
     std::int64_t model = 0;
     const PinnedPrice* price = nullptr;  // owned by the books, never freed before them
     Credits held;
@@ -86,8 +88,7 @@ class Reservation {
   explicit Reservation(std::unique_ptr<State> state);
 
  private:
-  struct End;
-  Settled close(const End& end);
+  Settled close(const AttemptEnd& end);
   void close_by_destructor();
 
   std::unique_ptr<State> state_;

@@ -1,0 +1,402 @@
+#include "account/books.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "account/fields.hpp"
+#include "turnpike/log.hpp"
+
+namespace turnpike::account {
+
+namespace {
+
+Instant instant_of(std::int64_t micros) { return Instant{std::chrono::microseconds{micros}}; }
+
+// One journalled interval of a stream: what a crash overcharges by at most. Source: reliability
+// specification, "Settlement".
+constexpr std::int64_t progress_tokens = 256;
+
+}  // namespace
+
+Books::Books(const LedgerOptions& options, const Clock& clock, Bell& bell)
+    : options_(options), clock_(clock), bell_(bell) {}
+
+bool Books::restore(const Checkpoint& checkpoint, const Store::Tail& tail) {
+  tail_ = tail;
+  return std::all_of(checkpoint.state.begin(), checkpoint.state.end(),
+                     [this](const Entry& entry) { return balances_.apply(entry); });
+}
+
+bool Books::replay(const Entry& entry) {
+  if (entry.seq != tail_.seq + 1 || entry.chain != chain_of(entry, tail_.chain)) return false;
+  if (!balances_.apply(entry)) return false;
+  tail_ = {entry.seq, entry.at, entry.epoch, entry.chain};
+  last_ = entry;
+  ++since_checkpoint_;
+  return true;
+}
+
+Result<std::int64_t> Books::start() {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  if (auto opened = front_.open(options_.directory); !opened)
+    return std::unexpected{opened.error()};
+  ++tail_.epoch;
+  Entry opened;
+  opened.kind = EntryKind::opened;
+  if (!append(opened, Append::may_fail)) {
+    return std::unexpected{
+        gateway_error(503, "store_read_only",
+                      "cannot write to the front journal in " + options_.directory.string())};
+  }
+  complete_overrun();
+  return close_abandoned();
+}
+
+/// A settlement and its overrun are appended under one lock, but a kill may fall between the two
+/// writes.
+void Books::complete_overrun() {
+  const auto settled = last_;
+  if (settled.kind != EntryKind::settle_exact && settled.kind != EntryKind::settle_estimated)
+    return;
+  if ((settled.flags & EntryFlag::at_reservation) != 0) return;
+  const auto* price = balances_.find_price(settled.price);
+  const auto cost =
+      price == nullptr ? Result<Credits>{Credits{}} : charge(price->quote, settled.usage);
+  if (!cost || cost->nano() <= settled.amount) return;
+  Entry overrun;
+  overrun.kind = EntryKind::overrun;
+  overrun.attempt = settled.attempt;
+  overrun.path = settled.path;
+  overrun.model = settled.model;
+  overrun.price = settled.price;
+  overrun.amount = cost->nano() - settled.amount;
+  append(overrun, Append::must_happen);
+}
+
+std::int64_t Books::close_abandoned() {
+  const auto cause = balances_.attempts().empty() ? 0 : intern("process_died", Append::must_happen);
+  std::vector<std::int64_t> open;
+  for (const auto& [seq, attempt] : balances_.attempts()) open.push_back(seq);
+  std::sort(open.begin(), open.end());
+  for (const auto seq : open) {
+    const auto& attempt = *balances_.find_attempt(seq);
+    Entry end;
+    end.kind = EntryKind::settle_estimated;
+    end.attempt = seq;
+    end.path = attempt.path->id;
+    end.model = attempt.model;
+    end.price = attempt.price->id;
+    end.cause = cause;
+    end.usage.input_fresh = attempt.prompt_estimate;
+    end.usage.output_text = attempt.output_seen + progress_tokens;
+    const auto guess = charge(attempt.price->quote, end.usage);
+    const bool streaming = (attempt.flags & EntryFlag::streaming) != 0;
+    if (streaming && guess && *guess < attempt.held) {
+      end.amount = guess->nano();
+    } else {
+      end.amount = attempt.held.nano();
+      end.flags = EntryFlag::at_reservation;
+    }
+    append(std::move(end), Append::must_happen);
+    ++figures_.estimated;
+  }
+  return static_cast<std::int64_t>(open.size());
+}
+
+/// Logical time: the wall clock, but never backwards. Read once per operation, so that an attempt's
+/// windows and its entry agree on the instant of admission (I8).
+void Books::stamp() { at_ = std::max(tail_.at, clock_.now().time_since_epoch().count()); }
+
+bool Books::append(Entry entry, Append mode) {
+  entry.seq = tail_.seq + 1;
+  entry.at = at_;
+  entry.epoch = tail_.epoch;
+  entry.chain = chain_of(entry, tail_.chain);
+  if (front_broken_ || !front_.append(entry)) {
+    if (!front_broken_) log(LogLevel::error, "ledger_front_failed");
+    front_broken_ = true;
+    writable_ = false;
+    bell_.ring();
+    if (mode == Append::may_fail) return false;
+  }
+  tail_ = {entry.seq, entry.at, entry.epoch, entry.chain};
+  ++since_checkpoint_;
+  if (!balances_.apply(entry)) {
+    log(LogLevel::error, "ledger_entry_refused",
+        {{"entry", entry.seq}, {"kind", to_string(entry.kind)}});
+  }
+  if (pending_.empty()) {
+    oldest_pending_at_ = entry.at;
+    bell_.ring();
+  } else if (pending_.size() + 1 == options_.batch_entries_max) {
+    bell_.ring_urgently();
+  }
+  pending_.push_back(std::move(entry));
+  return true;
+}
+
+std::int64_t Books::intern(const std::string& text, Append mode) {
+  if (text.empty()) return 0;
+  if (const auto known = balances_.find_name(text); known != 0) return known;
+  Entry entry;
+  entry.kind = EntryKind::name_defined;
+  entry.detail = text;
+  return append(std::move(entry), mode) ? tail_.seq : 0;
+}
+
+const PinnedPrice* Books::pin(const PriceQuote& quote) {
+  if (const auto* known = balances_.find_price(quote)) return known;
+  Entry entry;
+  entry.kind = EntryKind::price_defined;
+  entry.detail = price_detail(quote);
+  return append(std::move(entry), Append::may_fail) ? balances_.find_price(tail_.seq) : nullptr;
+}
+
+void Books::progress(std::int64_t attempt, std::int64_t output_tokens) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  if (balances_.find_attempt(attempt) == nullptr) return;
+  Entry entry;
+  entry.kind = EntryKind::progress;
+  entry.attempt = attempt;
+  entry.tokens = output_tokens;
+  append(std::move(entry), Append::must_happen);
+}
+
+bool Books::end(const Reservation::State& attempt, const AttemptEnd& end) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  const auto* open = balances_.find_attempt(attempt.entry);
+  if (open == nullptr) {
+    ++figures_.conflicts;
+    return false;
+  }
+  Entry entry;
+  entry.kind = end.kind;
+  entry.attempt = attempt.entry;
+  entry.path = open->path->id;
+  entry.model = attempt.model;
+  entry.price = attempt.price->id;
+  entry.cause = intern(std::string{end.cause}, Append::must_happen);
+  entry.amount = std::min(end.cost, attempt.held).nano();
+  entry.flags = end.flags;
+  entry.usage = end.usage;
+  Entry overrun;
+  overrun.kind = EntryKind::overrun;
+  overrun.attempt = attempt.entry;
+  overrun.path = entry.path;
+  overrun.model = entry.model;
+  overrun.price = entry.price;
+  overrun.amount = end.cost.nano() - entry.amount;
+  append(std::move(entry), Append::must_happen);
+  if (overrun.amount > 0) {
+    append(std::move(overrun), Append::must_happen);
+    ++figures_.overruns;
+  }
+  figures_.settled += end.cost;
+  figures_.reserved -= attempt.held;
+  if (end.kind == EntryKind::settle_estimated) ++figures_.estimated;
+  if ((end.flags & EntryFlag::implausible) != 0) ++figures_.implausible;
+  return true;
+}
+
+void Books::count_conflict(std::string_view attempt_id) {
+  log(LogLevel::error, "ledger_conflict", {{"attempt", attempt_id}});
+  const std::lock_guard lock{mutex_};
+  ++figures_.conflicts;
+}
+
+Result<void> Books::create_key(const KeyInfo& key) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  Entry entry;
+  entry.kind = EntryKind::key_created;
+  entry.detail = key_detail(key);
+  if (append(std::move(entry), Append::may_fail)) return {};
+  return std::unexpected{
+      gateway_error(503, "ledger_unavailable", "the ledger cannot be written; no key was made")};
+}
+
+Result<void> Books::revoke_key(std::string_view key_id, std::string_view by) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  const auto& keys = balances_.keys();
+  const auto found = std::find_if(keys.begin(), keys.end(),
+                                  [&](const KeyInfo& key) { return key.account.key_id == key_id; });
+  if (found == keys.end()) {
+    return std::unexpected{
+        client_error("unknown_key", "no key has the id " + quoted_for_message(key_id), "id", 404)};
+  }
+  if (found->revoked) return {};
+  Fields fields;
+  fields.add("key", key_id);
+  fields.add("by", by);
+  Entry entry;
+  entry.kind = EntryKind::key_revoked;
+  entry.detail = fields.str();
+  // Revoking must not wait for a disk to recover: it holds in memory at once.
+  append(std::move(entry), Append::must_happen);
+  return {};
+}
+
+Result<void> Books::set_budget(const BudgetSettings& settings) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  const auto* known = balances_.find_budget(settings.budget);
+  const BudgetSettings before = known == nullptr ? BudgetSettings{} : known->settings;
+  if (before.windows == settings.windows && before.frozen == settings.frozen &&
+      before.concurrency_max == settings.concurrency_max) {
+    return {};
+  }
+  Entry entry;
+  entry.kind = EntryKind::budget_set;
+  entry.detail = budget_detail(settings);
+  if (append(std::move(entry), Append::may_fail)) return {};
+  return std::unexpected{gateway_error(503, "ledger_unavailable",
+                                       "the ledger cannot be written; the budget is unchanged")};
+}
+
+Result<void> Books::correct(const Entry& settled, Credits amount, const std::string& detail) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  Entry entry;
+  entry.kind = EntryKind::correction;
+  entry.attempt = settled.attempt;
+  entry.path = settled.path;
+  entry.model = settled.model;
+  entry.price = settled.price;
+  entry.amount = amount.nano();
+  entry.detail = detail;
+  if (append(std::move(entry), Append::may_fail)) return {};
+  return std::unexpected{gateway_error(503, "ledger_unavailable",
+                                       "the ledger cannot be written; nothing was corrected")};
+}
+
+std::vector<KeyInfo> Books::keys() const {
+  const std::lock_guard lock{mutex_};
+  return balances_.keys();
+}
+
+std::vector<BudgetState> Books::budgets() const {
+  const std::lock_guard lock{mutex_};
+  const auto instant = std::max(instant_of(tail_.at), clock_.now());
+  std::vector<BudgetState> states;
+  for (const auto& budget : balances_.budgets()) {
+    BudgetState state{
+        budget->name, budget->settings.frozen, budget->settings.concurrency_max, budget->open, {}};
+    for (const auto& rule : budget->rules) {
+      if (rule->lifted) continue;
+      const auto span = span_at(rule->rule, instant);
+      WindowState window{rule->rule, {}, {}, span.start, span.end, rule->level};
+      if (rule->rule.kind == WindowKind::rolling) {
+        window.start = instant - rule->rule.duration;
+        window.end.reset();
+      }
+      for (const auto* live : rule->live) {
+        if (expired(rule->rule, live->span, instant)) continue;
+        window.settled += live->settled;
+        window.reserved += live->reserved;
+      }
+      state.windows.push_back(std::move(window));
+    }
+    const bool lifted = state.windows.empty() && !state.frozen && !state.concurrency_max;
+    if (!lifted) states.push_back(std::move(state));
+  }
+  return states;
+}
+
+LedgerFigures Books::figures() const {
+  std::int64_t stored = 0;
+  {
+    const std::lock_guard lock{stored_mutex_};
+    stored = stored_;
+  }
+  const std::lock_guard lock{mutex_};
+  auto figures = figures_;
+  figures.entries = tail_.seq;
+  figures.entries_durable = stored;
+  figures.front_bytes = front_.bytes();
+  figures.attempts_open = static_cast<std::int64_t>(balances_.attempts().size());
+  figures.writable = writable();
+  if (stored < tail_.seq) {
+    const auto wall = clock_.now().time_since_epoch().count();
+    figures.lag = std::chrono::microseconds{std::max<std::int64_t>(0, wall - oldest_pending_at_)};
+  }
+  return figures;
+}
+
+std::int64_t Books::last_seq() const {
+  const std::lock_guard lock{mutex_};
+  return tail_.seq;
+}
+
+Books::Batch Books::take() {
+  const std::lock_guard lock{mutex_};
+  Batch batch;
+  batch.entries.swap(pending_);
+  pending_.reserve(batch.entries.size());
+  if (since_checkpoint_ >= options_.checkpoint_entries && !batch.entries.empty()) {
+    since_checkpoint_ = 0;
+    balances_.collect();
+    batch.checkpoint = Checkpoint{tail_.seq, balances_.snapshot()};
+  }
+  return batch;
+}
+
+void Books::stored(std::int64_t seq) {
+  {
+    const std::lock_guard lock{stored_mutex_};
+    stored_ = std::max(stored_, seq);
+    store_failing_ = false;
+  }
+  stored_changed_.notify_all();
+  const bool emptied = front_.resting_done(seq);
+  if (emptied) front_.truncate_resting();
+  const std::lock_guard lock{mutex_};
+  if (emptied) front_.resting_emptied();
+  front_.turn(options_.front_segment_bytes);
+  writable_ = !front_broken_;
+}
+
+void Books::mend_front() {
+  std::int64_t stored = 0;
+  {
+    const std::lock_guard lock{stored_mutex_};
+    stored = stored_;
+  }
+  const std::lock_guard lock{mutex_};
+  if (!front_broken_ || stored != tail_.seq || !front_.reset()) return;
+  front_broken_ = false;
+  writable_ = true;
+}
+
+void Books::store_failed() {
+  writable_ = false;
+  {
+    const std::lock_guard lock{stored_mutex_};
+    store_failing_ = true;
+  }
+  stored_changed_.notify_all();
+}
+
+Checkpoint Books::checkpoint() {
+  const std::lock_guard lock{mutex_};
+  balances_.collect();
+  return {tail_.seq, balances_.snapshot()};
+}
+
+bool Books::empty_front() {
+  const std::lock_guard lock{mutex_};
+  return front_.reset();
+}
+
+bool Books::wait_stored(std::int64_t seq) {
+  bell_.ring_urgently();
+  std::unique_lock lock{stored_mutex_};
+  stored_changed_.wait(lock, [&] { return stored_ >= seq || store_failing_; });
+  return stored_ >= seq;
+}
+
+}  // namespace turnpike::account

@@ -1,0 +1,153 @@
+// The running ledger's heart: balances, the front journal and the queue towards SQLite, all under
+// one mutex, so that the order of the journal is the order in which balances changed. A call takes
+// the mutex about 1 us and never waits for SQLite (except reserve() with Intent::disk).
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "account/balances.hpp"
+#include "account/bell.hpp"
+#include "account/front_journal.hpp"
+#include "account/ledger.hpp"
+#include "account/reservation.hpp"
+#include "account/store.hpp"
+
+namespace turnpike::account {
+
+/// How an attempt ends, as its Reservation sees it.
+struct AttemptEnd {
+  EntryKind kind = EntryKind::void_;
+  Credits cost;
+  Usage usage;
+  std::string_view cause;
+  std::int64_t flags = 0;
+};
+
+/// Any thread, unless said otherwise.
+class Books {
+ public:
+  Books(const LedgerOptions& options, const Clock& clock, Bell& bell);
+
+  // --- Start: one thread, before anybody else has a pointer.
+
+  /// Balances as of `tail`, from a checkpoint.
+  [[nodiscard]] bool restore(const Checkpoint& checkpoint, const Store::Tail& tail);
+  /// The next entry of the journal, already stored somewhere. False if it does not follow or cannot
+  /// be applied.
+  [[nodiscard]] bool replay(const Entry& entry);
+  /// Begins a new epoch and settles what the dead process left open; returns how many attempts that
+  /// were.
+  Result<std::int64_t> start();
+
+  // --- The path of a request.
+
+  Result<Allowance> admit(const Account& account);
+  /// What admit() would answer, without refusing; none if the store fails.
+  Allowance allowance(const Account& account);
+  Result<Reservation> reserve(const ReserveRequest& request);
+  void progress(std::int64_t attempt, std::int64_t output_tokens);
+  /// False if the attempt has ended already: a conflict, counted and logged.
+  bool end(const Reservation::State& attempt, const AttemptEnd& end);
+  void count_conflict(std::string_view attempt_id);
+
+  // --- Administration.
+
+  Result<void> create_key(const KeyInfo& key);
+  Result<void> revoke_key(std::string_view key_id, std::string_view by);
+  Result<void> set_budget(const BudgetSettings& settings);
+  Result<void> correct(const Entry& settled, Credits amount, const std::string& detail);
+  [[nodiscard]] std::vector<KeyInfo> keys() const;
+  [[nodiscard]] std::vector<BudgetState> budgets() const;
+  [[nodiscard]] LedgerFigures figures() const;
+  [[nodiscard]] std::int64_t last_seq() const;
+
+  // --- The writer thread.
+
+  struct Batch {
+    std::vector<Entry> entries;
+    std::optional<Checkpoint> checkpoint;  // as of the last of them
+  };
+  /// All entries that wait to be stored. The caller keeps them until they are.
+  Batch take();
+  /// Everything up to `seq` is fsynced.
+  void stored(std::int64_t seq);
+  /// The store refuses: nothing is admitted until stored() is called again.
+  void store_failed();
+  /// After a failed write to the front journal: once SQLite has everything, begins it anew and
+  /// admits again.
+  void mend_front();
+  /// At the end, with nothing left to store: a checkpoint of everything.
+  Checkpoint checkpoint();
+  bool empty_front();
+
+  /// Waits until `seq` is fsynced; false if the store fails meanwhile.
+  bool wait_stored(std::int64_t seq);
+  [[nodiscard]] bool writable() const { return writable_.load(std::memory_order_relaxed); }
+
+  FrontJournal& front() { return front_; }
+
+ private:
+  /// may_fail: an entry that allows something must be in the front journal first. must_happen: an
+  /// end is booked in memory even if the front journal is broken; SQLite gets it, and nothing new
+  /// is admitted meanwhile.
+  enum class Append : std::uint8_t { may_fail, must_happen };
+
+  void stamp();
+  bool append(Entry entry, Append mode);
+  std::int64_t intern(const std::string& text, Append mode);
+  const PinnedPrice* pin(const PriceQuote& quote);
+  Result<Path*> path_of(const Account& account);
+  bool open_windows(Budget& budget, Instant instant);
+  Result<Path*> define_path(KeyRoute& route, PathDetail detail, Instant instant);
+  Result<void> check_open(const Account& account, const Path& path) const;
+  Allowance allowance_of(const Path& path);
+  void update_level(Rule& rule) const;
+  /// The refusal of `amount`, or nothing if it fits every window.
+  std::optional<Error> refusal(const Path& path, Credits amount);
+  Result<std::unique_ptr<Reservation::State>> reserve_locked(const ReserveRequest& request,
+                                                             Credits bound);
+  Result<std::unique_ptr<Reservation::State>> write_reserve(const ReserveRequest& request,
+                                                            const Path& path, Credits amount,
+                                                            std::int64_t output_tokens);
+  std::int64_t close_abandoned();
+  void complete_overrun();
+
+  const LedgerOptions& options_;
+  const Clock& clock_;
+  Bell& bell_;
+
+  mutable std::mutex mutex_;
+  Balances balances_;
+  FrontJournal front_;
+  Store::Tail tail_;
+  std::int64_t at_ = 0;  // logical time of the operation under way
+  Entry last_;           // the newest entry, for complete_overrun()
+  std::vector<Entry> pending_;
+  std::int64_t oldest_pending_at_ = 0;
+  std::int64_t since_checkpoint_ = 0;
+  bool front_broken_ = false;
+  LedgerFigures figures_;
+
+  std::atomic<bool> writable_{true};
+  mutable std::mutex stored_mutex_;
+  std::condition_variable stored_changed_;
+  std::int64_t stored_ = 0;     // guarded by stored_mutex_
+  bool store_failing_ = false;  // guarded by stored_mutex_
+};
+
+/// Upper bound of what a request may cost with so many output tokens; saturates where the product
+/// overflows.
+Result<Credits> cost_bound(const ReserveRequest& request, std::int64_t output_tokens);
+/// The most output tokens (per choice) whose bound is within `room`; nullopt if fewer than `floor`
+/// are.
+std::optional<std::int64_t> affordable_output(const ReserveRequest& request, Credits room,
+                                              std::int64_t floor);
+
+}  // namespace turnpike::account

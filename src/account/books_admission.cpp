@@ -1,0 +1,373 @@
+// Admission: which windows a request is charged to, whether it fits, and what to say if it does
+// not.
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "account/books.hpp"
+#include "turnpike/log.hpp"
+
+namespace turnpike::account {
+
+namespace {
+
+Error unavailable() {
+  auto error = gateway_error(503, "ledger_unavailable",
+                             "the ledger cannot be written at the moment; nothing is admitted");
+  error.retry_after_s = 1;
+  error.should_retry = true;
+  return error;
+}
+
+Error refused(int status, std::string code, std::string message, bool worth_retrying) {
+  auto error = client_error(std::move(code), std::move(message), {}, status);
+  error.retry = Retry::next_candidate;
+  error.should_retry = worth_retrying;
+  if (worth_retrying) error.retry_after_s = 1;
+  return error;
+}
+
+std::string_view pressure_name(Pressure pressure) {
+  switch (pressure) {
+    case Pressure::none:
+      return "none";
+    case Pressure::notify:
+      return "notify";
+    case Pressure::prefer_cheap:
+      return "prefer_cheap";
+    case Pressure::cheap_only:
+      return "cheap_only";
+  }
+  return "none";
+}
+
+std::string span_name(const WindowRule& rule) {
+  if (rule.kind == WindowKind::lifetime) return "for good";
+  if (rule.kind == WindowKind::rolling)
+    return fmt::format("for the last {} s", rule.duration.count());
+  return fmt::format("for this {}", to_string(rule.kind));
+}
+
+/// When there is room again; rolling windows free it bit by bit, beginning with their oldest
+/// bucket.
+std::string refill_text(const Rule& rule) {
+  if (rule.rule.kind == WindowKind::lifetime) return "it does not refill; ask for a higher limit";
+  if (rule.rule.kind == WindowKind::rolling) {
+    return fmt::format("it frees up from {} on",
+                       to_rfc3339(*rule.live.front()->span.end + rule.rule.duration));
+  }
+  return fmt::format("it refills {}", to_rfc3339(*rule.live.back()->span.end));
+}
+
+/// Figures only of the caller's own key: those of wider budgets would tell about others.
+std::string figures_text(const Rule& rule) {
+  if (!rule.budget->name.starts_with("key:")) return {};
+  return fmt::format(" ({} of {} credits)", to_string(rule.settled), to_string(rule.rule.limit));
+}
+
+bool reaches(Credits used, Credits limit, std::int32_t percent) {
+  return static_cast<__int128>(used.nano()) * 100 >= static_cast<__int128>(limit.nano()) * percent;
+}
+
+bool belongs(const Path& path, const Account& account) {
+  const auto& detail = path.detail;
+  return detail.org == account.org && detail.team == account.team && detail.user == account.user;
+}
+
+}  // namespace
+
+Result<Credits> cost_bound(const ReserveRequest& request, std::int64_t output_tokens) {
+  std::int64_t total = 0;
+  if (__builtin_mul_overflow(output_tokens, std::max<std::int64_t>(1, request.choices), &total)) {
+    total = INT64_MAX;
+  }
+  return charge_bound(*request.quote, request.prompt_tokens_bound, total);
+}
+
+std::optional<std::int64_t> affordable_output(const ReserveRequest& request, Credits room,
+                                              std::int64_t floor) {
+  const auto fits = [&](std::int64_t tokens) {
+    const auto bound = cost_bound(request, tokens);
+    return bound && *bound <= room;
+  };
+  std::int64_t low = std::min(floor, request.output_tokens_max);
+  std::int64_t high = request.output_tokens_max;
+  if (!fits(low)) return std::nullopt;
+  while (low < high) {  // low fits; the answer is in [low, high]
+    const auto middle = low + (high - low + 1) / 2;
+    if (fits(middle)) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+Result<Allowance> Books::admit(const Account& account) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  const auto path = path_of(account);
+  if (!path) return std::unexpected{path.error()};
+  if (auto open = check_open(account, **path); !open) return std::unexpected{open.error()};
+  for (const auto* window : (*path)->windows) {
+    const auto& rule = *window->rule;
+    if (rule.settled < rule.rule.limit) continue;
+    ++figures_.refused_exhausted;
+    return std::unexpected{
+        refused(402, "budget_exhausted",
+                fmt::format("budget {} is spent {}{}; {}", rule.budget->name, span_name(rule.rule),
+                            figures_text(rule), refill_text(rule)),
+                false)};
+  }
+  return allowance_of(**path);
+}
+
+Allowance Books::allowance(const Account& account) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  const auto path = path_of(account);
+  return path ? allowance_of(**path) : Allowance{};
+}
+
+Result<Reservation> Books::reserve(const ReserveRequest& request) {
+  const auto bound = cost_bound(request, request.output_tokens_max);
+  if (!bound) return std::unexpected{bound.error()};
+  std::unique_lock lock{mutex_};
+  stamp();
+  auto state = reserve_locked(request, *bound);
+  if (!state) return std::unexpected{state.error()};
+  lock.unlock();
+  Reservation reservation{*std::move(state)};
+  // Refused only if the store fails while we wait: the reservation's destructor gives the credits
+  // back.
+  if (options_.intent == Intent::disk && !wait_stored(reservation.entry()))
+    return std::unexpected{unavailable()};
+  return reservation;
+}
+
+Result<std::unique_ptr<Reservation::State>> Books::reserve_locked(const ReserveRequest& request,
+                                                                  Credits bound) {
+  const auto& account = *request.account;
+  const auto found = path_of(account);
+  if (!found) return std::unexpected{found.error()};
+  const auto& path = **found;
+  if (auto open = check_open(account, path); !open) return std::unexpected{open.error()};
+
+  auto room = Credits::max();
+  for (const auto* window : path.windows) room = std::min(room, window->rule->room());
+  if (account.request_cost_max) room = std::min(room, *account.request_cost_max);
+  if (bound <= room) return write_reserve(request, path, bound, request.output_tokens_max);
+
+  if (!request.client_gave_max) {
+    if (const auto tokens = affordable_output(request, room, options_.output_tokens_floor)) {
+      const auto amount = cost_bound(request, *tokens);
+      if (!amount) return std::unexpected{amount.error()};
+      return write_reserve(request, path, *amount, *tokens);
+    }
+  }
+  // What would have been enough decides how the refusal reads: retrying helps only if this can fit
+  // one day.
+  const auto least_tokens = request.client_gave_max
+                                ? request.output_tokens_max
+                                : std::min(options_.output_tokens_floor, request.output_tokens_max);
+  const auto least = cost_bound(request, least_tokens);
+  if (!least) return std::unexpected{least.error()};
+  if (account.request_cost_max && *least > *account.request_cost_max) {
+    return std::unexpected{
+        refused(402, "request_cost_exceeded",
+                fmt::format("this request may cost up to {} credits and the key allows {} a "
+                            "request; shorten it or ask "
+                            "for fewer output tokens",
+                            to_string(*least), to_string(*account.request_cost_max)),
+                false)};
+  }
+  return std::unexpected{refusal(path, *least).value_or(unavailable())};
+}
+
+Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRequest& request,
+                                                                 const Path& path, Credits amount,
+                                                                 std::int64_t output_tokens) {
+  const auto* price = pin(*request.quote);
+  const auto model =
+      intern(fmt::format("{}/{}", request.provider, request.model), Append::may_fail);
+  const bool capped = output_tokens < request.output_tokens_max;
+  Entry entry;
+  entry.kind = EntryKind::reserve;
+  entry.path = path.id;
+  entry.model = model;
+  entry.price = price == nullptr ? 0 : price->id;
+  entry.amount = amount.nano();
+  entry.ordinal = request.attempt;
+  entry.flags = (request.streaming ? EntryFlag::streaming : 0) | (capped ? EntryFlag::capped : 0);
+  entry.tokens = request.prompt_tokens_estimate;
+  entry.usage.input_fresh = request.prompt_tokens_bound;
+  entry.usage.output_text = output_tokens * std::max<std::int64_t>(1, request.choices);
+  entry.decision = request.decision_id;
+  if (price == nullptr || model == 0 || !append(std::move(entry), Append::may_fail)) {
+    return std::unexpected{unavailable()};
+  }
+  figures_.reserved += amount;
+  auto state = std::make_unique<Reservation::State>();
+  state->books = this;
+  state->entry = tail_.seq;
+  state->model = model;
+  state->price = price;
+  state->held = amount;
+  if (capped) state->output_tokens_cap = output_tokens;
+  state->prompt_tokens_estimate = request.prompt_tokens_estimate;
+  state->context_tokens = request.context_tokens;
+  state->streaming = request.streaming;
+  state->attempt_id = fmt::format("{}.{}", request.decision_id, request.attempt);
+  return state;
+}
+
+/// The path the key is charged to now. Cheap while nothing has changed; else windows that have
+/// begun are opened and a new path is defined, each with an entry.
+Result<Path*> Books::path_of(const Account& account) {
+  if (!writable()) return std::unexpected{unavailable()};
+  const Instant instant{std::chrono::microseconds{at_}};
+  auto& route = balances_.route(account.key_id);
+  const bool same_owner = route.current != nullptr && belongs(*route.current, account);
+  if (same_owner && instant < route.valid_until && route.generation == balances_.generation()) {
+    return route.current;
+  }
+  PathDetail detail{account.key_id, account.org, account.team, account.user, {}};
+  return define_path(route, std::move(detail), instant);
+}
+
+Result<Path*> Books::define_path(KeyRoute& route, PathDetail detail, Instant instant) {
+  std::vector<Budget*> budgets;
+  auto valid_until = Instant::max();
+  for (const auto& name : budgets_of(detail.org, detail.team, detail.user, detail.key_id)) {
+    auto* budget = balances_.find_budget(name);
+    if (budget == nullptr) continue;
+    if (!open_windows(*budget, instant)) return std::unexpected{unavailable()};
+    budgets.push_back(budget);
+    for (const auto& rule : budget->rules) {
+      if (rule->lifted) continue;
+      const auto* window = rule->live.back();
+      detail.windows.push_back(window->id);
+      if (window->span.end) valid_until = std::min(valid_until, *window->span.end);
+    }
+  }
+  if (route.current == nullptr || route.current->detail != detail ||
+      route.current->budgets != budgets) {
+    Entry entry;
+    entry.kind = EntryKind::path_defined;
+    entry.detail = path_detail(detail);
+    if (!append(std::move(entry), Append::may_fail)) return std::unexpected{unavailable()};
+  }
+  route.valid_until = valid_until;
+  route.generation = balances_.generation();
+  return route.current;
+}
+
+bool Books::open_windows(Budget& budget, Instant instant) {
+  for (const auto& rule : budget.rules) {
+    if (rule->lifted) continue;
+    auto span = span_at(rule->rule, instant);
+    if (!rule->live.empty()) {
+      const auto& last = rule->live.back()->span;
+      if (!last.end || instant < *last.end) continue;
+      // A window is never shortened or reset, also when the time zone database learns of another
+      // boundary.
+      span.start = std::max(span.start, *last.end);
+    }
+    Entry entry;
+    entry.kind = EntryKind::window_opened;
+    entry.detail = window_detail({budget.name, rule->rule, span});
+    if (!append(std::move(entry), Append::may_fail)) return false;
+  }
+  return true;
+}
+
+/// What refuses before any amount is looked at: the kill switch and the bounds on attempts at once.
+Result<void> Books::check_open(const Account& account, const Path& path) const {
+  for (const auto* budget : path.budgets) {
+    if (budget->settings.frozen) {
+      return std::unexpected{
+          refused(402, "budget_frozen",
+                  fmt::format("budget {} is frozen by its operator", budget->name), false)};
+    }
+    const auto& most = budget->settings.concurrency_max;
+    if (most && budget->open >= *most) {
+      return std::unexpected{
+          refused(429, "concurrency_exceeded",
+                  fmt::format("budget {} allows {} requests at once", budget->name, *most), true)};
+    }
+  }
+  if (account.concurrency_max && path.key->open >= *account.concurrency_max) {
+    return std::unexpected{
+        refused(429, "concurrency_exceeded",
+                fmt::format("the key allows {} requests at once", *account.concurrency_max), true)};
+  }
+  return {};
+}
+
+/// 402 if settled amounts alone leave too little, 429 if it is only reservations that may yet be
+/// given back. A window of the first kind decides, because waiting will not help.
+std::optional<Error> Books::refusal(const Path& path, Credits amount) {
+  const Rule* contended = nullptr;
+  for (const auto* window : path.windows) {
+    const auto& rule = *window->rule;
+    if (amount <= rule.room()) continue;
+    if (amount <= rule.rule.limit - rule.settled) {
+      contended = &rule;
+      continue;
+    }
+    ++figures_.refused_exhausted;
+    const bool spent = rule.settled >= rule.rule.limit;
+    const auto what =
+        spent ? fmt::format("budget {} is spent {}{}", rule.budget->name, span_name(rule.rule),
+                            figures_text(rule))
+              : fmt::format(
+                    "this request may cost up to {} credits, more than budget {} has left {}{}",
+                    to_string(amount), rule.budget->name, span_name(rule.rule), figures_text(rule));
+    return refused(402, "budget_exhausted", fmt::format("{}; {}", what, refill_text(rule)), false);
+  }
+  if (contended == nullptr) return std::nullopt;
+  ++figures_.refused_contended;
+  return refused(
+      429, "budget_contended",
+      fmt::format("running requests hold what is left of budget {} {}; {}", contended->budget->name,
+                  span_name(contended->rule), refill_text(*contended)),
+      true);
+}
+
+Allowance Books::allowance_of(const Path& path) {
+  Allowance allowance;
+  for (const auto* window : path.windows) {
+    auto& rule = *window->rule;
+    update_level(rule);
+    const auto room = std::max(Credits{}, rule.room());
+    if (!allowance.remaining || room < *allowance.remaining) allowance.remaining = room;
+    if (rule.level <= allowance.pressure) continue;
+    allowance.pressure = rule.level;
+    allowance.pressure_scope = rule.budget->name;
+  }
+  return allowance;
+}
+
+/// A level is entered at its threshold and left some points below, so that it does not flap.
+void Books::update_level(Rule& rule) const {
+  const auto& thresholds = options_.pressure;
+  const auto level_at = [&](std::int32_t points) {
+    const auto used = rule.used();
+    const auto limit = rule.rule.limit;
+    if (reaches(used, limit, thresholds.cheap_only - points)) return Pressure::cheap_only;
+    if (reaches(used, limit, thresholds.prefer_cheap - points)) return Pressure::prefer_cheap;
+    if (reaches(used, limit, thresholds.notify - points)) return Pressure::notify;
+    return Pressure::none;
+  };
+  const auto entered = level_at(0);
+  const auto kept = std::min(rule.level, level_at(thresholds.release_points));
+  const auto next = std::max(entered, kept);
+  if (next > rule.level) {
+    log(LogLevel::warn, "budget_pressure",
+        {{"budget", std::string_view{rule.budget->name}}, {"pressure", pressure_name(next)}});
+  }
+  rule.level = next;
+}
+
+}  // namespace turnpike::account

@@ -1,0 +1,18 @@
+// The decision record: everything `explain` shows and a decision needs to be taken again, as one
+// JSON text. No prompt, no completion: the question and the tool output that the facts hold are
+// left out.
+#pragma once
+
+#include <string>
+
+#include "account/store.hpp"
+#include "turnpike/exchange.hpp"
+
+namespace turnpike::account {
+
+/// Amounts are decimal strings of credits, prices integers of pico-credits, durations microseconds;
+/// optional figures that are not known are absent.
+std::string decision_json(const Exchange& exchange);
+DecisionRow decision_row(const Exchange& exchange);
+
+}  // namespace turnpike::account

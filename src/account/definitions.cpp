@@ -1,0 +1,242 @@
+#include "account/definitions.hpp"
+
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include "account/fields.hpp"
+
+namespace turnpike::account {
+
+namespace {
+
+constexpr std::string_view hex_digits = "0123456789abcdef";
+
+std::string rates_text(const Rates& rates) {
+  return fmt::format("{} {} {} {} {} {}", rates.input, rates.cache_read, rates.cache_write_5m,
+                     rates.cache_write_1h, rates.output, rates.per_request);
+}
+
+Rates rates_from(const std::vector<std::int64_t>& numbers, std::size_t at) {
+  return {numbers[at],     numbers[at + 1], numbers[at + 2],
+          numbers[at + 3], numbers[at + 4], numbers[at + 5]};
+}
+
+std::string mac_text(const KeyMac& mac) {
+  std::string text;
+  for (const auto byte : mac) {
+    text += hex_digits[byte >> 4U];
+    text += hex_digits[byte & 15U];
+  }
+  return text;
+}
+
+std::optional<KeyMac> parse_mac(std::string_view text) {
+  KeyMac mac{};
+  if (text.size() != 2 * mac.size()) return std::nullopt;
+  for (std::size_t i = 0; i < mac.size(); ++i) {
+    const auto* end = text.data() + 2 * i + 2;
+    const auto [stop, fault] = std::from_chars(end - 2, end, mac[i], 16);
+    if (fault != std::errc{} || stop != end) return std::nullopt;
+  }
+  return mac;
+}
+
+std::int64_t micros(Instant instant) { return instant.time_since_epoch().count(); }
+Instant from_micros(std::int64_t count) { return Instant{std::chrono::microseconds{count}}; }
+
+bool read_rules(const std::vector<std::string>& lines, std::vector<WindowRule>& rules) {
+  for (const auto& line : lines) {
+    auto rule = parse_rule(line);
+    if (!rule) return false;
+    rules.push_back(*std::move(rule));
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string price_detail(const PriceQuote& quote) {
+  Fields fields;
+  fields.add("price", quote.price_id);
+  fields.add("ceiling", rates_text(quote.ceiling));
+  for (std::size_t i = 0; i < quote.tier_count; ++i) {
+    const auto& tier = quote.tiers[i];
+    fields.add("tier", fmt::format("{} {}", tier.prompt_tokens_above, rates_text(tier.rates)));
+  }
+  return fields.str();
+}
+
+std::optional<PriceQuote> parse_price(std::string_view detail) {
+  const Fields fields{detail};
+  PriceQuote quote;
+  quote.price_id = fields.text("price");
+  const auto ceiling = parse_numbers(fields.text("ceiling"));
+  const auto tiers = fields.all("tier");
+  if (!ceiling || ceiling->size() != 6) return std::nullopt;
+  if (tiers.empty() || tiers.size() > PriceQuote::tiers_max) return std::nullopt;
+  quote.ceiling = rates_from(*ceiling, 0);
+  quote.tier_count = static_cast<std::uint8_t>(tiers.size());
+  for (std::size_t i = 0; i < tiers.size(); ++i) {
+    const auto numbers = parse_numbers(tiers[i]);
+    if (!numbers || numbers->size() != 7) return std::nullopt;
+    quote.tiers[i] = {numbers->front(), rates_from(*numbers, 1)};
+  }
+  return quote;
+}
+
+std::string key_detail(const KeyInfo& key) {
+  const auto& account = key.account;
+  Fields fields;
+  fields.add("key", account.key_id);
+  fields.add("name", account.key_name);
+  fields.add("org", account.org);
+  fields.add("team", account.team);
+  fields.add("user", account.user);
+  fields.add("mac", mac_text(key.mac));
+  fields.add("by", key.created_by);
+  for (const auto& pattern : account.models_allowed) fields.add("model", pattern);
+  if (account.may_override_route) fields.add("may_override_route", 1);
+  if (account.request_cost_max)
+    fields.add("request_cost_max", to_string(*account.request_cost_max));
+  fields.add_if("concurrency_max", account.concurrency_max);
+  if (key.expires) fields.add("expires", micros(*key.expires));
+  return fields.str();
+}
+
+std::optional<KeyInfo> parse_key(std::string_view detail, Instant created) {
+  const Fields fields{detail};
+  KeyInfo key;
+  key.created = created;
+  key.created_by = fields.text("by");
+  auto& account = key.account;
+  account.key_id = fields.text("key");
+  account.key_name = fields.text("name");
+  account.org = fields.text("org");
+  account.team = fields.text("team");
+  account.user = fields.text("user");
+  account.models_allowed = fields.all("model");
+  account.may_override_route = fields.number("may_override_route").value_or(0) != 0;
+  if (const auto text = fields.text("request_cost_max"); !text.empty()) {
+    const auto amount = parse_credits(text);
+    if (!amount) return std::nullopt;
+    account.request_cost_max = *amount;
+  }
+  if (const auto count = fields.number("concurrency_max")) {
+    account.concurrency_max = static_cast<std::int32_t>(*count);
+  }
+  if (const auto expires = fields.number("expires")) key.expires = from_micros(*expires);
+  const auto mac = parse_mac(fields.text("mac"));
+  if (!mac || account.key_id.empty()) return std::nullopt;
+  key.mac = *mac;
+  return key;
+}
+
+std::string rule_text(const WindowRule& rule) {
+  return fmt::format("{} {} {} {}", to_string(rule.kind), rule.zone, rule.duration.count(),
+                     to_string(rule.limit));
+}
+
+std::optional<WindowRule> parse_rule(std::string_view text) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const auto blank = text.find(' ');
+    words.push_back(text.substr(0, blank));
+    text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
+  }
+  if (words.size() != 4) return std::nullopt;
+  const auto kind = parse_window_kind(words[0]);
+  const auto duration = parse_numbers(words[2]);
+  const auto limit = parse_credits(words[3]);
+  if (!kind || !duration || duration->size() != 1 || !limit) return std::nullopt;
+  return WindowRule{*kind, std::string{words[1]}, std::chrono::seconds{duration->front()}, *limit};
+}
+
+bool same_span(const WindowRule& a, const WindowRule& b) {
+  return a.kind == b.kind && a.zone == b.zone && a.duration == b.duration;
+}
+
+std::string budget_detail(const BudgetSettings& settings, const std::vector<WindowRule>& lifted) {
+  Fields fields;
+  fields.add("budget", settings.budget);
+  fields.add("by", settings.by);
+  if (settings.frozen) fields.add("frozen", 1);
+  fields.add_if("concurrency_max", settings.concurrency_max);
+  for (const auto& rule : settings.windows) fields.add("window", rule_text(rule));
+  for (const auto& rule : lifted) fields.add("lifted", rule_text(rule));
+  return fields.str();
+}
+
+std::optional<BudgetDetail> parse_budget(std::string_view detail) {
+  const Fields fields{detail};
+  BudgetDetail budget;
+  budget.settings.budget = fields.text("budget");
+  budget.settings.by = fields.text("by");
+  budget.settings.frozen = fields.number("frozen").value_or(0) != 0;
+  if (const auto count = fields.number("concurrency_max")) {
+    budget.settings.concurrency_max = static_cast<std::int32_t>(*count);
+  }
+  if (budget.settings.budget.empty() ||
+      !read_rules(fields.all("window"), budget.settings.windows) ||
+      !read_rules(fields.all("lifted"), budget.lifted)) {
+    return std::nullopt;
+  }
+  return budget;
+}
+
+std::string window_detail(const WindowDetail& window) {
+  Fields fields;
+  fields.add("budget", window.budget);
+  fields.add("window", rule_text(window.rule));
+  fields.add("start", micros(window.span.start));
+  if (window.span.end) fields.add("end", micros(*window.span.end));
+  return fields.str();
+}
+
+std::optional<WindowDetail> parse_window(std::string_view detail) {
+  const Fields fields{detail};
+  auto rule = parse_rule(fields.text("window"));
+  const auto start = fields.number("start");
+  WindowDetail window;
+  window.budget = fields.text("budget");
+  if (!rule || !start || window.budget.empty()) return std::nullopt;
+  window.rule = *std::move(rule);
+  window.span.start = from_micros(*start);
+  if (const auto end = fields.number("end")) window.span.end = from_micros(*end);
+  return window;
+}
+
+std::string path_detail(const PathDetail& path) {
+  Fields fields;
+  fields.add("key", path.key_id);
+  fields.add("org", path.org);
+  fields.add("team", path.team);
+  fields.add("user", path.user);
+  for (const auto window : path.windows) fields.add("window", window);
+  return fields.str();
+}
+
+std::optional<PathDetail> parse_path(std::string_view detail) {
+  const Fields fields{detail};
+  PathDetail path{
+      fields.text("key"), fields.text("org"), fields.text("team"), fields.text("user"), {}};
+  for (const auto& line : fields.all("window")) {
+    const auto window = parse_numbers(line);
+    if (!window || window->size() != 1) return std::nullopt;
+    path.windows.push_back(window->front());
+  }
+  if (path.key_id.empty()) return std::nullopt;
+  return path;
+}
+
+std::vector<std::string> budgets_of(std::string_view org, std::string_view team,
+                                    std::string_view user, std::string_view key_id) {
+  std::vector<std::string> names;
+  if (!org.empty()) names.push_back(fmt::format("org:{}", org));
+  if (!team.empty()) names.push_back(fmt::format("team:{}/{}", org, team));
+  if (!user.empty()) names.push_back(fmt::format("user:{}/{}", org, user));
+  names.push_back(fmt::format("key:{}", key_id));
+  return names;
+}
+
+}  // namespace turnpike::account

@@ -1,0 +1,432 @@
+#include "account/ledger.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
+#include <fmt/format.h>
+
+#include "account/books.hpp"
+#include "account/decision_record.hpp"
+#include "account/fields.hpp"
+#include "account/pepper.hpp"
+#include "account/spend_sums.hpp"
+#include "account/verifier.hpp"
+#include "account/writer.hpp"
+#include "turnpike/log.hpp"
+
+namespace turnpike::account {
+
+namespace {
+
+// The journal is read in pieces, so that commits go on between them.
+constexpr std::int64_t slice = 20'000;
+
+Error store_error(std::string code, std::string message) {
+  return gateway_error(503, std::move(code), std::move(message));
+}
+
+/// Holds the directory for this process; given back when the process ends, however it ends.
+class DirectoryLock {
+ public:
+  static Result<DirectoryLock> take(const std::filesystem::path& directory) {
+    const auto path = directory / "lock";
+    DirectoryLock lock{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+    if (lock.file_ < 0) {
+      return std::unexpected{store_error(
+          "store_read_only",
+          fmt::format("cannot write in {}: {}", directory.string(), std::strerror(errno)))};
+    }
+    if (::flock(lock.file_, LOCK_EX | LOCK_NB) != 0) {
+      return std::unexpected{store_error(
+          "store_locked",
+          fmt::format("{} is in use by another process; ask the running gateway instead (admin "
+                      "address), or stop it first",
+                      directory.string()))};
+    }
+    return lock;
+  }
+  explicit DirectoryLock(int file) : file_(file) {}
+  DirectoryLock(DirectoryLock&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  DirectoryLock& operator=(DirectoryLock&&) = delete;
+  ~DirectoryLock() {
+    if (file_ >= 0) ::close(file_);
+  }
+
+ private:
+  int file_;
+};
+
+Result<void> make_directory(const std::filesystem::path& directory) {
+  std::error_code fault;
+  std::filesystem::create_directories(directory, fault);
+  if (!fault) return {};
+  return std::unexpected{
+      store_error("store_read_only", fmt::format("cannot make the ledger's directory {}: {}",
+                                                 directory.string(), fault.message()))};
+}
+
+bool is_name(std::string_view text) {
+  return text.size() <= 128 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-' || c == '@';
+         });
+}
+
+Result<void> check_new_key(const NewKey& key) {
+  if (key.org.empty())
+    return std::unexpected{client_error("bad_key", "a key belongs to an org; name it", "org")};
+  for (const auto& [field, value] :
+       {std::pair{"org", &key.org}, {"team", &key.team}, {"user", &key.user}}) {
+    if (is_name(*value)) continue;
+    return std::unexpected{
+        client_error("bad_key",
+                     fmt::format("{} may hold letters, digits and . _ - @ only: {}", field,
+                                 quoted_for_message(*value)),
+                     field)};
+  }
+  if (key.concurrency_max && *key.concurrency_max < 1) {
+    return std::unexpected{
+        client_error("bad_key", "concurrency_max is at least 1", "concurrency_max")};
+  }
+  return {};
+}
+
+Result<void> check_settings(const BudgetSettings& settings) {
+  const std::string_view name = settings.budget;
+  const bool scoped = name.starts_with("org:") || name.starts_with("team:") ||
+                      name.starts_with("user:") || name.starts_with("key:");
+  if (!scoped) {
+    return std::unexpected{
+        client_error("bad_budget",
+                     "a budget is named org:<org>, team:<org>/<team>, user:<org>/<user> or "
+                     "key:<id>, not " +
+                         quoted_for_message(name),
+                     "budget")};
+  }
+  for (std::size_t i = 0; i < settings.windows.size(); ++i) {
+    if (auto good = check_rule(settings.windows[i]); !good) return good;
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!same_span(settings.windows[i], settings.windows[j])) continue;
+      return std::unexpected{
+          client_error("bad_budget", "two windows of one budget cover the same span", "windows")};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+class Ledger::Impl {
+ public:
+  Impl(LedgerOptions opts, const Clock& clock_in, DirectoryLock lock)
+      : options(std::move(opts)),
+        clock(clock_in),
+        directory_lock(std::move(lock)),
+        books(options, clock, bell) {}
+
+  Result<void> start();
+  Result<void> load(Store& store);
+  Result<void> take_in_front(Store& store);
+  void renew_keys();
+  template <typename Take>
+  Result<void> each_entry(std::int64_t first, std::int64_t last, Take take);
+
+  LedgerOptions options;
+  const Clock& clock;
+  DirectoryLock directory_lock;
+  Bell bell;
+  Books books;
+  std::unique_ptr<Writer> writer;
+  Recovery recovery;
+  std::mutex admin;  // one key is made or revoked at a time, so that the ring is never older than
+                     // the journal
+  mutable std::mutex ring_mutex;
+  std::shared_ptr<const KeyRing> ring;
+};
+
+Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, const Clock& clock,
+                                             Randomness&) {
+  const auto begun = clock.monotonic();
+  if (auto made = make_directory(options.directory); !made) return std::unexpected{made.error()};
+  auto lock = DirectoryLock::take(options.directory);
+  if (!lock) return std::unexpected{lock.error()};
+  if (options.pepper.empty()) {
+    auto pepper = load_pepper(options.directory);
+    if (!pepper) return std::unexpected{pepper.error()};
+    options.pepper = *std::move(pepper);
+  }
+  auto impl = std::make_unique<Impl>(std::move(options), clock, *std::move(lock));
+  if (auto started = impl->start(); !started) return std::unexpected{started.error()};
+  impl->recovery.took =
+      std::chrono::duration_cast<std::chrono::microseconds>(clock.monotonic() - begun);
+  const auto& done = impl->recovery;
+  if (done.entries_replayed + done.torn_bytes + done.attempts_closed > 0) {
+    log(LogLevel::warn, "ledger_recovered",
+        {{"entries_replayed", done.entries_replayed},
+         {"torn_bytes", done.torn_bytes},
+         {"attempts_closed", done.attempts_closed}});
+  }
+  return std::unique_ptr<Ledger>{new Ledger{std::move(impl)}};
+}
+
+Result<void> Ledger::Impl::start() {
+  auto store = Store::open(options.directory, Store::Access::write);
+  if (!store) return std::unexpected{store.error()};
+  if (auto loaded = load(*store); !loaded) return loaded;
+  if (auto taken = take_in_front(*store); !taken) return taken;
+
+  const auto closed = books.start();
+  if (!closed) return std::unexpected{closed.error()};
+  recovery.attempts_closed = *closed;
+  const auto batch = books.take();
+  if (auto written = store->commit(batch.entries, {}, batch.checkpoint); !written) return written;
+  if (!books.empty_front())
+    return std::unexpected{store_error("store_unavailable", "cannot empty the front journal")};
+  books.stored(batch.entries.back().seq);
+  renew_keys();
+  writer = std::make_unique<Writer>(std::move(*store), books, bell, options);
+  return {};
+}
+
+/// The checkpoint, then what the journal holds beyond it.
+Result<void> Ledger::Impl::load(Store& store) {
+  const auto damaged = [&](std::int64_t seq) {
+    return std::unexpected{store_error(
+        "store_corrupt",
+        fmt::format("entry {} of the journal in {} is damaged; run `turnpike ledger verify` and "
+                    "restore a copy",
+                    seq, options.directory.string()))};
+  };
+  auto checkpoint = store.checkpoint();
+  if (!checkpoint) return std::unexpected{checkpoint.error()};
+  std::int64_t next = 1;
+  if (*checkpoint) {
+    const auto at = store.read((*checkpoint)->seq, 1);
+    if (!at) return std::unexpected{at.error()};
+    if (at->empty() || at->front().seq != (*checkpoint)->seq) return damaged((*checkpoint)->seq);
+    const auto& last = at->front();
+    if (!books.restore(**checkpoint, {last.seq, last.at, last.epoch, last.chain}))
+      return damaged(last.seq);
+    next = last.seq + 1;
+  }
+  while (true) {
+    const auto entries = store.read(next, slice);
+    if (!entries) return std::unexpected{entries.error()};
+    if (entries->empty()) return {};
+    for (const auto& entry : *entries) {
+      if (!books.replay(entry)) return damaged(entry.seq);
+    }
+    next = entries->back().seq + 1;
+  }
+}
+
+/// What had reached the operating system but not SQLite when the last process ended.
+Result<void> Ledger::Impl::take_in_front(Store& store) {
+  const auto tail = store.tail();
+  if (!tail) return std::unexpected{tail.error()};
+  const auto found = FrontJournal::read(options.directory, tail->seq, tail->chain);
+  for (const auto& entry : found.entries) {
+    if (books.replay(entry)) continue;
+    return std::unexpected{
+        store_error("store_corrupt", fmt::format("entry {} of the front journal in {} is damaged",
+                                                 entry.seq, options.directory.string()))};
+  }
+  recovery.entries_replayed = static_cast<std::int64_t>(found.entries.size());
+  recovery.torn_bytes = found.torn_bytes;
+  return store.commit(found.entries, {});
+}
+
+void Ledger::Impl::renew_keys() {
+  auto renewed =
+      std::make_shared<const KeyRing>(options.pepper, books.keys(), options.allow_anonymous);
+  const std::lock_guard lock{ring_mutex};
+  ring = std::move(renewed);
+}
+
+/// Calls take(entry) for the stored entries of a range, in order, until it returns false.
+template <typename Take>
+Result<void> Ledger::Impl::each_entry(std::int64_t first, std::int64_t last, Take take) {
+  while (first <= last) {
+    Result<std::vector<Entry>> entries;
+    const bool ran = writer->run(
+        [&](Store& store) { entries = store.read(first, std::min(slice, last - first + 1)); });
+    if (!ran)
+      return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
+    if (!entries) return std::unexpected{entries.error()};
+    if (entries->empty()) return {};
+    for (const auto& entry : *entries) {
+      if (entry.seq > last || !take(entry)) return {};
+    }
+    first = entries->back().seq + 1;
+  }
+  return {};
+}
+
+Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Ledger::~Ledger() { impl_->writer.reset(); }
+
+Result<std::shared_ptr<const Account>> Ledger::authenticate(const HeaderList& headers) const {
+  std::shared_ptr<const KeyRing> ring;
+  {
+    const std::lock_guard lock{impl_->ring_mutex};
+    ring = impl_->ring;
+  }
+  return ring->authenticate(headers, impl_->clock.now());
+}
+
+Result<Allowance> Ledger::admit(const Account& account) { return impl_->books.admit(account); }
+
+Allowance Ledger::allowance(const Account& account) { return impl_->books.allowance(account); }
+
+Result<Reservation> Ledger::reserve(const ReserveRequest& request) {
+  return impl_->books.reserve(request);
+}
+
+void Ledger::record(const Exchange& exchange) { impl_->writer->enqueue(decision_row(exchange)); }
+
+Result<CreatedKey> Ledger::create_key(const NewKey& key) {
+  if (auto good = check_new_key(key); !good) return std::unexpected{good.error()};
+  auto minted = KeyRing::mint(impl_->options.pepper);
+  if (!minted) return std::unexpected{minted.error()};
+  KeyInfo info;
+  auto& account = info.account;
+  account.key_id = minted->id;
+  account.key_name = key.name;
+  account.org = key.org;
+  account.team = key.team;
+  account.user = key.user;
+  account.models_allowed = key.models_allowed;
+  account.may_override_route = key.may_override_route;
+  account.request_cost_max = key.request_cost_max;
+  account.concurrency_max = key.concurrency_max;
+  info.expires = key.expires;
+  info.created_by = key.by;
+  info.mac = minted->mac;
+  const std::lock_guard lock{impl_->admin};
+  if (auto made = impl_->books.create_key(info); !made) return std::unexpected{made.error()};
+  impl_->renew_keys();
+  return CreatedKey{minted->id, std::move(minted->key)};
+}
+
+Result<void> Ledger::revoke_key(std::string_view key_id, std::string_view by) {
+  const std::lock_guard lock{impl_->admin};
+  auto revoked = impl_->books.revoke_key(key_id, by);
+  if (revoked) impl_->renew_keys();
+  return revoked;
+}
+
+std::vector<KeyInfo> Ledger::keys() const { return impl_->books.keys(); }
+
+Result<void> Ledger::set_budget(const BudgetSettings& settings) {
+  if (auto good = check_settings(settings); !good) return good;
+  return impl_->books.set_budget(settings);
+}
+
+std::vector<BudgetState> Ledger::budgets() const { return impl_->books.budgets(); }
+
+Result<void> Ledger::correct(std::int64_t entry, Credits amount, std::string_view by,
+                             std::string_view why) {
+  if (by.empty() || why.empty()) {
+    return std::unexpected{
+        client_error("bad_correction", "a correction says who makes it and why")};
+  }
+  std::optional<Entry> named;
+  std::optional<PathDetail> path;
+  const auto read_one = [](Store& store, std::int64_t seq) -> std::optional<Entry> {
+    auto found = store.read(seq, 1);
+    if (!found || found->empty() || found->front().seq != seq) return std::nullopt;
+    return std::move(found->front());
+  };
+  const bool ran = impl_->writer->run([&](Store& store) {
+    named = read_one(store, entry);
+    if (!named || !is_end(named->kind)) return;
+    if (const auto definition = read_one(store, named->path)) path = parse_path(definition->detail);
+  });
+  if (!ran)
+    return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
+  if (!path) {
+    return std::unexpected{client_error(
+        "bad_correction", fmt::format("entry {} is not a settlement", entry), "entry", 404)};
+  }
+  Fields fields;
+  fields.add("by", by);
+  fields.add("why", why);
+  fields.add("entry", entry);
+  for (const auto window : path->windows) fields.add("window", window);
+  return impl_->books.correct(*named, amount, fields.str());
+}
+
+std::optional<std::string> Ledger::decision_json(std::string_view decision_id) {
+  Result<std::optional<std::string>> found;
+  impl_->writer->run([&](Store& store) { found = store.decision(decision_id); });
+  return found.value_or(std::nullopt);
+}
+
+std::vector<std::string> Ledger::recent_decisions(std::size_t count) {
+  Result<std::vector<std::string>> found;
+  impl_->writer->run(
+      [&](Store& store) { found = store.recent_decisions(static_cast<std::int64_t>(count)); });
+  return found.value_or(std::vector<std::string>{});
+}
+
+Result<std::vector<SpendRow>> Ledger::spend(const SpendQuery& query) {
+  SpendSums sums{query};
+  Result<std::int64_t> first{1};
+  Result<std::int64_t> end{INT64_MAX};
+  Result<void> defined;
+  const bool ran = impl_->writer->run([&](Store& store) {
+    if (query.since) first = store.first_at(query.since->time_since_epoch().count());
+    if (query.until) end = store.first_at(query.until->time_since_epoch().count());
+    for (const auto kind :
+         {EntryKind::name_defined, EntryKind::price_defined, EntryKind::path_defined}) {
+      const auto entries = store.definitions(kind);
+      if (!entries) defined = std::unexpected{entries.error()};
+      if (entries) sums.define(*entries);
+    }
+  });
+  if (!ran)
+    return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
+  if (!first) return std::unexpected{first.error()};
+  if (!end) return std::unexpected{end.error()};
+  if (!defined) return std::unexpected{defined.error()};
+  const auto last = std::min(*end - 1, impl_->books.last_seq());
+  const auto done = impl_->each_entry(*first, last, [&](const Entry& entry) {
+    sums.add(entry);
+    return true;
+  });
+  if (!done) return std::unexpected{done.error()};
+  return sums.rows();
+}
+
+Result<VerifyReport> Ledger::verify() {
+  Verifier verifier;
+  const auto last = impl_->books.last_seq();
+  Result<std::optional<Checkpoint>> checkpoint;
+  if (!impl_->writer->run([&](Store& store) { checkpoint = store.checkpoint(); })) {
+    return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
+  }
+  if (!checkpoint) return std::unexpected{checkpoint.error()};
+  if (*checkpoint) verifier.expect(**std::move(checkpoint));
+  const auto done =
+      impl_->each_entry(1, last, [&](const Entry& entry) { return verifier.feed(entry); });
+  if (!done) return std::unexpected{done.error()};
+  return verifier.finish();
+}
+
+bool Ledger::flush() { return impl_->books.wait_stored(impl_->books.last_seq()); }
+
+LedgerFigures Ledger::figures() const {
+  auto figures = impl_->books.figures();
+  figures.records_dropped = impl_->writer->records_dropped();
+  return figures;
+}
+
+bool Ledger::writable() const { return impl_->books.writable(); }
+const Recovery& Ledger::recovery() const { return impl_->recovery; }
+
+}  // namespace turnpike::account

@@ -1,0 +1,106 @@
+// The journal on disk: SQLite in WAL mode, synchronous=FULL, one connection with exclusive locking.
+// One thread at a time; while a ledger runs, its writer thread. Nothing here knows what an entry
+// means.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "account/entry.hpp"
+#include "turnpike/clock.hpp"
+#include "turnpike/error.hpp"
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace turnpike::account {
+
+/// One finished exchange: what `explain` shows, and a few columns for SQL.
+struct DecisionRow {
+  std::string id;
+  std::int64_t at = 0;
+  std::string key;
+  std::string tier;
+  std::string target;
+  std::int64_t cost = 0;
+  std::string record;  // JSON
+};
+
+/// The balances at one entry, so that a start need not read the journal from its beginning. A
+/// cache: verify() compares it with the journal.
+struct Checkpoint {
+  std::int64_t seq = 0;
+  std::vector<Entry> state;  // Balances::snapshot()
+};
+
+class Store {
+ public:
+  /// The schema's version, in SQLite's user_version. Any other is refused.
+  static constexpr int schema_version = 1;
+
+  enum class Access : std::uint8_t { write, read };
+  /// write: makes the file if it is missing. read: leaves the file as it is; `store_missing` if
+  /// there is none.
+  static Result<Store> open(const std::filesystem::path& directory, Access access);
+  /// Without a file: every use fails.
+  static Store closed() { return {}; }
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  /// One fsynced transaction: all or nothing.
+  Result<void> commit(std::span<const Entry> entries, std::span<const DecisionRow> decisions,
+                      const std::optional<Checkpoint>& checkpoint = std::nullopt);
+
+  struct Tail {
+    std::int64_t seq = 0;  // 0: empty
+    std::int64_t at = 0;
+    std::int64_t epoch = 0;
+    std::uint32_t chain = 0;
+  };
+  Result<Tail> tail();
+  Result<std::optional<Checkpoint>> checkpoint();
+  /// Up to `count` entries from `first` on, in order.
+  Result<std::vector<Entry>> read(std::int64_t first, std::int64_t count);
+  /// Entries with a detail (definitions, keys, budgets) up to `last`, in order. Few, and found by
+  /// index.
+  Result<std::vector<Entry>> definitions(EntryKind kind);
+  /// Seq of the first entry at or after the instant (entries are ordered in time); tail + 1 if
+  /// there is none.
+  Result<std::int64_t> first_at(std::int64_t at);
+  Result<std::optional<std::string>> decision(std::string_view id);
+  Result<std::vector<std::string>> recent_decisions(std::int64_t count);
+
+ private:
+  struct Closer {
+    void operator()(sqlite3* db) const;
+    void operator()(sqlite3_stmt* statement) const;
+  };
+  using Statement = std::unique_ptr<sqlite3_stmt, Closer>;
+
+  Store() = default;
+  Result<void> connect(const std::filesystem::path& file, Access access);
+  Result<void> check_schema(Access access);
+  Result<void> check_pages();
+  Result<void> prepare(Statement& statement, const char* sql);
+  Result<void> execute(const char* sql);
+  Result<std::int64_t> number(const char* sql);
+  Result<void> write_entries(std::span<const Entry> entries);
+  Result<void> write_decisions(std::span<const DecisionRow> decisions);
+  Result<void> write_checkpoint(const Checkpoint& checkpoint);
+  Result<std::vector<Entry>> collect(Statement& statement);
+  [[nodiscard]] Error error(std::string_view doing) const;
+
+  std::unique_ptr<sqlite3, Closer> db_;
+  std::string file_;
+  Statement insert_entry_;
+  Statement insert_decision_;
+};
+
+}  // namespace turnpike::account

@@ -1,0 +1,71 @@
+// The ledger's writer thread: moves entries and decision records into SQLite, one fsynced
+// transaction at a time, and answers questions that need SQLite. Alone touches the Store while the
+// ledger runs.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "account/bell.hpp"
+#include "account/books.hpp"
+#include "account/ledger.hpp"
+#include "account/store.hpp"
+
+namespace turnpike::account {
+
+class Writer {
+ public:
+  Writer(Store store, Books& books, Bell& bell, const LedgerOptions& options);
+  /// Stores everything, writes a checkpoint, empties the front journal. A store that keeps failing
+  /// is given up after a few tries: the front journal has what is missing.
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  /// Any thread; never waits. Drops the record (counted) if too many wait.
+  void enqueue(DecisionRow row);
+  [[nodiscard]] std::int64_t records_dropped() const {
+    return dropped_.load(std::memory_order_relaxed);
+  }
+
+  using Job = std::function<void(Store&)>;
+  /// Runs the job on the writer thread, after everything appended before the call has been stored;
+  /// returns when it has run. False if the store fails, and then the job did not run. Any thread
+  /// but the writer's.
+  bool run(const Job& job);
+
+ private:
+  struct Waiting {
+    const Job* job = nullptr;
+    bool done = false;
+    bool ran = false;
+  };
+
+  void loop();
+  bool write_all();
+  bool write(Books::Batch& batch, std::vector<DecisionRow>& records);
+  void heal(Books::Batch& batch);
+  void answer(bool healthy);
+  void shut_down();
+
+  Store store_;
+  Books& books_;
+  Bell& bell_;
+  const LedgerOptions& options_;
+
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  std::vector<DecisionRow> records_;  // guarded by mutex_
+  std::vector<Waiting*> jobs_;        // guarded by mutex_
+  std::atomic<std::int64_t> dropped_{0};
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace turnpike::account
