@@ -5,6 +5,6 @@
 
 namespace turnpike::classify {
 
-inline constexpr std::string_view built_in_version = "linear-1-9c9f41e6";
+inline constexpr std::string_view built_in_version = "linear-1-d2e17f73";
 
 }  // namespace turnpike::classify

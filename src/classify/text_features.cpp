@@ -227,7 +227,7 @@ class Scanner {
         if (next == ')') ++code_marks_;
         break;
       case ',':
-        ++commas_;
+        if (words_in_sentence_ > 0) ++commas_;  // not the one in "Hello, ..."
         break;
       case '"':
         ++quotes_;
