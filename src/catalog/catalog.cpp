@@ -175,6 +175,7 @@ std::expected<Catalog, std::vector<Fault>> Catalog::load(const std::filesystem::
   Catalog catalog;
   std::vector<Fault> faults;
   CatalogLoader{options, catalog, faults}.load(providers_dir);
+  sort_faults(faults);
   if (has_errors(faults)) return std::unexpected{std::move(faults)};
   catalog.warnings_ = std::move(faults);
   return catalog;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 namespace turnpike::catalog {
 namespace {
@@ -41,6 +42,13 @@ std::string to_string(const Fault& fault) {
 bool has_errors(std::span<const Fault> faults) {
   return std::any_of(faults.begin(), faults.end(),
                      [](const Fault& fault) { return fault.severity == Severity::error; });
+}
+
+void sort_faults(std::vector<Fault>& faults) {
+  std::sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) {
+    return std::tie(a.file, a.line, a.column, a.message) <
+           std::tie(b.file, b.line, b.column, b.message);
+  });
 }
 
 std::optional<std::string> nearest_name(std::string_view wanted,

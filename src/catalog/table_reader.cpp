@@ -41,7 +41,7 @@ const TomlNode* TableReader::find(std::string_view key) {
 
 TomlPosition TableReader::at(std::string_view key) const {
   const auto* entry = entry_of(*table_, key);
-  return entry == nullptr ? table_->at : entry->at;
+  return entry == nullptr ? table_->at : entry->value.at;
 }
 
 void TableReader::wrong_type(std::string_view key, const TomlNode& value, std::string_view wanted) {

@@ -104,7 +104,7 @@ class TableReader {
   /// Array of tables; a single table counts as an array of one.
   std::vector<const TomlNode*> tables(std::string_view key);
 
-  /// Where the key stands, or the table itself if the key is absent.
+  /// Where the key's value stands, or the table itself if the key is absent.
   [[nodiscard]] TomlPosition at(std::string_view key) const;
   [[nodiscard]] const std::string& what() const { return what_; }
   void rename(std::string what) { what_ = std::move(what); }

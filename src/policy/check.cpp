@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <system_error>
-#include <tuple>
 
 #include "policy/policy.hpp"
 
@@ -60,10 +59,7 @@ std::vector<Fault> check_all(const std::filesystem::path& providers_dir,
   if (!found)
     faults.push_back({policies_dir.generic_string(), 0, 0,
                       fmt::format("holds no policy \"{}\"", active), catalog::Severity::error});
-  std::sort(faults.begin(), faults.end(), [](const Fault& a, const Fault& b) {
-    return std::tie(a.file, a.line, a.column, a.message) <
-           std::tie(b.file, b.line, b.column, b.message);
-  });
+  catalog::sort_faults(faults);
   return faults;
 }
 

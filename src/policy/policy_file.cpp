@@ -396,8 +396,10 @@ std::expected<Policy, std::vector<Fault>> Policy::load(const std::filesystem::pa
   catalog::FaultLog faults{path.generic_string()};
   PolicyLoader loader{catalog, options, faults};
   Policy policy = loader.read(*root);
-  if (catalog::has_errors(faults.faults())) return std::unexpected{faults.take()};
-  loader.keep_warnings(policy, faults.take());
+  auto found = faults.take();
+  catalog::sort_faults(found);
+  if (catalog::has_errors(found)) return std::unexpected{std::move(found)};
+  loader.keep_warnings(policy, std::move(found));
   return policy;
 }
 

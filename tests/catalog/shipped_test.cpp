@@ -1,0 +1,114 @@
+// The files in providers/ themselves.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+
+#include "catalog/catalog.hpp"
+#include "catalog/folder.hpp"
+
+using namespace turnpike;
+using namespace turnpike::catalog;
+using namespace std::chrono_literals;
+using test::at;
+
+namespace {
+
+Catalog shipped() {
+  auto catalog = Catalog::load(std::filesystem::path{TURNPIKE_SOURCE_DIR} / "providers");
+  if (!catalog) {
+    for (const auto& fault : catalog.error()) UNSCOPED_INFO(to_string(fault));
+    FAIL("providers/ does not load");
+  }
+  return std::move(*catalog);
+}
+
+Rates rates(const Catalog& catalog, const std::string& target, const std::string& when,
+            std::int64_t prompt = 1000) {
+  const auto* model = catalog.find(target);
+  REQUIRE(model != nullptr);
+  const auto candidate = catalog.candidate(*model, at(when), 0s);
+  REQUIRE(candidate);
+  return candidate->quote.rates_for(prompt);
+}
+
+}  // namespace
+
+TEST_CASE("the shipped providers load without a remark", "[catalog][shipped]") {
+  const auto catalog = shipped();
+  for (const auto& fault : catalog.warnings()) UNSCOPED_INFO(to_string(fault));
+  CHECK(catalog.warnings().empty());
+  CHECK(catalog.models().size() >= 25);
+  for (const auto& model : catalog.models()) {
+    CAPTURE(model.target());
+    CHECK_FALSE(model.as_of.empty());
+    CHECK_FALSE(model.source.empty());
+    CHECK_FALSE(model.prices.empty());
+  }
+}
+
+TEST_CASE("the shipped prices are those of the price lists", "[catalog][shipped]") {
+  const auto catalog = shipped();
+  // A Monday off-peak, at peak, and a Monday inside the holidays of National Day.
+  CHECK(rates(catalog, "deepseek/deepseek-flash", "2026-11-23T05:00:00Z") ==
+        Rates{150'000, 3'000, 150'000, 150'000, 600'000, 0});
+  CHECK(rates(catalog, "deepseek/deepseek-flash", "2026-11-23T06:00:00Z") ==
+        Rates{300'000, 6'000, 300'000, 300'000, 1'200'000, 0});
+  CHECK(rates(catalog, "deepseek/deepseek-flash", "2026-10-05T06:00:00Z").input == 150'000);
+  CHECK(rates(catalog, "deepseek-v4-pro", "2026-11-23T06:00:00Z").output == 3'960'000);
+  CHECK(rates(catalog, "claude-opus-5-5", "2026-11-22") ==
+        Rates{4'000'000, 200'000, 5'000'000, 8'000'000, 20'000'000, 0});
+  CHECK(rates(catalog, "claude-fable-5-1", "2026-11-22") ==
+        Rates{10'000'000, 250'000, 12'500'000, 20'000'000, 50'000'000, 0});
+  CHECK(rates(catalog, "claude-sonnet-5-5", "2026-10-06").cache_read == 200'000);
+  CHECK(rates(catalog, "claude-sonnet-5-5", "2026-10-07").cache_read == 100'000);
+  CHECK(rates(catalog, "claude-haiku-5-5", "2026-11-22", 100'000) ==
+        Rates{100'000, 10'000, 125'000, 200'000, 500'000, 0});
+  CHECK(rates(catalog, "claude-haiku-5-5", "2026-11-22", 100'001) ==
+        Rates{500'000, 50'000, 625'000, 1'000'000, 2'500'000, 0});
+  CHECK(rates(catalog, "gemini-3.1-pro-preview", "2026-11-22", 200'000).output == 12'000'000);
+  CHECK(rates(catalog, "gemini-3.1-pro-preview", "2026-11-22", 200'001).output == 18'000'000);
+  CHECK(rates(catalog, "gemini-3.8-flash", "2026-12-31T23:59:59Z").input == 750'000);
+  CHECK(rates(catalog, "gemini-3.8-flash", "2027-01-01").input == 1'500'000);
+  CHECK(rates(catalog, "claude-opus-4-5", "2025-12-01").input == 5'000'000);
+  CHECK(rates(catalog, "deepseek-v3.2-speciale", "2025-12-15T15:58:59Z").output == 420'000);
+}
+
+TEST_CASE("names that have gone answer with their successor", "[catalog][shipped]") {
+  const auto catalog = shipped();
+  const auto gone = [&](const std::string& target, const std::string& when) {
+    const auto candidate = catalog.candidate(*catalog.find(target), at(when), 0s);
+    REQUIRE_FALSE(candidate);
+    CHECK(candidate.error().http_status == 410);
+    return candidate.error().message;
+  };
+  CHECK(gone("gemini-3-pro-preview", "2026-03-09").find("use gemini/gemini-3.1-pro-preview") !=
+        std::string::npos);
+  CHECK(
+      gone("deepseek-v3.2-speciale", "2025-12-15T15:59:00Z").find("use deepseek/deepseek-flash") !=
+      std::string::npos);
+  CHECK(gone("deepseek-chat", "2026-11-22").find("since 2026-07-24T15:59:00Z") !=
+        std::string::npos);
+  CHECK(gone("gemini-2.5-pro", "2026-12-01").find("use gemini/gemini-3.1-pro-preview") !=
+        std::string::npos);
+  CHECK_FALSE(catalog.find("deepseek-v3.2-speciale")->can.tools);
+}
+
+TEST_CASE("quirks follow the model families", "[catalog][shipped]") {
+  const auto catalog = shipped();
+  CHECK(catalog.find("claude-opus-5-5")->thinking == ThinkingStyle::claude_always);
+  CHECK(catalog.find("claude-opus-5-5")->quirks.forced_tool_rejected);
+  CHECK(catalog.find("claude-haiku-4-5")->thinking == ThinkingStyle::claude_budget);
+  CHECK(catalog.find("claude-opus-4-5")->efforts ==
+        std::vector<std::string>{"low", "medium", "high"});
+  CHECK_FALSE(catalog.find("claude-sonnet-4-6")->quirks.mid_system_accepted);
+  CHECK(catalog.find("claude-opus-4-8")->quirks.mid_system_accepted);
+  CHECK(catalog.find("deepseek-flash")->quirks.reasoning_history);
+  CHECK(catalog.find("deepseek-flash")->can.vision);
+  CHECK_FALSE(catalog.find("deepseek-v4-pro")->can.vision);
+  CHECK(catalog.find("gemini-3.1-pro-preview")->quirks.signatures_required);
+  CHECK(catalog.find("gemini-3.1-pro-preview")->efforts ==
+        std::vector<std::string>{"low", "medium", "high"});
+  CHECK(catalog.find("gemini-2.5-pro")->thinking_budget_min == 128);
+  CHECK(catalog.find("gemini-2.5-flash")->thinking == ThinkingStyle::gemini_budget);
+}
