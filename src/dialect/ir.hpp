@@ -40,6 +40,7 @@ struct Media {
   std::string data;  // base64; or empty
   std::string url;   // http(s); or empty
   std::string filename;
+  bool cache = false;  // as in Text
 };
 
 struct ToolCall {
@@ -58,6 +59,7 @@ struct ToolResult {
   std::string name;  // of the call, resolved by structural_repair
   std::vector<ResultPart> parts;
   bool is_error = false;
+  bool cache = false;  // as in Text
 };
 
 using Block = std::variant<Text, Reasoning, Media, ToolCall, ToolResult>;

@@ -182,6 +182,12 @@ Fault read_member(const wire::MemberSpan& span, std::string_view key, const elem
   }
   if (key == "messages") {
     view.messages = place;
+  } else if (key == "thinking") {
+    view.thinking = place;
+  } else if (key == "response_format") {
+    view.response_format = place;
+  } else if (key == "reasoning_effort") {
+    if (value.is_string()) view.reasoning_effort = place;
   } else if (key == "stream") {
     if (value.is_bool()) view.stream = value.get_bool().value_unsafe();
   } else if (key == "stream_options") {

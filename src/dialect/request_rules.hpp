@@ -31,6 +31,9 @@ struct RequestView {
   std::optional<ByteRange> stream_options;         // its value; may be null
   std::optional<ByteRange> max_tokens;             // its value, if it is a number
   std::optional<ByteRange> max_completion_tokens;  // likewise
+  std::optional<ByteRange> reasoning_effort;       // its value, if it is a string
+  std::optional<ByteRange> thinking;               // its value; may be null
+  std::optional<ByteRange> response_format;        // its value; may be null
   ByteRange messages;                              // the array with its brackets
   std::size_t object_end = 0;                      // of the closing brace of the body
   std::uint32_t repaired_surrogates = 0;

@@ -27,9 +27,10 @@ std::string wire_tool_id(std::string_view id) {
   return made_tool_id(id);
 }
 
-std::string wire_tool_name(std::string_view name) {
-  const bool leads_well = !name.empty() && name[0] != '-' && !(name[0] >= '0' && name[0] <= '9');
-  if (leads_well && name.size() <= name_bytes_max && std::ranges::all_of(name, is_name_byte)) {
+std::string wire_tool_name(std::string_view name, bool letter_first) {
+  const bool leads_well =
+      !letter_first || (!name.empty() && name[0] != '-' && !(name[0] >= '0' && name[0] <= '9'));
+  if (leads_well && !name.empty() && name.size() <= name_bytes_max && std::ranges::all_of(name, is_name_byte)) {
     return std::string{name};
   }
   constexpr std::size_t hash_digits = 8;

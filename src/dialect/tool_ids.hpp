@@ -13,8 +13,9 @@ std::string wire_tool_id(std::string_view id);
 /// An id for a call that came without one or under a used one, from what is known of its place.
 std::string made_tool_id(std::string_view seed);
 
-/// ^[A-Za-z_][A-Za-z0-9_-]*$ of at most 64 bytes stays; else illegal bytes become '_' and a hash is added.
-std::string wire_tool_name(std::string_view name);
+/// ^[A-Za-z0-9_-]{1,64}$ stays, with `letter_first` only if it begins with a letter or '_'; else illegal bytes become
+/// '_' and a hash is added.
+std::string wire_tool_name(std::string_view name, bool letter_first);
 
 /// Some gateways hide a thought signature in the id ("call_x__thought__<base64>", "call_x_ts_<base64>").
 struct SplitId {

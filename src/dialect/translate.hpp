@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dialect/opaque_store.hpp"
@@ -34,6 +35,8 @@ struct Outgoing {
   /// What the target cannot express and was left out: names of client fields from the closed list in losses.hpp, each
   /// once, in alphabetical order. Metric labels.
   std::vector<std::string> losses;
+  /// Tools whose names the target would refuse: name upstream, name at the client.
+  std::vector<std::pair<std::string, std::string>> renamed_tools;
 };
 
 /// `body` must be the bytes that `view` was read from. Errors: 400 unsupported_parameter where the target cannot do what
