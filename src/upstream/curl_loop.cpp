@@ -106,6 +106,7 @@ void CurlLoop::kick_soon() {
 
 void CurlLoop::on_kick() {
   kick_posted_ = false;
+  kick_wanted_ = false;
   driving_ = true;
   // By index: a new multi may come while libcurl's callbacks run.
   for (std::size_t i = 0; i < multis_.size(); ++i) {
@@ -163,8 +164,7 @@ void CurlLoop::drain() {
   }
   batch_.clear();
   driving_ = false;
-  const auto is_kicked = [](const auto& multi) { return multi && multi->kicked; };
-  if (!dirty_.empty() || std::ranges::any_of(multis_, is_kicked)) kick_soon();
+  if (!dirty_.empty() || kick_wanted_) kick_soon();
 }
 
 void CurlLoop::read_messages(Multi& multi) {
@@ -212,7 +212,10 @@ int CurlLoop::on_socket(CURL* /*easy*/, curl_socket_t socket, int what, void* mu
 int CurlLoop::on_timer_change(CURLM* /*curl*/, long timeout_ms, void* multi) {
   auto& pool = *static_cast<Multi*>(multi);
   pool.kicked = timeout_ms == 0;
-  if (timeout_ms == 0) pool.loop->kick_soon();
+  if (timeout_ms == 0) {
+    pool.loop->kick_wanted_ = true;
+    pool.loop->kick_soon();
+  }
   if (timeout_ms > 0) pool.loop->call_back_after(std::chrono::milliseconds{timeout_ms});
   return 0;
 }

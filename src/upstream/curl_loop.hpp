@@ -94,6 +94,7 @@ class CurlLoop final : public std::enable_shared_from_this<CurlLoop> {
   asio::posix::stream_descriptor epoll_;  // a private epoll set of all of libcurl's sockets
   asio::steady_timer timer_;
   Monotonic timer_due_ = Monotonic::max();
+  bool kick_wanted_ = false;  // some multi is `kicked`
   bool kick_posted_ = false;
   bool driving_ = false;  // a drain will follow: no kick needed
   bool shut_ = false;

@@ -82,8 +82,7 @@ void TrustDomain::configure(EasyHandle& handle) {
 
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_PROXY,
-                   "");  // the empty string also keeps http_proxy and its kin out
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");  // empty keeps http_proxy and its kin out too
   curl_easy_setopt(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
   curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);

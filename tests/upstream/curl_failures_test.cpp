@@ -177,6 +177,26 @@ TEST_CASE("the four time-outs have four codes") {
   CHECK(took < 400ms);
 }
 
+TEST_CASE("each of several calls keeps its own time-out while others come and go") {
+  RawServer silent{[&](RawConnection& connection) {
+    connection.read_request();
+    silent.pause(10s);
+  }};
+  RawServer quick{[](RawConnection& connection) {
+    while (connection.read_request()) connection.write(ok_response("{}"));
+  }};
+  Rig rig;
+  Timeouts timeouts;
+  timeouts.response_head = 300ms;
+  const auto first = rig.start(rig.request(with_timeouts(rig.endpoint(silent.url()), timeouts)));
+  CHECK(rig.fetch(quick.url())->error().empty());
+  const auto second = rig.start(rig.request(with_timeouts(rig.endpoint(silent.url()), timeouts)));
+  CHECK(rig.fetch(quick.url())->error().empty());
+  REQUIRE(rig.run_until([&] { return first->over() && second->over(); }, 2s));
+  CHECK(first->error() == "timeout_response_head");
+  CHECK(second->error() == "timeout_response_head");
+}
+
 TEST_CASE("a connect time-out covers a TLS handshake that stalls, and nothing was sent") {
   RawServer server{[&](RawConnection&) { server.pause(10s); }};
   Rig rig;
