@@ -7,7 +7,8 @@
 
 namespace turnpike::server {
 
-/// Taking from the front is cheap, so that a hundred requests in one packet cost a hundred reads, not a hundred copies.
+/// Taking from the front is cheap, so that a hundred requests in one packet cost a hundred reads,
+/// not a hundred copies.
 class Backlog {
  public:
   [[nodiscard]] std::string_view view() const { return std::string_view{bytes_}.substr(begin_); }

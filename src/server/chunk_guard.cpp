@@ -13,8 +13,8 @@ constexpr int size_digits_max = 16;
 Error malformed(std::string message) { return client_error("malformed_chunk", std::move(message)); }
 
 std::uint64_t hex_value(char digit) {
-  if (digit <= '9') return static_cast<std::uint64_t>(digit - '0');
-  return static_cast<std::uint64_t>((digit | 0x20) - 'a' + 10);
+  const auto value = static_cast<unsigned char>(digit);
+  return value <= '9' ? value - std::uint64_t{'0'} : (value | 0x20U) - std::uint64_t{'a'} + 10;
 }
 
 }  // namespace
@@ -92,7 +92,8 @@ std::optional<Error> ChunkGuard::take_extension_byte(char byte) {
     state_ = State::size_lf;
     return std::nullopt;
   }
-  if (!is_class(byte, byte_class::text)) return malformed("a chunk extension contains a control byte");
+  if (!is_class(byte, byte_class::text))
+    return malformed("a chunk extension contains a control byte");
   if (++extension_bytes_ > limits_.chunk_extension_bytes_max ||
       ++extensions_bytes_ > limits_.chunk_extensions_bytes_max) {
     return malformed("chunk extensions are too long");

@@ -45,9 +45,10 @@ void EventLoop::run() {
     try {
       context_.run();
     } catch (const std::exception& failure) {
-      // A callback threw. The loop's other requests are not at fault: say what kind it was (what() may quote client
-      // text) and go on.
-      log(LogLevel::error, "event_loop_exception", {{"type", std::string_view{typeid(failure).name()}}});
+      // A callback threw. The loop's other requests are not at fault: say what kind it was (what()
+      // may quote client text) and go on.
+      log(LogLevel::error, "event_loop_exception",
+          {{"type", std::string_view{typeid(failure).name()}}});
     }
   }
 }

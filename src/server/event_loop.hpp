@@ -1,5 +1,5 @@
-// One thread, one io_context: a connection, its requests and their upstream transfers live on one loop from first
-// to last byte, so their state needs no lock.
+// One thread, one io_context: a connection, its requests and their upstream transfers live on one
+// loop from first to last byte, so their state needs no lock.
 #pragma once
 
 #include <atomic>
@@ -22,8 +22,8 @@
 
 namespace turnpike::server {
 
-/// start(), stop() and join() belong to the thread that made the loop; the destructor stops and joins.
-/// Everything that was given this loop is destroyed before it.
+/// start(), stop() and join() belong to the thread that made the loop; the destructor stops and
+/// joins. Everything that was given this loop is destroyed before it.
 class EventLoop {
  public:
   /// Half a second keeps a 10 s time-out below 11 s and lets /healthz see a stuck loop within 1 s.
@@ -47,16 +47,18 @@ class EventLoop {
   void post(Function&& task) {
     asio::post(context_, std::forward<Function>(task));
   }
-  /// Runs `task` on the loop, or here and now when no thread runs the loop (before start, after join).
+  /// Runs `task` on the loop, or here and now when no thread runs the loop (before start, after
+  /// join).
   void run_on(std::function<void()> task);
   [[nodiscard]] bool on_loop_thread() const;
 
-  /// Calls `hook` once per tick with the monotonic time, for coarse time-outs over lists. On the loop's thread, or
-  /// while the loop does not run. A hook may remove itself or others.
+  /// Calls `hook` once per tick with the monotonic time, for coarse time-outs over lists. On the
+  /// loop's thread, or while the loop does not run. A hook may remove itself or others.
   std::uint64_t on_tick(std::function<void(Monotonic)> hook);
   void remove_tick(std::uint64_t id);
 
-  /// Requests being answered on this loop, over all listeners; the acceptor compares loops by it. Any thread reads.
+  /// Requests being answered on this loop, over all listeners; the acceptor compares loops by it.
+  /// Any thread reads.
   [[nodiscard]] int open_streams() const { return open_streams_.load(std::memory_order_relaxed); }
   void stream_opened() { open_streams_.fetch_add(1, std::memory_order_relaxed); }
   void stream_closed() { open_streams_.fetch_sub(1, std::memory_order_relaxed); }
@@ -64,9 +66,10 @@ class EventLoop {
   /// When the loop last ticked; any thread. A loop that does not tick is stuck.
   [[nodiscard]] Monotonic last_tick() const;
 
-  /// The thread's buffer for one non-blocking read. Its content is gone once control returns to the loop.
+  /// The thread's buffer for one non-blocking read. Its content is gone once control returns to the
+  /// loop.
   [[nodiscard]] std::span<char> scratch() { return {scratch_.get(), scratch_bytes}; }
-  static constexpr std::size_t scratch_bytes = 64 * 1024;
+  static constexpr std::size_t scratch_bytes = std::size_t{64} * 1024;
 
  private:
   struct TickHook {

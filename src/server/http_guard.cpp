@@ -80,14 +80,16 @@ std::expected<bool, Error> HttpGuard::scan(std::string_view head_so_far) {
   while (scanned_ < bytes_.size()) {
     const char byte = bytes_[scanned_++];
     if (byte != '\n') {
-      if (after_cr_) return fail(bad_request("bare_cr", "a CR in the request head is not followed by LF"));
+      if (after_cr_)
+        return fail(bad_request("bare_cr", "a CR in the request head is not followed by LF"));
       after_cr_ = byte == '\r';
       if (!after_cr_ && !is_class(byte, byte_class::text)) {
         return fail(bad_request("control_byte", "the request head contains a control byte"));
       }
       continue;
     }
-    if (!after_cr_) return fail(bad_request("bare_lf", "a line of the request head ends in LF without CR"));
+    if (!after_cr_)
+      return fail(bad_request("bare_lf", "a line of the request head ends in LF without CR"));
     after_cr_ = false;
     if (auto error = check_size(scanned_)) return fail(std::move(*error));
     const auto line = bytes_.substr(line_begin_, scanned_ - 2 - line_begin_);
@@ -113,7 +115,8 @@ std::optional<Error> HttpGuard::check_size(std::size_t bytes) const {
 
 std::optional<Error> HttpGuard::take_line(std::string_view line) {
   if (request_line_done_) return take_field(line);
-  if (line.empty() && line_begin_ == 2) return std::nullopt;  // one empty line before the request is forgiven
+  if (line.empty() && line_begin_ == 2)
+    return std::nullopt;  // one empty line before the request is forgiven
   auto error = take_request_line(line);
   request_line_done_ = true;
   return error;
@@ -127,13 +130,14 @@ std::optional<Error> HttpGuard::take_request_line(std::string_view line) {
   }
   const auto second_space =
       first_space == std::string_view::npos ? first_space : line.find(' ', first_space + 1);
-  const auto version = second_space == std::string_view::npos ? std::string_view{}
-                                                              : line.substr(second_space + 1);
+  const auto version =
+      second_space == std::string_view::npos ? std::string_view{} : line.substr(second_space + 1);
   if (version.find(' ') != std::string_view::npos) {
     return bad_request("malformed_request_line", "the request line has more than three parts");
   }
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
-    return client_error("http_version_not_supported", "only HTTP/1.1 and HTTP/1.0 are spoken here", {}, 505);
+    return client_error("http_version_not_supported", "only HTTP/1.1 and HTTP/1.0 are spoken here",
+                        {}, 505);
   }
   facts_.http_1_1 = version == "HTTP/1.1";
   method_ = span_of(method);
@@ -148,7 +152,8 @@ std::optional<Error> HttpGuard::take_target(std::string_view target) {
     return client_error("target_too_long", "the request target is too long", {}, 414);
   }
   if (!all_of_class(target, byte_class::target) || !percent_encoding_sound(target)) {
-    return bad_request("malformed_target", "the request target contains a byte that is not allowed in it");
+    return bad_request("malformed_target",
+                       "the request target contains a byte that is not allowed in it");
   }
   const bool asterisk = target == "*" && method_.of(bytes_) == "OPTIONS";
   if (target.starts_with('/') || asterisk) {
@@ -182,7 +187,8 @@ std::optional<Error> HttpGuard::take_field(std::string_view line) {
   }
   const auto field = parse_field_line(line);
   if (!field) {
-    return bad_request("malformed_field", "a header field is malformed (name, colon, value on one line)");
+    return bad_request("malformed_field",
+                       "a header field is malformed (name, colon, value on one line)");
   }
   switch (field->name.size()) {
     case 4:
@@ -198,7 +204,8 @@ std::optional<Error> HttpGuard::take_field(std::string_view line) {
       if (equals_ignoring_case(field->name, "connection")) take_connection(field->value);
       break;
     case 14:
-      if (equals_ignoring_case(field->name, "content-length")) return take_content_length(field->value);
+      if (equals_ignoring_case(field->name, "content-length"))
+        return take_content_length(field->value);
       break;
     case 17:
       if (equals_ignoring_case(field->name, "transfer-encoding")) {
@@ -223,14 +230,17 @@ std::optional<Error> HttpGuard::take_host(std::string_view value) {
 
 std::optional<Error> HttpGuard::take_content_length(std::string_view value) {
   if (++content_lengths_ > 1) {
-    return bad_request("content_length_repeated", "the Content-Length field appears more than once");
+    return bad_request("content_length_repeated",
+                       "the Content-Length field appears more than once");
   }
   const bool leading_zero = value.size() > 1 && value.front() == '0';
   std::uint64_t length = 0;
   const auto parsed = std::from_chars(value.data(), value.data() + value.size(), length);
-  const bool whole = !value.empty() && all_of_class(value, byte_class::digit) && parsed.ec == std::errc{};
+  const bool whole =
+      !value.empty() && all_of_class(value, byte_class::digit) && parsed.ec == std::errc{};
   if (!whole || leading_zero || length > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
-    return bad_request("malformed_content_length", "Content-Length is not one plain decimal number");
+    return bad_request("malformed_content_length",
+                       "Content-Length is not one plain decimal number");
   }
   facts_.content_length = length;
   return std::nullopt;
@@ -238,7 +248,8 @@ std::optional<Error> HttpGuard::take_content_length(std::string_view value) {
 
 std::optional<Error> HttpGuard::take_expect(std::string_view value) {
   if (!equals_ignoring_case(value, "100-continue")) {
-    return client_error("expectation_failed", "the only expectation met here is 100-continue", {}, 417);
+    return client_error("expectation_failed", "the only expectation met here is 100-continue", {},
+                        417);
   }
   expects_continue_ = facts_.http_1_1;  // HTTP/1.0 knows no interim responses
   return std::nullopt;
@@ -258,10 +269,12 @@ std::optional<Error> HttpGuard::finish() {
     return bad_request("host_missing", "an HTTP/1.1 request needs a Host field");
   }
   if (absolute_form_ && hosts_ == 1 && !same_authority(authority_.of(bytes_), host_.of(bytes_))) {
-    return bad_request("host_mismatch", "the Host field differs from the authority of the request target");
+    return bad_request("host_mismatch",
+                       "the Host field differs from the authority of the request target");
   }
   if (content_lengths_ > 0 && transfer_codings_ > 0) {
-    return bad_request("ambiguous_framing", "Content-Length and Transfer-Encoding exclude each other");
+    return bad_request("ambiguous_framing",
+                       "Content-Length and Transfer-Encoding exclude each other");
   }
   if (transfer_codings_ > 0) {
     if (transfer_codings_ > 1 || !chunked_ || !facts_.http_1_1) {

@@ -4,10 +4,11 @@
 //   request-line := method SP target SP version CRLF
 //   field-line   := name ":" OWS value OWS CRLF
 //
-// Beast 1.81 accepts a missing or double Host, `Content-Length: 5, 5`, obs-fold and unknown transfer codings; any of
-// them lets two parsers disagree about where a request ends. Here every byte of the head is looked at once, and what
-// the rules of the reliability specification, section 12, do not allow is an Error with its status. After an error
-// nothing further of the connection may be parsed.
+// Beast 1.81 accepts a missing or double Host, `Content-Length: 5, 5`, obs-fold and unknown
+// transfer codings; any of them lets two parsers disagree about where a request ends. Here every
+// byte of the head is looked at once, and what the rules of the reliability specification, section
+// 12, do not allow is an Error with its status. After an error nothing further of the connection
+// may be parsed.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +25,8 @@ namespace turnpike::server {
 
 enum class BodyFraming : std::uint8_t { none, length, chunked };
 
-/// What the head says about framing and the connection. Views point into the bytes given to the last scan().
+/// What the head says about framing and the connection. Views point into the bytes given to the
+/// last scan().
 struct HeadFacts {
   std::string_view method;
   std::string_view target;  // path and query; the authority of absolute-form is taken off
@@ -41,13 +43,15 @@ struct HeadFacts {
   }
 };
 
-/// Reads one head, in as many pieces as it arrives. A value of its own per request; reset() begins the next.
+/// Reads one head, in as many pieces as it arrives. A value of its own per request; reset() begins
+/// the next.
 class HttpGuard {
  public:
   explicit HttpGuard(const ServerLimits& limits) : limits_(limits) {}
 
-  /// `head_so_far` begins at the first byte of the request and holds all bytes since; bytes of earlier calls are not
-  /// looked at again. true: the head is complete, head_bytes() long; what follows is body.
+  /// `head_so_far` begins at the first byte of the request and holds all bytes since; bytes of
+  /// earlier calls are not looked at again. true: the head is complete, head_bytes() long; what
+  /// follows is body.
   std::expected<bool, Error> scan(std::string_view head_so_far);
   [[nodiscard]] std::size_t head_bytes() const { return scanned_; }
 
@@ -63,7 +67,9 @@ class HttpGuard {
   struct Span {
     std::size_t at = 0;
     std::size_t size = 0;
-    [[nodiscard]] std::string_view of(std::string_view bytes) const { return bytes.substr(at, size); }
+    [[nodiscard]] std::string_view of(std::string_view bytes) const {
+      return bytes.substr(at, size);
+    }
   };
 
   std::optional<Error> take_line(std::string_view line);
@@ -81,8 +87,8 @@ class HttpGuard {
   void publish_views(std::string_view bytes);
 
   const ServerLimits& limits_;
-  std::string_view bytes_;       // only during scan()
-  std::size_t scanned_ = 0;      // bytes looked at
+  std::string_view bytes_;   // only during scan()
+  std::size_t scanned_ = 0;  // bytes looked at
   std::size_t line_begin_ = 0;
   bool after_cr_ = false;
   bool request_line_done_ = false;

@@ -1,4 +1,5 @@
-// The byte classes and small grammars of HTTP/1 that head, chunk and trailer checks share (RFC 9110 5.5, 5.6; RFC 9112).
+// The byte classes and small grammars of HTTP/1 that head, chunk and trailer checks share (RFC
+// 9110 5.5, 5.6; RFC 9112).
 #pragma once
 
 #include <array>
@@ -9,10 +10,11 @@
 namespace turnpike::server {
 
 namespace byte_class {
-constexpr std::uint8_t token = 1;    // tchar
-constexpr std::uint8_t text = 2;     // may stand in a field value: HTAB, SP, visible, obs-text
-constexpr std::uint8_t target = 4;   // may stand in a request target: RFC 3986 without '#'
-constexpr std::uint8_t host = 8;     // may stand in a registered name or IPv4 address, ',' and '@' left out
+constexpr std::uint8_t token = 1;   // tchar
+constexpr std::uint8_t text = 2;    // may stand in a field value: HTAB, SP, visible, obs-text
+constexpr std::uint8_t target = 4;  // may stand in a request target: RFC 3986 without '#'
+constexpr std::uint8_t host =
+    8;  // may stand in a registered name or IPv4 address, ',' and '@' left out
 constexpr std::uint8_t digit = 16;
 constexpr std::uint8_t hex = 32;
 }  // namespace byte_class
@@ -34,11 +36,12 @@ struct FieldLine {
   std::string_view name;
   std::string_view value;  // OWS trimmed
 };
-/// Takes "name: value" apart, without line end. nullopt: not a field line (obs-fold, empty or non-token name,
-/// whitespace before the colon, control bytes).
+/// Takes "name: value" apart, without line end. nullopt: not a field line (obs-fold, empty or
+/// non-token name, whitespace before the colon, control bytes).
 std::optional<FieldLine> parse_field_line(std::string_view line);
 
-/// Next element of a comma-separated list, OWS trimmed; takes it off `list`. Call while `list` is not empty.
+/// Next element of a comma-separated list, OWS trimmed; takes it off `list`. Call while `list` is
+/// not empty.
 std::string_view next_list_element(std::string_view& list);
 
 }  // namespace turnpike::server

@@ -89,7 +89,8 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
   void hand_over(OwnedSocket socket, std::string peer) {
     connections_.fetch_add(1, std::memory_order_relaxed);
     if (loop.on_loop_thread()) return take(std::move(socket), std::move(peer));
-    loop.post([self = shared_from_this(), passed = std::move(socket), address = std::move(peer)]() mutable {
+    loop.post([self = shared_from_this(), passed = std::move(socket),
+               address = std::move(peer)]() mutable {
       self->take(std::move(passed), std::move(address));
     });
   }
@@ -129,20 +130,24 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
     for_all([](Session& session) { session.cut(); });
   }
 
-  [[nodiscard]] std::size_t connections() const { return connections_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::size_t connections() const {
+    return connections_.load(std::memory_order_relaxed);
+  }
   [[nodiscard]] std::size_t requests() const { return requests_.load(std::memory_order_relaxed); }
 
  private:
   void take(OwnedSocket socket, std::string peer) {
     Session::Socket connection{loop.context()};
     boost::system::error_code failure;
-    connection.assign(Tcp::v4(), socket.get(), failure);  // the protocol only matters to options we do not use
+    connection.assign(Tcp::v4(), socket.get(),
+                      failure);  // the protocol only matters to options we do not use
     if (failure) {
       connections_.fetch_sub(1, std::memory_order_relaxed);
       return;
     }
     socket.release();
-    auto session = std::make_shared<Session>(shared_from_this(), std::move(connection), std::move(peer));
+    auto session =
+        std::make_shared<Session>(shared_from_this(), std::move(connection), std::move(peer));
     session->place = sessions_.size();
     sessions_.push_back(session.get());
     session->start();
@@ -171,7 +176,8 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
 Result<int> listen_on(const std::string& address, std::uint16_t port) {
   auto fail = [&address, port](const std::string& what, int error) {
     return std::unexpected{gateway_error(500, "listen_failed",
-                                         "cannot " + what + " " + address + ":" + std::to_string(port) + ": " +
+                                         "cannot " + what + " " + address + ":" +
+                                             std::to_string(port) + ": " +
                                              std::generic_category().message(error))};
   };
   boost::system::error_code malformed;
@@ -182,7 +188,8 @@ Result<int> listen_on(const std::string& address, std::uint16_t port) {
                                              " is not a numeric IPv4 or IPv6 address")};
   }
   const Tcp::endpoint endpoint{ip, port};
-  OwnedSocket socket{::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  OwnedSocket socket{
+      ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (socket.get() < 0) return fail("open a socket for", errno);
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -203,8 +210,10 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
         acceptor_(loop_.context()),
         pause_(loop_.context()),
         accept_pause_(limits.accept_pause),
-        connections_max_(limits.connections_max > 0 ? limits.connections_max : half_the_descriptor_limit()) {
-    for (const auto& binding : bindings) shards_.push_back(std::make_shared<Shard>(binding, limits, clock));
+        connections_max_(limits.connections_max > 0 ? limits.connections_max
+                                                    : half_the_descriptor_limit()) {
+    for (const auto& binding : bindings)
+      shards_.push_back(std::make_shared<Shard>(binding, limits, clock));
   }
 
   /// Takes the socket over, also if it fails.
@@ -221,7 +230,8 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
     }
     if (!failure) port_ = acceptor_.local_endpoint(failure).port();
     if (failure) {
-      return std::unexpected{gateway_error(500, "listen_failed", "cannot accept on the socket: " + failure.message())};
+      return std::unexpected{
+          gateway_error(500, "listen_failed", "cannot accept on the socket: " + failure.message())};
     }
     for (const auto& shard : shards_) shard->begin();
     loop_.run_on([self = shared_from_this()] { self->arm(); });
@@ -263,11 +273,12 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
 
   void arm() {
     if (!acceptor_.is_open()) return;
-    acceptor_.async_wait(Acceptor::wait_read, [self = shared_from_this()](const boost::system::error_code& failure) {
-      if (failure || !self->acceptor_.is_open()) return;
-      if (self->accept_waiting()) return self->arm();
-      self->pause_and_arm();
-    });
+    acceptor_.async_wait(Acceptor::wait_read,
+                         [self = shared_from_this()](const boost::system::error_code& failure) {
+                           if (failure || !self->acceptor_.is_open()) return;
+                           if (self->accept_waiting()) return self->arm();
+                           self->pause_and_arm();
+                         });
   }
 
   /// False: nothing more can be accepted for the moment.
@@ -276,8 +287,8 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
       if (connections() >= connections_max_) return note_shortage("connection limit");
       sockaddr_storage address{};
       socklen_t size = sizeof address;
-      OwnedSocket socket{::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&address), &size,
-                                   SOCK_NONBLOCK | SOCK_CLOEXEC)};
+      OwnedSocket socket{::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&address),
+                                   &size, SOCK_NONBLOCK | SOCK_CLOEXEC)};
       if (socket.get() < 0) {
         if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
         if (out_of_descriptors(errno)) return note_shortage("descriptors");
@@ -333,14 +344,15 @@ Listener::Listener(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Listener::~Listener() { impl_->close_all(); }
 
 Result<std::unique_ptr<Listener>> Listener::open(const std::string& address, std::uint16_t port,
-                                                 std::vector<LoopBinding> bindings, ServerLimits limits,
-                                                 const Clock& clock) {
+                                                 std::vector<LoopBinding> bindings,
+                                                 ServerLimits limits, const Clock& clock) {
   const auto socket = listen_on(address, port);
   if (!socket) return std::unexpected{socket.error()};
   return adopt(*socket, std::move(bindings), limits, clock);
 }
 
-Result<std::unique_ptr<Listener>> Listener::adopt(int listening_socket, std::vector<LoopBinding> bindings,
+Result<std::unique_ptr<Listener>> Listener::adopt(int listening_socket,
+                                                  std::vector<LoopBinding> bindings,
                                                   ServerLimits limits, const Clock& clock) {
   auto impl = std::make_shared<Impl>(bindings, limits, clock);
   if (auto begun = impl->begin(listening_socket); !begun) return std::unexpected{begun.error()};

@@ -1,7 +1,8 @@
-// A listening socket and all connections that came in through it. The data port and the admin port are one each.
+// A listening socket and all connections that came in through it. The data port and the admin port
+// are one each.
 //
-// One acceptor, on the first loop, hands each connection to the loop with the fewest open streams; from then on the
-// connection never changes thread.
+// One acceptor, on the first loop, hands each connection to the loop with the fewest open streams;
+// from then on the connection never changes thread.
 #pragma once
 
 #include <cstddef>
@@ -18,14 +19,15 @@
 
 namespace turnpike::server {
 
-/// A loop and who answers on it. Both outlive the listener; the handler also outlives the loop's thread.
+/// A loop and who answers on it. Both outlive the listener; the handler also outlives the loop's
+/// thread.
 struct LoopBinding {
   EventLoop& loop;
   Handler& handler;
 };
 
-/// All member functions may be called from any thread. Destroy it before its loops; the destructor closes every
-/// connection, as close_all() does.
+/// All member functions may be called from any thread. Destroy it before its loops; the destructor
+/// closes every connection, as close_all() does.
 class Listener {
  public:
   /// `address` is a numeric IPv4 or IPv6 address; port 0 takes a free one. At least one binding.

@@ -1,4 +1,5 @@
-// Bytes on their way to a client: written at once if the socket takes them, queued only for the rest.
+// Bytes on their way to a client: written at once if the socket takes them, queued only for the
+// rest.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,9 @@ class OutQueue {
  public:
   static constexpr std::size_t parts_max = 4;
 
-  /// Sends the parts in one gathered, non-blocking system call and queues what the socket did not take; behind queued
-  /// bytes everything is queued. At most parts_max parts. false: the client is gone.
+  /// Sends the parts in one gathered, non-blocking system call and queues what the socket did not
+  /// take; behind queued bytes everything is queued. At most parts_max parts. false: the client is
+  /// gone.
   bool write(int socket, std::initializer_list<std::string_view> parts);
   /// When the socket is writable again. false: the client is gone.
   bool flush(int socket);

@@ -14,8 +14,10 @@ namespace turnpike::server {
 namespace {
 
 bool framing_field(std::string_view name) {
-  constexpr std::array<std::string_view, 3> ours{"content-length", "transfer-encoding", "connection"};
-  return std::ranges::any_of(ours, [name](std::string_view own) { return equals_ignoring_case(name, own); });
+  constexpr std::array<std::string_view, 3> ours{"content-length", "transfer-encoding",
+                                                 "connection"};
+  return std::ranges::any_of(
+      ours, [name](std::string_view own) { return equals_ignoring_case(name, own); });
 }
 
 void append_field(std::string& text, std::string_view name, std::string_view value) {
@@ -35,7 +37,8 @@ std::string serialise(const ResponseHead& head, const ResponseFrame& frame) {
   for (const auto& [name, value] : head.headers) bytes += name.size() + value.size() + 4;
   std::string text;
   text.reserve(bytes);
-  const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(head.status));
+  const auto reason =
+      boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(head.status));
   text.append("HTTP/1.1 ").append(std::to_string(head.status)).append(" ");
   text.append(reason.data(), reason.size()).append("\r\n");
   if (!head.content_type.empty() && frame.framing != ResponseFraming::no_body) {

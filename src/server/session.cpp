@@ -16,11 +16,13 @@ namespace {
 
 /// simdjson reads up to this far behind the end of a document.
 constexpr std::size_t body_slack_bytes = 64;
-/// Requests of one connection answered on their heads alone before others of the loop have their turn.
+/// Requests of one connection answered on their heads alone before others of the loop have their
+/// turn.
 constexpr int turns_max = 16;
 
 void ensure_slack(std::string& body) {
-  if (body.capacity() - body.size() < body_slack_bytes) body.reserve(body.size() + body_slack_bytes);
+  if (body.capacity() - body.size() < body_slack_bytes)
+    body.reserve(body.size() + body_slack_bytes);
 }
 
 }  // namespace
@@ -40,10 +42,11 @@ void Session::start() { arm_read(); }
 void Session::arm_read() {
   if (read_armed_ || phase_ == Phase::closed) return;
   read_armed_ = true;
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const boost::system::error_code&) {
-    self->read_armed_ = false;
-    self->on_readable();
-  });
+  socket_.async_wait(Socket::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code&) {
+                       self->read_armed_ = false;
+                       self->on_readable();
+                     });
 }
 
 void Session::on_readable() {
@@ -73,8 +76,10 @@ std::optional<std::size_t> Session::receive(std::span<char> into) {
 }
 
 void Session::read_head() {
-  // The start of a head that is kept is shorter than the limit of heads, so there is always room for a byte.
-  const auto room = std::max(limits_.pipelined_bytes_max, limits_.head_bytes_max + 1) - backlog_.size();
+  // The start of a head that is kept is shorter than the limit of heads, so there is always room
+  // for a byte.
+  const auto room =
+      std::max(limits_.pipelined_bytes_max, limits_.head_bytes_max + 1) - backlog_.size();
   const auto scratch = host_->loop.scratch();
   const auto got = receive(scratch.first(std::min(room, scratch.size())));
   if (!got) return close();
@@ -99,7 +104,8 @@ void Session::read_body() {
   pump({scratch.data(), *got});
 }
 
-/// Reads straight to the end of the body, which has been reserved: large bodies are copied once, by the kernel.
+/// Reads straight to the end of the body, which has been reserved: large bodies are copied once, by
+/// the kernel.
 std::optional<std::size_t> Session::receive_into_body(std::size_t left) {
   std::optional<std::size_t> got;
   const auto before = body_.size();
@@ -110,9 +116,11 @@ std::optional<std::size_t> Session::receive_into_body(std::size_t left) {
   return got;
 }
 
-/// While a request is being answered: keeps what comes ahead of its turn, and notices a client that leaves.
+/// While a request is being answered: keeps what comes ahead of its turn, and notices a client that
+/// leaves.
 void Session::read_ahead() {
-  const auto room = limits_.pipelined_bytes_max - std::min(limits_.pipelined_bytes_max, backlog_.size());
+  const auto room =
+      limits_.pipelined_bytes_max - std::min(limits_.pipelined_bytes_max, backlog_.size());
   if (room == 0) return;  // reading goes on when the answer has left
   const auto scratch = host_->loop.scratch();
   const auto got = receive(scratch.first(std::min(room, scratch.size())));
@@ -133,7 +141,8 @@ void Session::read_and_discard() {
   if (drain_left_ > 0) arm_read();  // else the linger time-out closes; what else comes stays unread
 }
 
-/// Takes requests out of `input` and then out of the backlog until bytes or an answer must be waited for.
+/// Takes requests out of `input` and then out of the backlog until bytes or an answer must be
+/// waited for.
 void Session::pump(std::string_view input) {
   for (int turn = 1; advance(input) && phase_ == Phase::head && !backlog_.empty(); ++turn) {
     if (turn == turns_max) {
@@ -143,10 +152,12 @@ void Session::pump(std::string_view input) {
     input = backlog_.view();
   }
   const bool room = backlog_.size() < limits_.pipelined_bytes_max;
-  if (phase_ == Phase::head || phase_ == Phase::body || (phase_ == Phase::answering && room)) arm_read();
+  if (phase_ == Phase::head || phase_ == Phase::body || (phase_ == Phase::answering && room))
+    arm_read();
 }
 
-/// Reads one request, or a part of one. What is not used is in the backlog afterwards. True: a request was taken whole.
+/// Reads one request, or a part of one. What is not used is in the backlog afterwards. True: a
+/// request was taken whole.
 bool Session::advance(std::string_view input) {
   std::size_t used = 0;
   if (phase_ == Phase::head) {
@@ -213,7 +224,8 @@ bool Session::admit(bool has_body, std::size_t bytes_behind) {
     admitted = host_->handler.on_head(head_);
   } catch (const std::exception& failure) {
     log(LogLevel::error, "handler_exception", {{"type", std::string_view{typeid(failure).name()}}});
-    admitted = std::unexpected{error_reply(target_, gateway_error(500, "internal", "internal error"))};
+    admitted =
+        std::unexpected{error_reply(target_, gateway_error(500, "internal", "internal error"))};
   }
   if (admitted) {
     admission_ = std::move(*admitted);
@@ -231,7 +243,8 @@ bool Session::admit(bool has_body, std::size_t bytes_behind) {
 
 /// What has been read of an unwanted body counts towards what is drained of it.
 void Session::limit_drain(std::size_t bytes_unread) {
-  drain_left_ = limits_.rejected_body_bytes_max - std::min(limits_.rejected_body_bytes_max, bytes_unread);
+  drain_left_ =
+      limits_.rejected_body_bytes_max - std::min(limits_.rejected_body_bytes_max, bytes_unread);
 }
 
 std::expected<std::size_t, Error> Session::take_body(std::string_view input) {
@@ -252,7 +265,8 @@ void Session::keep_rest(std::string_view input, std::size_t used) {
 void Session::dispatch() {
   begin_answer(true);
   ensure_slack(body_);
-  ClientRequest request{std::move(head_), std::move(body_), std::move(admission_), host_->clock.monotonic()};
+  ClientRequest request{std::move(head_), std::move(body_), std::move(admission_),
+                        host_->clock.monotonic()};
   head_ = {};
   body_ = {};
   admission_ = nullptr;
@@ -261,7 +275,8 @@ void Session::dispatch() {
   host_->answer(shared_from_this(), std::move(request));
 }
 
-/// Answers a fault in the request itself; nothing that follows on this connection is read as a request.
+/// Answers a fault in the request itself; nothing that follows on this connection is read as a
+/// request.
 void Session::refuse(const Error& error, std::string_view target, std::size_t bytes_unread) {
   head_request_ = phase_ == Phase::head ? guard_.facts().method == "HEAD" : head_request_;
   begin_answer(false);
@@ -280,13 +295,17 @@ void Session::on_tick(Monotonic now) {
   const auto waited = now - since_;
   switch (phase_) {
     case Phase::head:
-      if (head_begun_ && waited >= limits_.head_timeout) return time_out("the request head did not arrive in time");
-      if (!head_begun_ && waited >= (host_->draining ? limits_.drain_idle_timeout : limits_.idle_timeout)) close();
+      if (head_begun_ && waited >= limits_.head_timeout)
+        return time_out("the request head did not arrive in time");
+      if (!head_begun_ &&
+          waited >= (host_->draining ? limits_.drain_idle_timeout : limits_.idle_timeout))
+        close();
       return;
     case Phase::body:
       return check_body_rate(now);
     case Phase::answering:
-      if (!out_.empty() && now - write_progress_ >= limits_.slow_reader_timeout) lose_client(Telling::now);
+      if (!out_.empty() && now - write_progress_ >= limits_.slow_reader_timeout)
+        lose_client(Telling::now);
       return;
     case Phase::lingering:
       if (waited >= limits_.linger_timeout) close();

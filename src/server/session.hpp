@@ -1,10 +1,12 @@
-// One client connection: reads requests one at a time, has each answered, writes the answers in order.
+// One client connection: reads requests one at a time, has each answered, writes the answers in
+// order.
 //
 //   head -> body -> answering -> head ...        a request and its answer
 //   any  -> answering -> lingering -> closed     after an answer that ends the connection
 //
-// It waits by callbacks: at most one pending wait for readability (which also notices a client that leaves while the
-// model thinks) and one for writability. No timer of its own: the host calls on_tick() for all its sessions.
+// It waits by callbacks: at most one pending wait for readability (which also notices a client that
+// leaves while the model thinks) and one for writability. No timer of its own: the host calls
+// on_tick() for all its sessions.
 #pragma once
 
 #include <boost/asio/basic_stream_socket.hpp>
@@ -37,13 +39,15 @@ class Session;
 /// Where sessions live: one loop's part of a listener. Used on the loop's thread only.
 class SessionHost {
  public:
-  SessionHost(EventLoop& on_loop, Handler& with_handler, const ServerLimits& with_limits, const Clock& with_clock)
+  SessionHost(EventLoop& on_loop, Handler& with_handler, const ServerLimits& with_limits,
+              const Clock& with_clock)
       : loop(on_loop), handler(with_handler), limits(with_limits), clock(with_clock) {}
   virtual ~SessionHost() = default;
   SessionHost(const SessionHost&) = delete;
   SessionHost& operator=(const SessionHost&) = delete;
 
-  /// Runs the handler's coroutine and calls Session::answered() when it has ended, never from inside this call.
+  /// Runs the handler's coroutine and calls Session::answered() when it has ended, never from
+  /// inside this call.
   virtual void answer(std::shared_ptr<Session> session, ClientRequest request) = 0;
   /// The session's socket has closed; its handler may still be running.
   virtual void closed(Session& session) = 0;
@@ -55,7 +59,8 @@ class SessionHost {
   bool draining = false;  // every response says Connection: close
 };
 
-/// Owned by its own pending waits and, while a request is being answered, by the handler's coroutine.
+/// Owned by its own pending waits and, while a request is being answered, by the handler's
+/// coroutine.
 class Session final : public ResponseSink, public std::enable_shared_from_this<Session> {
  public:
   using Socket = asio::basic_stream_socket<asio::ip::tcp, asio::io_context::executor_type>;
@@ -91,7 +96,10 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
  private:
   enum class Phase : std::uint8_t { head, body, answering, lingering, closed };
   enum class Afterwards : std::uint8_t { keep, linger, close };  // what follows the answer
-  enum class Telling : std::uint8_t { now, posted };  // posted: we are inside a call of the watcher's owner
+  enum class Telling : std::uint8_t {
+    now,
+    posted
+  };  // posted: we are inside a call of the watcher's owner
 
   struct Response {
     std::string head;  // begun, not yet sent
@@ -100,7 +108,7 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
     bool bodyless = false;  // HEAD, 204, 304: the head alone
     bool head_sent = false;
     bool complete = false;
-    bool full = false;      // SinkState::full was given, on_drained is owed
+    bool full = false;  // SinkState::full was given, on_drained is owed
   };
 
   // Reading (session.cpp).
@@ -148,12 +156,12 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
   Afterwards afterwards_ = Afterwards::keep;
   bool read_armed_ = false;
   bool write_armed_ = false;
-  bool head_begun_ = false;    // a byte of the next head has come
-  bool peer_closed_ = false;   // after a complete answer: not a client that left
+  bool head_begun_ = false;   // a byte of the next head has come
+  bool peer_closed_ = false;  // after a complete answer: not a client that left
   bool handler_done_ = true;
   bool gone_ = false;
   bool gone_told_ = false;
-  Monotonic since_{};          // when the present phase began; idle: since when
+  Monotonic since_{};           // when the present phase began; idle: since when
   Monotonic write_progress_{};  // when the client last took bytes that were queued
 
   HttpGuard guard_;

@@ -1,4 +1,5 @@
-// The answering half of a session: ResponseSink, what follows an answer, and the ways a connection closes.
+// The answering half of a session: ResponseSink, what follows an answer, and the ways a connection
+// closes.
 #include <sys/socket.h>
 
 #include <array>
@@ -44,16 +45,17 @@ void Session::begin_answer(bool with_handler) {
   drain_left_ = limits_.rejected_body_bytes_max;
 }
 
-/// Serialises a head and settles, with it, whether the connection survives the answer. No length: a stream.
+/// Serialises a head and settles, with it, whether the connection survives the answer. No length: a
+/// stream.
 std::string Session::head_text(const ResponseHead& head, std::optional<std::size_t> length) {
   const bool no_body = status_without_body(head.status);
   response_.bodyless = no_body || head_request_;
   response_.chunked = !length && !no_body && http_1_1_;
   ResponseFrame frame;
-  frame.framing = no_body              ? ResponseFraming::no_body
-                  : length             ? ResponseFraming::length
+  frame.framing = no_body             ? ResponseFraming::no_body
+                  : length            ? ResponseFraming::length
                   : response_.chunked ? ResponseFraming::chunked
-                                       : ResponseFraming::until_close;
+                                      : ResponseFraming::until_close;
   frame.content_length = length.value_or(0);
   const bool until_close = frame.framing == ResponseFraming::until_close && !response_.bodyless;
   if (afterwards_ == Afterwards::keep && (until_close || !keep_alive_ || host_->draining)) {
@@ -82,7 +84,8 @@ void Session::begin(const ResponseHead& head) {
 SinkState Session::write(std::string_view bytes) {
   if (phase_ != Phase::answering || response_.complete) return SinkState::gone;
   assert(response_.begun);
-  if (bytes.empty()) return response_.full ? SinkState::full : SinkState::open;  // an empty chunk would end the body
+  if (bytes.empty())
+    return response_.full ? SinkState::full : SinkState::open;  // an empty chunk would end the body
   const std::string head = std::move(response_.head);
   response_.head.clear();
   response_.head_sent = true;
@@ -114,7 +117,8 @@ void Session::finish() {
 void Session::abort() {
   if (phase_ != Phase::answering) return;
   response_.complete = true;
-  reset_connection();  // a bare FIN would let a close-delimited body, and some clients, pass it for a tidy end
+  reset_connection();  // a bare FIN would let a close-delimited body, and some clients, pass it for
+                       // a tidy end
 }
 
 void Session::watch(SinkWatcher* watcher) {
@@ -133,7 +137,8 @@ void Session::answered(const std::exception_ptr& failure) {
       std::rethrow_exception(failure);
     } catch (const std::exception& exception) {
       // Its kind only: what() may quote the request.
-      log(LogLevel::error, "handler_exception", {{"type", std::string_view{typeid(exception).name()}}});
+      log(LogLevel::error, "handler_exception",
+          {{"type", std::string_view{typeid(exception).name()}}});
     } catch (...) {
       log(LogLevel::error, "handler_exception");
     }
@@ -161,7 +166,8 @@ WholeReply Session::error_reply(std::string_view target, const Error& error) {
   }
   if (error.http_status == 405) {
     bool allowed = false;
-    for (const auto& [name, value] : answer.head.headers) allowed = allowed || name == "allow" || name == "Allow";
+    for (const auto& [name, value] : answer.head.headers)
+      allowed = allowed || name == "allow" || name == "Allow";
     if (!allowed) answer.head.headers.emplace_back("allow", "GET, HEAD, POST");
   }
   return answer;
@@ -183,10 +189,11 @@ bool Session::send(std::initializer_list<std::string_view> parts) {
 void Session::arm_write() {
   if (write_armed_ || phase_ == Phase::closed) return;
   write_armed_ = true;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code&) {
-    self->write_armed_ = false;
-    self->on_writable();
-  });
+  socket_.async_wait(Socket::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code&) {
+                       self->write_armed_ = false;
+                       self->on_writable();
+                     });
 }
 
 void Session::on_writable() {
@@ -203,7 +210,8 @@ void Session::on_writable() {
   next_request();
 }
 
-/// The answer has left and its handler has ended: on to the next request, or to the end of the connection.
+/// The answer has left and its handler has ended: on to the next request, or to the end of the
+/// connection.
 void Session::end_answer_if_done() {
   if (phase_ != Phase::answering || !handler_done_ || !response_.complete || !out_.empty()) return;
   if (peer_closed_ || afterwards_ == Afterwards::close) return close();
@@ -214,8 +222,8 @@ void Session::end_answer_if_done() {
     guard_.reset();
     return;
   }
-  // Closing while bytes of the client lie unread would send a reset that destroys the answer on its way: close our
-  // side only, read a bounded rest, and wait a little for the client to close.
+  // Closing while bytes of the client lie unread would send a reset that destroys the answer on its
+  // way: close our side only, read a bounded rest, and wait a little for the client to close.
   phase_ = Phase::lingering;
   ::shutdown(socket_.native_handle(), SHUT_WR);
   if (drain_left_ > 0) arm_read();

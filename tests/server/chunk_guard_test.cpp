@@ -36,7 +36,8 @@ Outcome decode(const std::string& wire, std::size_t step, const ServerLimits& li
 
 }  // namespace
 
-TEST_CASE("chunk guard gives every body of the table its verdict, whole and cut anywhere", "[server][chunks]") {
+TEST_CASE("chunk guard gives every body of the table its verdict, whole and cut anywhere",
+          "[server][chunks]") {
   for (const auto& item : chunk_cases()) {
     INFO(item.name);
     for (const std::size_t step : {item.bytes.size(), std::size_t{1}, std::size_t{3}}) {

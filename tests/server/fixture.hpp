@@ -1,4 +1,5 @@
-// A listener on a free loopback port, a handler that does what the path says, and a plain blocking client.
+// A listener on a free loopback port, a handler that does what the path says, and a plain blocking
+// client.
 #pragma once
 
 #include <arpa/inet.h>
@@ -50,7 +51,7 @@ struct Seen {
   std::atomic<int> drained{0};
   std::atomic<int> full{0};
   std::atomic<std::size_t> written{0};
-  std::atomic<int> running{0};      // handlers at this moment
+  std::atomic<int> running{0};  // handlers at this moment
   std::atomic<int> running_most{0};
 };
 
@@ -88,9 +89,11 @@ class PathHandler final : public Handler {
  public:
   explicit PathHandler(Seen& seen) : seen_(seen) {}
 
-  std::expected<std::shared_ptr<const Admission>, WholeReply> on_head(const RequestHead& head) override {
+  std::expected<std::shared_ptr<const Admission>, WholeReply> on_head(
+      const RequestHead& head) override {
     ++seen_.heads;
-    if (head.path == "/on-head") return std::unexpected{WholeReply{ResponseHead{}, "answered on the head"}};
+    if (head.path == "/on-head")
+      return std::unexpected{WholeReply{ResponseHead{}, "answered on the head"}};
     if (head.path == "/denied") {
       WholeReply reply;
       reply.head.status = 401;
@@ -120,7 +123,8 @@ class PathHandler final : public Handler {
       sink.reply(ResponseHead{.status = 503}, "changed my mind");
     }
     if (path == "/throw") throw std::runtime_error("handler failed");
-    if (path == "/throw-late") begin_and(sink, [](ResponseSink&) { throw std::runtime_error("handler failed"); });
+    if (path == "/throw-late")
+      begin_and(sink, [](ResponseSink&) { throw std::runtime_error("handler failed"); });
     if (path == "/echo" || path == "/" || path == "/a/../echo") echo(request, sink);
     if (path == "/no-content") sink.reply(ResponseHead{.status = 204}, "");
     if (path == "/big") sink.reply(ResponseHead{}, std::string(8 * 1024 * 1024, 'b'));
@@ -146,18 +150,23 @@ class PathHandler final : public Handler {
   static void stream(const std::string& query, ResponseSink& sink) {
     int count = 0;
     std::from_chars(query.data(), query.data() + query.size(), count);
-    sink.begin(ResponseHead{.content_type = "text/event-stream", .headers = {{"x-kind", "stream"}}});
+    sink.begin(
+        ResponseHead{.content_type = "text/event-stream", .headers = {{"x-kind", "stream"}}});
     for (int i = 0; i < count; ++i) sink.write("data: " + std::to_string(i) + "\n\n");
     sink.finish();
   }
   static void echo(const ClientRequest& request, ResponseSink& sink) {
     const bool slack = request.body.capacity() - request.body.size() >= 64;
     sink.reply(ResponseHead{.content_type = "text/plain"},
-               request.head.method + " " + request.head.target + " " + (slack ? "" : "no slack ") + request.body);
+               request.head.method + " " + request.head.target + " " + (slack ? "" : "no slack ") +
+                   request.body);
   }
   static void evil_header(ResponseSink& sink) {
     ResponseHead head;
-    head.headers = {{"x-good", "1"}, {"x-bad", "1\r\nx-split: 2"}, {"Content-Length", "999"}, {"bad name", "1"}};
+    head.headers = {{"x-good", "1"},
+                    {"x-bad", "1\r\nx-split: 2"},
+                    {"Content-Length", "999"},
+                    {"bad name", "1"}};
     sink.reply(head, "ok");
   }
   asio::awaitable<void> wait_for_client_to_go(ResponseSink& sink) {
@@ -199,7 +208,8 @@ inline ServerLimits quick_limits() {
 class Server {
  public:
   explicit Server(ServerLimits limits = {}, std::size_t loops = 1) : handler_(seen) {
-    for (std::size_t i = 0; i < loops; ++i) loops_.push_back(std::make_unique<EventLoop>(clock_, 20ms));
+    for (std::size_t i = 0; i < loops; ++i)
+      loops_.push_back(std::make_unique<EventLoop>(clock_, 20ms));
     std::vector<LoopBinding> bindings;
     for (const auto& loop : loops_) bindings.push_back({*loop, handler_});
     auto opened = Listener::open("127.0.0.1", 0, bindings, limits, clock_);
@@ -232,16 +242,20 @@ class Server {
 struct Response {
   int status = 0;
   std::string head;
-  std::string body;      // taken out of its framing
+  std::string body;  // taken out of its framing
   int chunks = 0;
   bool complete = false;  // the framing ended as it should
-  [[nodiscard]] bool has(std::string_view text) const { return head.find(text) != std::string::npos; }
+  [[nodiscard]] bool has(std::string_view text) const {
+    return head.find(text) != std::string::npos;
+  }
 };
 
-/// Blocking, with a time limit on every wait so that a silent server fails a test instead of hanging it.
+/// Blocking, with a time limit on every wait so that a silent server fails a test instead of
+/// hanging it.
 class Client {
  public:
-  explicit Client(const Server& server, int receive_buffer = 0) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit Client(const Server& server, int receive_buffer = 0)
+      : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
     if (receive_buffer > 0) {
       ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }

@@ -1,5 +1,6 @@
-// Request heads and chunked bodies with the verdict that HTTP input rules demand; used against the guards alone and
-// over real sockets. Sources: RFC 9110, RFC 9112; reliability specification 12 and test cases H1 to H8, H12.
+// Request heads and chunked bodies with the verdict that HTTP input rules demand; used against the
+// guards alone and over real sockets. Sources: RFC 9110, RFC 9112; reliability specification 12 and
+// test cases H1 to H8, H12.
 #pragma once
 
 #include <string>
@@ -15,10 +16,18 @@ struct HttpCase {
   int status = accepted;  // of the refusal
 };
 
-inline std::string get(const std::string& fields) { return "GET /echo HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n"; }
-inline std::string post(const std::string& fields) { return "POST /echo HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n"; }
-inline std::string with_host(const std::string& fields) { return "GET /echo HTTP/1.1\r\n" + fields + "\r\n"; }
-inline std::string line(const std::string& request_line) { return request_line + "\r\nHost: a\r\n\r\n"; }
+inline std::string get(const std::string& fields) {
+  return "GET /echo HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
+inline std::string post(const std::string& fields) {
+  return "POST /echo HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n";
+}
+inline std::string with_host(const std::string& fields) {
+  return "GET /echo HTTP/1.1\r\n" + fields + "\r\n";
+}
+inline std::string line(const std::string& request_line) {
+  return request_line + "\r\nHost: a\r\n\r\n";
+}
 inline std::string fields(int count) {
   std::string text;
   for (int i = 0; i < count; ++i) text += "x-" + std::to_string(i) + ": y\r\n";
@@ -45,8 +54,14 @@ inline std::vector<HttpCase> head_cases() {
       {"method with a colon", line("GET: /echo HTTP/1.1"), 400},
       {"no method", line(" /echo HTTP/1.1"), 400},
       {"NUL in the request line", "GET /e\0cho HTTP/1.1\r\nHost: a\r\n\r\n"s, 400},
-      {"control byte in the request line", line("GET /e\x01" "cho HTTP/1.1"), 400},
-      {"DEL in the request line", line("GET /e\x7f" "cho HTTP/1.1"), 400},
+      {"control byte in the request line",
+       line("GET /e\x01"
+            "cho HTTP/1.1"),
+       400},
+      {"DEL in the request line",
+       line("GET /e\x7f"
+            "cho HTTP/1.1"),
+       400},
       {"bare CR in the request line", line("GET /e\rcho HTTP/1.1"), 400},
       {"request line ends in LF", "GET /echo HTTP/1.1\nHost: a\r\n\r\n", 400},
       {"method CONNECT", line("CONNECT a:443 HTTP/1.1"), 405},
@@ -131,7 +146,8 @@ inline std::vector<HttpCase> head_cases() {
       {"101 fields", get(fields(100)), 431},
       {"head just below 32 KiB", get("x: " + std::string(32 * 1024 - 39, 'y') + "\r\n")},
       {"head of 33 KiB", get("x: " + std::string(33 * 1024, 'y') + "\r\n"), 431},
-      {"field that never ends", "GET /echo HTTP/1.1\r\nHost: a\r\nx: " + std::string(40'000, 'y'), 431},
+      {"field that never ends", "GET /echo HTTP/1.1\r\nHost: a\r\nx: " + std::string(40'000, 'y'),
+       431},
       // Host (H4).
       {"no Host on 1.1", with_host("x: y\r\n"), 400},
       {"no Host on 1.0", "GET /echo HTTP/1.0\r\nx: y\r\n\r\n"},
@@ -180,19 +196,22 @@ inline std::vector<HttpCase> head_cases() {
       {"CL before TE", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), 400},
       {"TE before CL", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), 400},
       {"TE identity and CL", post("Transfer-Encoding: identity\r\nContent-Length: 5\r\n"), 400},
-      {"TE and CL on 1.0", "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400},
+      {"TE and CL on 1.0",
+       "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400},
       {"TE with tab before the colon", post("Transfer-Encoding\t: chunked\r\n"), 400},
       {"TE gzip", post("Transfer-Encoding: gzip\r\n"), 501},
       {"TE identity", post("Transfer-Encoding: identity\r\n"), 501},
       {"TE gzip, chunked", post("Transfer-Encoding: gzip, chunked\r\n"), 501},
       {"TE chunked, gzip", post("Transfer-Encoding: chunked, gzip\r\n"), 501},
       {"TE chunked twice in one field", post("Transfer-Encoding: chunked, chunked\r\n"), 501},
-      {"TE chunked in two fields", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 501},
+      {"TE chunked in two fields",
+       post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), 501},
       {"TE chunked with parameter", post("Transfer-Encoding: chunked;q=1\r\n"), 501},
       {"TE quoted", post("Transfer-Encoding: \"chunked\"\r\n"), 501},
       {"TE misspelt", post("Transfer-Encoding: xchunked\r\n"), 501},
       {"TE empty", post("Transfer-Encoding:\r\n"), 501},
-      {"TE chunked on 1.0", "POST /echo HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 501},
+      {"TE chunked on 1.0", "POST /echo HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+       501},
       // Expect (H12), Connection, Upgrade.
       {"unknown expectation", post("Expect: 200-maybe\r\nContent-Length: 5\r\n"), 417},
       {"two expectations", post("Expect: 100-continue, x\r\nContent-Length: 5\r\n"), 417},

@@ -12,7 +12,8 @@ using namespace turnpike::server::test;
 
 namespace {
 
-/// Status of the refusal, `accepted`, or -1 if the head is still incomplete. `step` bytes arrive at a time.
+/// Status of the refusal, `accepted`, or -1 if the head is still incomplete. `step` bytes arrive at
+/// a time.
 int verdict(HttpGuard& guard, const std::string& bytes, std::size_t step) {
   for (std::size_t end = std::min(step, bytes.size());; end = std::min(end + step, bytes.size())) {
     const auto complete = guard.scan(std::string_view{bytes}.substr(0, end));
@@ -29,7 +30,8 @@ HeadFacts facts_of(const std::string& bytes, HttpGuard& guard) {
 
 }  // namespace
 
-TEST_CASE("guard gives every head of the table its verdict, whole and cut anywhere", "[server][guard]") {
+TEST_CASE("guard gives every head of the table its verdict, whole and cut anywhere",
+          "[server][guard]") {
   const ServerLimits limits;
   REQUIRE(head_cases().size() >= 110);
   for (const auto& item : head_cases()) {
@@ -75,7 +77,8 @@ TEST_CASE("guard reads how the body is framed", "[server][guard]") {
   CHECK(with_length.framing == BodyFraming::length);
   CHECK(with_length.content_length == 33554432);
   HttpGuard chunked{limits};
-  CHECK(facts_of(post("Transfer-Encoding: \t ChunkeD \t\r\n"), chunked).framing == BodyFraming::chunked);
+  CHECK(facts_of(post("Transfer-Encoding: \t ChunkeD \t\r\n"), chunked).framing ==
+        BodyFraming::chunked);
 }
 
 TEST_CASE("guard reads whether the connection may persist", "[server][guard]") {
@@ -111,25 +114,29 @@ TEST_CASE("guard reads upgrades and expectations, on HTTP/1.1 only", "[server][g
   HttpGuard unasked{limits};
   CHECK_FALSE(facts_of(get("Upgrade: h2c\r\n"), unasked).upgrade);
   HttpGuard old_upgrade{limits};
-  CHECK_FALSE(facts_of("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", old_upgrade).upgrade);
+  CHECK_FALSE(
+      facts_of("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", old_upgrade).upgrade);
   HttpGuard expecting{limits};
   CHECK(facts_of(post("Expect: 100-Continue\r\nContent-Length: 1\r\n"), expecting).expect_continue);
   HttpGuard old_expecting{limits};
-  CHECK_FALSE(facts_of("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n", old_expecting)
+  CHECK_FALSE(facts_of("POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+                       old_expecting)
                   .expect_continue);
 }
 
 TEST_CASE("guard can be used again after reset", "[server][guard]") {
   const ServerLimits limits;
   HttpGuard guard{limits};
-  REQUIRE(verdict(guard, post("Transfer-Encoding: chunked\r\nConnection: close\r\n"), 1000) == accepted);
+  REQUIRE(verdict(guard, post("Transfer-Encoding: chunked\r\nConnection: close\r\n"), 1000) ==
+          accepted);
   guard.reset();
   const auto facts = facts_of(get(""), guard);
   CHECK(facts.framing == BodyFraming::none);
   CHECK(facts.keep_alive);
 }
 
-TEST_CASE("guard knows the target of a refused head once the request line is sound", "[server][guard]") {
+TEST_CASE("guard knows the target of a refused head once the request line is sound",
+          "[server][guard]") {
   const ServerLimits limits;
   HttpGuard guard{limits};
   const std::string bytes = "POST /v1/messages?beta=true HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
@@ -140,7 +147,8 @@ TEST_CASE("guard knows the target of a refused head once the request line is sou
 TEST_CASE("parsed head has lower-case names, trimmed values, path and query", "[server][guard]") {
   const ServerLimits limits;
   const std::string bytes =
-      "\r\nPOST http://Host.example/v1/chat/completions?a=b?c HTTP/1.1\r\nHOST:host.example\r\nX-Api-Key: \t k \r\n\r\n";
+      "\r\nPOST http://Host.example/v1/chat/completions?a=b?c "
+      "HTTP/1.1\r\nHOST:host.example\r\nX-Api-Key: \t k \r\n\r\n";
   HttpGuard guard{limits};
   const auto head = parse_head(bytes, facts_of(bytes, guard), "127.0.0.1");
   REQUIRE(head.has_value());

@@ -60,7 +60,8 @@ TEST_CASE("an idle connection is closed without a word", "[server][lifecycle]") 
   CHECK(used.closed);
 }
 
-TEST_CASE("a body slower than the least rate is answered 408 and reaches no handler", "[server][lifecycle]") {
+TEST_CASE("a body slower than the least rate is answered 408 and reaches no handler",
+          "[server][lifecycle]") {
   Server server{quick_limits()};
   for (const std::string framing : {"Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"}) {
     Client client{server};
@@ -95,7 +96,8 @@ TEST_CASE("no body may take longer than its limit", "[server][lifecycle]") {
   CHECK(client.read_response().status == 408);
 }
 
-TEST_CASE("draining: responses say close, idle connections end, running requests finish", "[server][lifecycle]") {
+TEST_CASE("draining: responses say close, idle connections end, running requests finish",
+          "[server][lifecycle]") {
   Server server{quick_limits(), 2};
   Client idle{server};
   idle.send(get_echo);
@@ -219,13 +221,15 @@ TEST_CASE("an inherited socket is served like an own one", "[server][lifecycle]"
   CHECK_FALSE(Listener::adopt(::dup(0), {LoopBinding{loop, handler}}, {}, clock).has_value());
 }
 
-TEST_CASE("an address in use and an address that is none are told apart in words", "[server][lifecycle]") {
+TEST_CASE("an address in use and an address that is none are told apart in words",
+          "[server][lifecycle]") {
   Server server;
   const SystemClock clock;
   Seen seen;
   PathHandler handler{seen};
   EventLoop loop{clock};
-  const auto taken = Listener::open("127.0.0.1", server.listener->port(), {LoopBinding{loop, handler}}, {}, clock);
+  const auto taken =
+      Listener::open("127.0.0.1", server.listener->port(), {LoopBinding{loop, handler}}, {}, clock);
   REQUIRE_FALSE(taken.has_value());
   CHECK(taken.error().message.find("Address already in use") != std::string::npos);
   const auto named = Listener::open("localhost", 0, {LoopBinding{loop, handler}}, {}, clock);

@@ -11,12 +11,14 @@ using namespace turnpike::server::test;
 
 namespace {
 
-std::string request(const std::string& method, const std::string& path, const std::string& fields = {},
-                    const std::string& body = {}) {
+std::string request(const std::string& method, const std::string& path,
+                    const std::string& fields = {}, const std::string& body = {}) {
   return method + " " + path + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n" + body;
 }
-std::string sized(const std::string& path, const std::string& body, const std::string& fields = {}) {
-  return request("POST", path, fields + "Content-Length: " + std::to_string(body.size()) + "\r\n", body);
+std::string sized(const std::string& path, const std::string& body,
+                  const std::string& fields = {}) {
+  return request("POST", path, fields + "Content-Length: " + std::to_string(body.size()) + "\r\n",
+                 body);
 }
 std::string chunked(const std::string& path, const std::string& wire) {
   return request("POST", path, "Transfer-Encoding: chunked\r\n", wire);
@@ -24,7 +26,8 @@ std::string chunked(const std::string& path, const std::string& wire) {
 
 }  // namespace
 
-TEST_CASE("every refused head gets its status, the connection closes, no handler runs", "[server][requests]") {
+TEST_CASE("every refused head gets its status, the connection closes, no handler runs",
+          "[server][requests]") {
   Server server;
   for (const auto& item : head_cases()) {
     if (item.status == accepted) continue;
@@ -42,7 +45,8 @@ TEST_CASE("every refused head gets its status, the connection closes, no handler
   CHECK(server.seen.handled == 0);
 }
 
-TEST_CASE("every refused chunked body gets its status, the connection closes, no handler runs", "[server][requests]") {
+TEST_CASE("every refused chunked body gets its status, the connection closes, no handler runs",
+          "[server][requests]") {
   Server server;
   for (const auto& item : chunk_cases()) {
     INFO(item.name);
@@ -69,10 +73,12 @@ TEST_CASE("a refused method comes with Allow", "[server][requests]") {
   CHECK(response.has("allow: "));
 }
 
-TEST_CASE("bodies arrive whole by length and by chunks, dripped or in one write", "[server][requests]") {
+TEST_CASE("bodies arrive whole by length and by chunks, dripped or in one write",
+          "[server][requests]") {
   Server server;
   Client client{server};
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{1024}, std::size_t{100'000}}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{1024}, std::size_t{100'000}}) {
     const std::string body(size, 'x');
     client.send(sized("/echo", body));
     const auto response = client.read_response();
@@ -93,10 +99,12 @@ TEST_CASE("a body of many megabytes arrives whole", "[server][requests]") {
   for (std::size_t i = 0; i < body.size(); i += 4099) body[i] = static_cast<char>('a' + i % 26);
   Client client{server};
   client.send(sized("/echo", body));
-  CHECK((client.read_response().body == "POST /echo " + body));  // in parentheses: not printed on failure
+  CHECK((client.read_response().body ==
+         "POST /echo " + body));  // in parentheses: not printed on failure
 }
 
-TEST_CASE("100 pipelined requests in one write are answered in order, one at a time", "[server][requests]") {
+TEST_CASE("100 pipelined requests in one write are answered in order, one at a time",
+          "[server][requests]") {
   Server server;
   std::string burst;
   for (int i = 0; i < 100; ++i) {
@@ -116,7 +124,8 @@ TEST_CASE("100 pipelined requests in one write are answered in order, one at a t
   CHECK(server.seen.running_most == 1);
 }
 
-TEST_CASE("a long run of requests answered on their heads does not grow the stack", "[server][requests]") {
+TEST_CASE("a long run of requests answered on their heads does not grow the stack",
+          "[server][requests]") {
   Server server;
   std::string burst;
   for (int i = 0; i < 2000; ++i) burst += request("GET", "/on-head");
@@ -136,7 +145,8 @@ TEST_CASE("far more than the backlog may be pipelined behind a slow answer", "[s
   std::thread sender{[&] { client.send(burst); }};
   CHECK(client.read_response().chunks == 2000);
   int in_order = 0;
-  for (int i = 0; i < 6000; ++i) in_order += client.read_response().body == "GET /echo?" + std::to_string(i) + " ";
+  for (int i = 0; i < 6000; ++i)
+    in_order += client.read_response().body == "GET /echo?" + std::to_string(i) + " ";
   sender.join();
   CHECK(in_order == 6000);
 }
@@ -157,7 +167,8 @@ TEST_CASE("HTTP/1.0 closes unless asked to keep the connection", "[server][reque
   }
 }
 
-TEST_CASE("Connection: close is honoured and what follows is not read as a request", "[server][requests]") {
+TEST_CASE("Connection: close is honoured and what follows is not read as a request",
+          "[server][requests]") {
   Server server;
   Client client{server};
   client.send(request("GET", "/echo", "Connection: close\r\n") + request("GET", "/echo?second"));
@@ -166,7 +177,8 @@ TEST_CASE("Connection: close is honoured and what follows is not read as a reque
   CHECK(server.seen.handled == 1);
 }
 
-TEST_CASE("HEAD is answered without a body, with the length the body would have", "[server][requests]") {
+TEST_CASE("HEAD is answered without a body, with the length the body would have",
+          "[server][requests]") {
   Server server;
   Client client{server};
   client.send(request("HEAD", "/echo"));
@@ -188,7 +200,8 @@ TEST_CASE("204 carries neither body nor length", "[server][requests]") {
   CHECK_FALSE(response.has("content-type"));
 }
 
-TEST_CASE("100-continue is sent before the body is awaited, and not when the body is there", "[server][requests]") {
+TEST_CASE("100-continue is sent before the body is awaited, and not when the body is there",
+          "[server][requests]") {
   Server server;
   Client client{server};
   client.send(request("POST", "/echo", "Expect: 100-continue\r\nContent-Length: 4\r\n"));
@@ -208,7 +221,8 @@ TEST_CASE("a request refused on its head is not asked for its body", "[server][r
   CHECK(response.has("connection: close"));
 }
 
-TEST_CASE("a refused request's body is drained within bounds and never parsed", "[server][requests]") {
+TEST_CASE("a refused request's body is drained within bounds and never parsed",
+          "[server][requests]") {
   Server server;
   Client client{server};
   client.send(sized("/denied", request("GET", "/echo?inside")) + request("GET", "/echo?behind"));
@@ -224,10 +238,12 @@ TEST_CASE("a refused request's body is drained within bounds and never parsed", 
   std::thread sender{[&] { blaster.send(head + std::string(30'000'000, 'x')); }};
   CHECK(blaster.read_response().status == 401);
   sender.join();  // ends because the server closes instead of reading on
-  CHECK(eventually([&] { return server.listener->open_connections() == 1 || server.listener->idle(); }));
+  CHECK(eventually(
+      [&] { return server.listener->open_connections() == 1 || server.listener->idle(); }));
 }
 
-TEST_CASE("a request without body refused on its head leaves the connection open", "[server][requests]") {
+TEST_CASE("a request without body refused on its head leaves the connection open",
+          "[server][requests]") {
   Server server;
   Client client{server};
   client.send(request("GET", "/denied"));
@@ -236,7 +252,8 @@ TEST_CASE("a request without body refused on its head leaves the connection open
   CHECK(client.read_response().body == "GET /echo?next ");
 }
 
-TEST_CASE("a handler's exception costs its own request a 500 and nothing else", "[server][requests]") {
+TEST_CASE("a handler's exception costs its own request a 500 and nothing else",
+          "[server][requests]") {
   Server server;
   Client client{server};
   client.send(request("GET", "/throw"));
@@ -261,7 +278,8 @@ TEST_CASE("a handler cannot split a response or disturb its framing", "[server][
   CHECK_FALSE(response.has("bad name"));
 }
 
-TEST_CASE("error replies know the target, so that they speak the caller's dialect", "[server][requests]") {
+TEST_CASE("error replies know the target, so that they speak the caller's dialect",
+          "[server][requests]") {
   Server server;
   CHECK(ask(server, "POST /v1/messages HTTP/1.1\r\n\r\n").body == "host_missing|/v1/messages");
   CHECK(ask(server, chunked("/v1/messages", "x")).body == "malformed_chunk|/v1/messages");

@@ -14,7 +14,8 @@ const std::string http_1_1 = " HTTP/1.1\r\nHost: a\r\n\r\n";
 
 }  // namespace
 
-TEST_CASE("a stream is one HTTP chunk for each write and ends with the last chunk", "[server][streams]") {
+TEST_CASE("a stream is one HTTP chunk for each write and ends with the last chunk",
+          "[server][streams]") {
   Server server;
   Client client{server};
   client.send("GET /stream?3" + http_1_1);
@@ -45,7 +46,8 @@ TEST_CASE("a stream to HTTP/1.0 is not chunked and ends with the connection", "[
   CHECK(response.complete);
 }
 
-TEST_CASE("abort leaves the client with a broken stream, never with a tidy end", "[server][streams]") {
+TEST_CASE("abort leaves the client with a broken stream, never with a tidy end",
+          "[server][streams]") {
   Server server;
   for (const std::string version : {" HTTP/1.1", " HTTP/1.0"}) {
     for (const std::string path : {"/abort", "/half", "/throw-late"}) {
@@ -61,7 +63,8 @@ TEST_CASE("abort leaves the client with a broken stream, never with a tidy end",
   }
 }
 
-TEST_CASE("a begun response of which nothing was sent may still become another", "[server][streams]") {
+TEST_CASE("a begun response of which nothing was sent may still become another",
+          "[server][streams]") {
   Server server;
   Client client{server};
   client.send("GET /begin-then-reply" + http_1_1);
@@ -70,7 +73,8 @@ TEST_CASE("a begun response of which nothing was sent may still become another",
   CHECK(response.body == "changed my mind");
 }
 
-TEST_CASE("a client that closes or resets while it is answered is noticed at once", "[server][streams]") {
+TEST_CASE("a client that closes or resets while it is answered is noticed at once",
+          "[server][streams]") {
   Server server;
   for (int round = 0; round < 50; ++round) {
     Client client{server};
@@ -79,12 +83,14 @@ TEST_CASE("a client that closes or resets while it is answered is noticed at onc
     if (round % 3 == 0) client.close();
     if (round % 3 == 1) client.reset();
     if (round % 3 == 2) client.half_close();
-    REQUIRE(eventually([&] { return server.seen.gone == round + 1 && server.seen.running == 0; }, 1000ms));
+    REQUIRE(eventually([&] { return server.seen.gone == round + 1 && server.seen.running == 0; },
+                       1000ms));
   }
   CHECK(eventually([&] { return server.listener->idle(); }));
 }
 
-TEST_CASE("a client that leaves is noticed although it sent more requests ahead", "[server][streams]") {
+TEST_CASE("a client that leaves is noticed although it sent more requests ahead",
+          "[server][streams]") {
   Server server;
   Client client{server};
   client.send("GET /wait" + http_1_1 + "GET /echo" + http_1_1);
@@ -94,7 +100,8 @@ TEST_CASE("a client that leaves is noticed although it sent more requests ahead"
   CHECK(server.seen.handled == 1);
 }
 
-TEST_CASE("a client that leaves after the last byte has not left its response", "[server][streams]") {
+TEST_CASE("a client that leaves after the last byte has not left its response",
+          "[server][streams]") {
   Server server;
   for (int round = 0; round < 50; ++round) {
     Client client{server};
@@ -105,13 +112,15 @@ TEST_CASE("a client that leaves after the last byte has not left its response", 
   CHECK(server.seen.gone == 0);
 }
 
-TEST_CASE("a slow reader fills the queue, pauses the writer, and gets every byte in the end", "[server][streams]") {
+TEST_CASE("a slow reader fills the queue, pauses the writer, and gets every byte in the end",
+          "[server][streams]") {
   Server server;
   Client client{server, 4096};
   client.send("GET /flood" + http_1_1);
   REQUIRE(eventually([&] { return server.seen.full >= 1; }));
   std::this_thread::sleep_for(50ms);
-  CHECK(server.seen.written < 8 * 1024 * 1024);  // the writer waits: socket buffers and 256 KiB are all it got rid of
+  CHECK(server.seen.written <
+        8 * 1024 * 1024);  // the writer waits: socket buffers and 256 KiB are all it got rid of
   const auto response = client.read_response();
   CHECK(response.complete);
   CHECK(response.body.size() == 16 * 1024 * 1024);
@@ -119,7 +128,8 @@ TEST_CASE("a slow reader fills the queue, pauses the writer, and gets every byte
   CHECK(server.seen.drained >= server.seen.full);
 }
 
-TEST_CASE("a reader that takes nothing is cut after the time-out, as a client that left", "[server][streams]") {
+TEST_CASE("a reader that takes nothing is cut after the time-out, as a client that left",
+          "[server][streams]") {
   Server server{quick_limits()};
   Client client{server, 4096};
   client.send("GET /flood" + http_1_1);
