@@ -59,7 +59,7 @@ std::optional<ClaudeFamily> claude_family(std::string_view model) {
   family.budget = version >= 37 && version <= 46;
   family.adaptive = version >= 46;
   family.may_disable = !always_thinks(*name);
-  family.thinks_by_default = version >= 50 && name->line != "sonnet" ? true : version >= 55;
+  family.thinks_by_default = always_thinks(*name) || (name->line == "opus" && version >= 50);
   family.sampling = version <= 46;
   family.prefill = version <= 45;
   family.mid_system = version >= 48;

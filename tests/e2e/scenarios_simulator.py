@@ -1,0 +1,396 @@
+"""The simulator itself: an oracle that is wrong would bless a wrong gateway."""
+import copy
+import json
+import socket
+import time
+
+from harness import SHELL_TOOL, ChatStream, call, check, check_equal, sse_events, unique, user, wait_until
+
+DEEPSEEK = {"authorization": "Bearer k"}
+CLAUDE = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+GEMINI = {"x-goog-api-key": "k"}
+SCHEMA = SHELL_TOOL["function"]["parameters"]
+CLAUDE_TOOL = {"name": "bash", "description": "Runs a shell command", "input_schema": SCHEMA}
+GEMINI_TOOLS = [{"functionDeclarations": [{"name": "bash", "parametersJsonSchema": SCHEMA}]}]
+
+
+def ask(simulator, path, body, headers):
+    return call(simulator.port, "POST", path, body, headers)
+
+
+def deepseek(simulator, body):
+    return ask(simulator, "/chat/completions", {"model": "deepseek-flash"} | body, DEEPSEEK)
+
+
+def claude(simulator, body, model="claude-opus-5-5", **headers):
+    return ask(simulator, "/v1/messages", {"model": model, "max_tokens": 4000} | body, CLAUDE | headers)
+
+
+def gemini(simulator, body, model="gemini-3.1-pro-preview", stream=False):
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    return ask(simulator, f"/v1beta/models/{model}:{method}", body, GEMINI)
+
+
+def refused(answer, status, part):
+    check_equal(answer.status, status, answer.text[:300])
+    check(part in answer.text, f"the refusal lacks {part!r}: {answer.text[:400]}")
+
+
+def deepseek_runs_a_tool_loop(bench):
+    """DeepSeek: thinking, a call, the result, the answer; reasoning_content is wanted back."""
+    simulator = bench.simulator()
+    messages = [user("please run `echo hi`")]
+    answer = deepseek(simulator, {"messages": messages, "tools": [SHELL_TOOL], "stream": True})
+    check(b": keep-alive" in answer.body, "no keep-alive comment before the first token")
+    stream = ChatStream(answer.body)
+    check_equal((stream.finish, len(stream.calls), stream.done), ("tool_calls", 1, True), "the first step")
+    check_equal(json.loads(stream.calls[0]["arguments"]), {"command": "echo hi"}, "arguments")
+    check(stream.calls[0]["id"].startswith("call_00_") and len(stream.calls[0]["id"]) == 32, stream.calls[0]["id"])
+    check_equal(stream.usage["prompt_cache_hit_tokens"] + stream.usage["prompt_cache_miss_tokens"],
+                stream.usage["prompt_tokens"], "hit + miss")
+    messages += [stream.message(), {"role": "tool", "tool_call_id": stream.calls[0]["id"], "content": "hi"}]
+    refused(deepseek(simulator, {"messages": messages, "tools": [SHELL_TOOL]}), 400,
+            "Missing `reasoning_content` field in the assistant message at message index 1")
+    messages[1]["reasoning_content"] = ""
+    done = deepseek(simulator, {"messages": messages, "tools": [SHELL_TOOL]}).json()
+    check_equal(done["choices"][0]["finish_reason"], "stop", "the last step")
+    check("hi" in done["choices"][0]["message"]["content"], "the answer does not use the tool's result")
+
+
+def deepseek_refuses_what_the_service_refuses(bench):
+    """DeepSeek: developer role, unpaired results, empty tools, json_schema, bad keys."""
+    simulator = bench.simulator("--require-key", "k")
+    refused(deepseek(simulator, {"messages": [{"role": "developer", "content": "x"}]}), 422, "unknown variant `developer`")
+    refused(deepseek(simulator, {"messages": [user("x")], "tools": []}), 400, "too short")
+    refused(deepseek(simulator, {"messages": [user("x")], "tool_choice": "auto"}), 400, "`tools` must be set")
+    refused(deepseek(simulator, {"messages": [user("x"), {"role": "tool", "tool_call_id": "a", "content": "b"}]}), 400,
+            "must be a response to a preceding message")
+    refused(deepseek(simulator, {"messages": [user("x")], "response_format": {"type": "json_schema"}}), 400, "unavailable")
+    refused(deepseek(simulator, {"messages": [user("x")], "response_format": {"type": "json_object"}}), 400, "word 'json'")
+    refused(deepseek(simulator, {"messages": [user("x")], "max_tokens": 0}), 400, "valid range of max_tokens")
+    refused(deepseek(simulator, {"model": "gpt-9", "messages": [user("x")]}), 400, "Model Not Exist")
+    wrong = ask(simulator, "/chat/completions", {"model": "deepseek-flash", "messages": [user("x")]}, {"authorization": "Bearer other"})
+    refused(wrong, 401, "Authentication Fails")
+    answer = deepseek(simulator, {"messages": [user("x")], "tools": []})
+    check_equal(answer.headers["content-type"], "application/octet-stream", "content type of an error")
+    check(len(simulator.billing()) == 10 and all(sum(e["billed"].values()) == 0 for e in simulator.billing()), "refusals are free")
+
+
+def claude_loop(simulator, model="claude-opus-5-5", **extra):
+    """One step with a call: (messages so far, the assistant's content)."""
+    messages = [user("please run `echo hi`")]
+    answer = claude(simulator, {"messages": messages, "tools": [CLAUDE_TOOL]} | extra, model)
+    check_equal(answer.status, 200, answer.text[:300])
+    content = answer.json()["content"]
+    messages.append({"role": "assistant", "content": content})
+    calls = [b for b in content if b["type"] == "tool_use"]
+    messages.append(user([{"type": "tool_result", "tool_use_id": c["id"], "content": "hi"} for c in calls]))
+    return messages, content
+
+
+def claude_signs_its_thinking_and_checks_it_on_return(bench):
+    """Claude: signatures are accepted unchanged, refused when altered, foreign or out of place."""
+    simulator = bench.simulator()
+    messages, content = claude_loop(simulator)
+    tools = {"tools": [CLAUDE_TOOL]}
+    check_equal([b["type"] for b in content], ["thinking", "text", "tool_use"], "blocks")
+    check_equal(claude(simulator, tools | {"messages": messages}).status, 200, "the unchanged history")
+    altered = copy.deepcopy(messages)
+    altered[1]["content"][0]["thinking"] += "x"
+    refused(claude(simulator, tools | {"messages": altered}), 400, "cannot be modified")
+    forged = copy.deepcopy(messages)
+    forged[1]["content"][0]["signature"] = "RXhhbXBsZQ=="
+    refused(claude(simulator, tools | {"messages": forged}), 400, "Invalid `signature` in `thinking` block")
+    moved = copy.deepcopy(messages)
+    moved[0] = user("please run `echo ho`")
+    refused(claude(simulator, tools | {"messages": moved}), 400, "bound to a different conversation")
+    refused(claude(simulator, tools | {"messages": messages, "system": "new"}), 400, "bound to a different conversation")
+    dropping = tools | {"messages": moved, "thinking": {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}}
+    check_equal(claude(simulator, dropping, **{"anthropic-beta": "thinking-binding-controls-2026-08-01"}).status, 200, "drop_block with its beta")
+    stripped = copy.deepcopy(messages)
+    del stripped[1]["content"][0]
+    check_equal(claude(simulator, tools | {"messages": stripped}).status, 200, "all thinking stripped")
+    marked = copy.deepcopy(messages)
+    marked[0]["content"] = [{"type": "text", "text": marked[0]["content"], "cache_control": {"type": "ephemeral"}}]
+    check_equal(claude(simulator, tools | {"messages": marked}).status, 200, "a cache mark changes no prefix")
+
+
+def claude_budget_thinking_must_lead_a_loop(bench):
+    """Claude 4.5 with a budget: the loop's last turn begins with its thinking."""
+    simulator = bench.simulator()
+    thinking = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+    messages, _ = claude_loop(simulator, "claude-sonnet-4-5", **thinking)
+    body = {"messages": messages, "tools": [CLAUDE_TOOL]} | thinking
+    check_equal(claude(simulator, body, "claude-sonnet-4-5").status, 200, "with its thinking")
+    del messages[1]["content"][0]
+    refused(claude(simulator, body, "claude-sonnet-4-5"), 400, "Expected `thinking` or `redacted_thinking`")
+    refused(claude(simulator, {"messages": [user("x")], "max_tokens": 1000} | thinking, "claude-sonnet-4-5"), 400, "must be greater than `thinking.budget_tokens`")
+
+
+def claude_refuses_what_the_service_refuses(bench):
+    """Claude: limits, empty texts, pairing, sampling, forced tools, prefill, cache marks, ids."""
+    simulator = bench.simulator()
+    hello = {"messages": [user("x")]}
+    refused(ask(simulator, "/v1/messages", {"model": "claude-opus-5-5"} | hello, CLAUDE), 400, "max_tokens: Field required")
+    refused(ask(simulator, "/v1/messages", hello, {"x-api-key": "k"}), 400, "anthropic-version: header is required")
+    refused(claude(simulator, {"messages": [user([{"type": "text", "text": ""}])]}), 400, "text content blocks must be non-empty")
+    refused(claude(simulator, hello | {"temperature": 0.2}), 400, "`temperature` is deprecated")
+    refused(claude(simulator, hello | {"thinking": {"type": "disabled"}}), 400, "not supported for this model")
+    refused(claude(simulator, hello | {"thinking": {"type": "enabled", "budget_tokens": 2000}}), 400, "thinking.type.enabled")
+    refused(claude(simulator, hello | {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "any"}}), 400, "not supported for this model")
+    refused(claude(simulator, {"messages": [user("x"), {"role": "assistant", "content": "Sure"}]}), 400, "prefill")
+    refused(claude(simulator, hello | {"frobnicate": 1}), 400, "frobnicate: Extra inputs are not permitted")
+    marked = [{"type": "text", "text": "t", "cache_control": {"type": "ephemeral"}}] * 5
+    refused(claude(simulator, {"messages": [user(marked)]}), 400, "Found 5")
+    call_block = {"type": "tool_use", "id": "a", "name": "bash", "input": {}}
+    unanswered = [user("x"), {"role": "assistant", "content": [call_block]}, user("y")]
+    refused(claude(simulator, {"messages": unanswered, "tools": [CLAUDE_TOOL]}), 400, "without `tool_result` blocks immediately after: a")
+    orphan = [user([{"type": "tool_result", "tool_use_id": "a", "content": "b"}])]
+    refused(claude(simulator, {"messages": orphan}), 400, "unexpected `tool_use_id`")
+    strange = [user("x"), {"role": "assistant", "content": [call_block | {"id": "a.b"}]}, user([{"type": "tool_result", "tool_use_id": "a.b", "content": ""}])]
+    refused(claude(simulator, {"messages": strange}), 400, "^[a-zA-Z0-9_-]+$")
+    raw = b'{"model":"claude-opus-5-5","max_tokens":9,"messages":[{"role":"user","content":"\\ud83d"}]}'
+    refused(ask(simulator, "/v1/messages", raw, CLAUDE), 400, "no low surrogate")
+    refused(claude(simulator, {"messages": [user("word " * 200_000)]}, "claude-haiku-4-5"), 400, "prompt is too long: ")
+    refused(claude(simulator, hello | {"output_config": {"effort": "xhigh"}}, "claude-opus-4-6"), 400,
+            "This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium.")
+
+
+def claude_streams_in_the_recorded_form(bench):
+    """Claude: named events, contiguous block indexes, one block open at a time, usage at both ends."""
+    simulator = bench.simulator()
+    body = {"messages": [user("run two commands in parallel")], "tools": [CLAUDE_TOOL], "stream": True}
+    events = sse_events(claude(simulator, body).body)
+    open_block, started, calls = None, 0, 0
+    for name, data in events:
+        event = json.loads(data)
+        check_equal(event["type"], name, "event name")
+        if name == "content_block_start":
+            check(open_block is None and event["index"] == started, f"block {event['index']} opens out of turn")
+            open_block, started = event["content_block"]["type"], started + 1
+            calls += open_block == "tool_use"
+        elif name == "content_block_delta":
+            wanted = {"thinking": ("thinking_delta", "signature_delta"), "text": ("text_delta",), "tool_use": ("input_json_delta",)}
+            check(event["delta"]["type"] in wanted[open_block], f"{event['delta']['type']} in a {open_block} block")
+        elif name == "content_block_stop":
+            open_block = None
+    check_equal([n for n, _ in events][0], "message_start", "the first event")
+    check_equal([n for n, _ in events][-2:], ["message_delta", "message_stop"], "the last events")
+    check_equal(calls, 2, "parallel calls")
+    entry = simulator.billing()[-1]
+    last = json.loads(events[-2][1])["usage"]
+    check_equal(last["output_tokens"], entry["usage"]["output_text"] + entry["usage"]["output_reasoning"], "usage told and billed")
+
+
+def claude_caches_at_breakpoints(bench):
+    """Claude: the first request writes the marked prefix, the next one reads it; the three counts are disjoint."""
+    simulator = bench.simulator()
+    system = [{"type": "text", "text": unique() + " rule" * 2000, "cache_control": {"type": "ephemeral"}}]
+    first = claude(simulator, {"system": system, "messages": [user("one")]}).json()["usage"]
+    second = claude(simulator, {"system": system, "messages": [user("two")]}).json()["usage"]
+    check(first["cache_creation_input_tokens"] > 2000 and first["cache_read_input_tokens"] == 0, first)
+    check_equal((second["cache_read_input_tokens"], second["cache_creation_input_tokens"]), (first["cache_creation_input_tokens"], 0), "second request")
+    hour = [system[0] | {"text": system[0]["text"] + "!", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+    third = claude(simulator, {"system": hour, "messages": [user("three")]}).json()["usage"]
+    check(third["cache_creation"]["ephemeral_1h_input_tokens"] > 2000, third)
+
+
+def deepseek_and_gemini_cache_by_themselves(bench):
+    """DeepSeek and Gemini: a repeated prefix is read from the cache in whole blocks."""
+    simulator = bench.simulator()
+    text = unique() + " line" * 3000
+    for turn in range(2):
+        usage = deepseek(simulator, {"messages": [user(text), {"role": "assistant", "content": "a"}, user(str(turn))]}).json()["usage"]
+    check(usage["prompt_cache_hit_tokens"] % 64 == 0 and usage["prompt_cache_hit_tokens"] > 3000, usage)
+    for turn in range(2):
+        usage = gemini(simulator, {"contents": [{"role": "user", "parts": [{"text": text}]}, {"role": "model", "parts": [{"text": "a"}]},
+                                                {"role": "user", "parts": [{"text": str(turn)}]}]}).json()["usageMetadata"]
+    check(usage["cachedContentTokenCount"] > 3000 and usage["promptTokenCount"] >= usage["cachedContentTokenCount"], usage)
+
+
+def gemini_wants_its_signatures_back(bench):
+    """Gemini 3: calls of the running turn need their own signature; the documented stand-ins pass."""
+    simulator = bench.simulator()
+    contents = [{"role": "user", "parts": [{"text": "run two commands in parallel"}]}]
+    parts = gemini(simulator, {"contents": contents, "tools": GEMINI_TOOLS}).json()["candidates"][0]["content"]["parts"]
+    calls = [p for p in parts if "functionCall" in p]
+    check_equal([("thoughtSignature" in p) for p in calls], [True, False], "only the first call is signed")
+    results = [{"functionResponse": {"id": p["functionCall"]["id"], "name": "bash", "response": {"output": "hi"}}} for p in calls]
+
+    def follow(model_parts, response_parts=results):
+        return gemini(simulator, {"tools": GEMINI_TOOLS, "contents": contents + [{"role": "model", "parts": model_parts}, {"role": "user", "parts": response_parts}]})
+    check_equal(follow(parts).status, 200, "the unchanged history")
+    bare = copy.deepcopy(parts)
+    for part in bare:
+        part.pop("thoughtSignature", None)
+    refused(follow(bare), 400, "Function call is missing a thought_signature in functionCall parts")
+    for stand_in in ("skip_thought_signature_validator", "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv"):
+        patched = copy.deepcopy(bare)
+        next(p for p in patched if "functionCall" in p)["thoughtSignature"] = stand_in
+        check_equal(follow(patched).status, 200, stand_in)
+    broken = copy.deepcopy(parts)
+    next(p for p in broken if "functionCall" in p)["thoughtSignature"] = "AAAA"
+    refused(follow(broken), 400, "Corrupted thought signature")
+    url_safe = copy.deepcopy(parts)
+    signed = next(p for p in url_safe if "functionCall" in p)
+    signed["thoughtSignature"] = signed["thoughtSignature"].replace("+", "-").replace("/", "_")
+    check_equal(follow(url_safe).status, 200, "the URL-safe alphabet")
+    refused(follow(parts, results[:1]), 400, "number of function response parts is equal")
+    wrong = copy.deepcopy(results)
+    wrong[0]["functionResponse"]["response"] = "hi"
+    refused(follow(parts, wrong), 400, "function_response.response")
+
+
+def gemini_refuses_what_the_service_refuses(bench):
+    """Gemini: unknown schema keywords, bad keys, thinking by generation, unknown models."""
+    simulator = bench.simulator("--strict-schema")
+    hello = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+    number = {"type": "object", "properties": {"n": {"type": "integer", "exclusiveMinimum": 0}}}
+    old = {"tools": [{"functionDeclarations": [{"name": "f", "parameters": number}]}]}
+    refused(gemini(simulator, hello | old), 400, "Unknown name \\\"exclusiveMinimum\\\" at 'tools[0].function_declarations[0].parameters.properties[0].value': Cannot find field.")
+    new = {"tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": number}]}]}
+    refused(gemini(simulator, hello | new), 400, "exclusiveMinimum")
+    invalid = ask(simulator, "/v1beta/models/gemini-3.8-flash:generateContent", hello, {"x-goog-api-key": "invalid"})
+    refused(invalid, 400, "API_KEY_INVALID")
+    level = {"generationConfig": {"thinkingConfig": {"thinkingLevel": "LOW"}}}
+    refused(gemini(simulator, hello | level, "gemini-2.5-pro"), 400, "Thinking level is not supported")
+    budget = {"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}}
+    refused(gemini(simulator, hello | budget, "gemini-2.5-pro"), 400, "Budget 0 is invalid")
+    check_equal(gemini(simulator, hello | level).status, 200, "a level on generation 3")
+    refused(gemini(simulator, hello, "gemmini-3"), 404, "is not found for API version v1beta")
+    refused(gemini(simulator, {"contents": []}), 400, "contents is not specified")
+    refused(gemini(simulator, {"contents": [{"role": "model", "parts": [{"text": "x"}]}]}), 400, "user turn")
+    refused(gemini(simulator, hello | {"frobnicate": 1}), 400, "Unknown name \\\"frobnicate\\\"")
+
+
+def gemini_streams_with_crlf(bench):
+    """Gemini: CRLF events, thoughts when asked for, the finish in an event of its own, usage in each."""
+    simulator = bench.simulator()
+    body = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}], "generationConfig": {"thinkingConfig": {"includeThoughts": True}}}
+    raw = gemini(simulator, body, stream=True).body
+    check(raw.endswith(b"\r\n\r\n") and b"\n\n" not in raw.replace(b"\r\n", b"\r"), "line ends")
+    chunks = [json.loads(data) for _, data in sse_events(raw)]
+    check(any(p.get("thought") for c in chunks for p in c["candidates"][0]["content"]["parts"]), "no thoughts")
+    check_equal([c["candidates"][0].get("finishReason") for c in chunks][-2:], [None, "STOP"], "finish reasons")
+    check("thoughtSignature" in chunks[-1]["candidates"][0]["content"]["parts"][0], "the answer is not signed")
+    usage = chunks[-1]["usageMetadata"]
+    check_equal(usage["totalTokenCount"], usage["promptTokenCount"] + usage["thoughtsTokenCount"] + usage["candidatesTokenCount"], "total")
+
+
+def directives_set_length_and_cadence(bench):
+    """tokens, bytes, cadence_ms, think_ms: as many pieces, as long, as asked."""
+    simulator = bench.simulator()
+    started = time.monotonic()
+    stream = ChatStream(deepseek(simulator, {"messages": [user("[[sim tokens=20 bytes=10 cadence_ms=10 think_ms=50 think_tokens=0]]")], "stream": True}).body)
+    took = time.monotonic() - started
+    check_equal((len(stream.text.encode()), stream.usage["completion_tokens"]), (200, 50), "bytes and tokens")
+    check(0.24 < took < 2, f"20 pieces at 10 ms after 50 ms took {took:.3f} s")
+    check(20 <= simulator.billing()[-1]["events"] <= 24, "pieces are cut at characters, so a few more than 20 at most")
+
+
+def faults_break_answers_in_every_way(bench):
+    """status, error_first, cut, stall, garbage, html, empty, no_usage, usage: each as named, each billed as a provider would."""
+    simulator = bench.simulator()
+
+    def stream(directive):
+        body = json.dumps({"model": "deepseek-flash", "stream": True, "messages": [user(f"[[sim tokens=10 think_tokens=0 {directive}]]")]}).encode()
+        connection = socket.create_connection(("127.0.0.1", simulator.port), timeout=5)
+        connection.sendall(b"POST /chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        connection.settimeout(0.7)
+        received, how = b"", "open"
+        try:
+            while True:
+                part = connection.recv(65536)
+                if not part:
+                    how = "closed"
+                    break
+                received += part
+                if received.endswith(b"\r\n0\r\n\r\n"):
+                    how = "ended"
+                    break
+        except ConnectionResetError:
+            how = "reset"
+        except TimeoutError:
+            how = "silent"
+        connection.close()
+        return received, how
+    received, how = stream("status=529 retry_after=7")
+    check(received.startswith(b"HTTP/1.1 529 ") and b"Retry-After: 7" in received, received[:200])
+    check_equal(stream("cut_after=3")[1], "reset", "cut")
+    check_equal(stream("cut_after=3 cut=fin")[1], "closed", "cut=fin")
+    received, how = stream("cut_after=3 cut=truncate")
+    check(how == "closed" and b"fff\r\n" in received, "cut=truncate")
+    received, how = stream("cut_after=3 cut=tidy")
+    check(how == "ended" and b"[DONE]" not in received, "cut=tidy")
+    received, how = stream("stall_after=3")
+    check(how == "silent" and received.count(b'"content":"') > 0 and b"[DONE]" not in received, "stall_after")
+    received, how = stream("garbage=2")
+    check(b'"ha\n' in received and b"[DONE]" in received, "garbage")
+    received, how = stream("error_first")
+    check(received.startswith(b"HTTP/1.1 200") and b'"error"' in received and b"chunk" not in received.split(b"\r\n\r\n")[1].replace(b"chunked", b""), "error_first")
+    received, how = stream("error_after=4")
+    check(b'"error"' in received and b"[DONE]" not in received and how == "ended", "error_after")
+    check(b"text/html" in stream("html")[0], "html")
+    check_equal(stream("refuse")[1], "reset", "refuse")
+    received, _ = stream("no_usage")
+    check(b"[DONE]" in received and b"prompt_tokens" not in received, "no_usage")
+    check(b'"completion_tokens":-1' in stream("usage=-1")[0], "usage=-1")
+    wait_until(lambda: simulator.stats()["open"] == 0, 5, "the stalled stream to be given up")
+    billed = {e.get("fault"): e for e in simulator.billing()}
+    check_equal(sum(billed["status=529"]["billed"].values()), 0, "a refusal is free")
+    check_equal(billed["cut=rst"]["billed"]["output_text"], 3, "output billed of a cut stream")
+
+
+def faults_strike_a_set_number_of_times(bench):
+    """times=N: a conversation's first N requests fail, the next succeeds; only= leaves other providers alone."""
+    simulator = bench.simulator()
+    text = f"{unique()} [[sim status=503 times=2]]"
+    statuses = [deepseek(simulator, {"messages": [user(text)]}).status for _ in range(3)]
+    check_equal(statuses, [503, 503, 200], "statuses")
+    only = f"{unique()} [[sim status=503 only=deepseek]]"
+    check_equal(deepseek(simulator, {"messages": [user(only)]}).status, 503, "the named provider")
+    check_equal(claude(simulator, {"messages": [user(only)]}).status, 200, "another provider")
+    simulator.faults("status=500", "gemini")
+    hello = {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}
+    check_equal(gemini(simulator, hello).status, 500, "a standing fault")
+    simulator.faults("")
+    check_equal(gemini(simulator, hello).status, 200, "the fault lifted")
+
+
+def an_aborted_stream_is_noticed_and_billed_in_part(bench):
+    """A client that leaves: the entry says aborted and bills what it was given; non-streaming bills in full."""
+    simulator = bench.simulator()
+    body = json.dumps({"model": "deepseek-flash", "stream": True, "messages": [user("[[sim tokens=200 cadence_ms=20 think_tokens=0 tag=leaver]]")]}).encode()
+    connection = socket.create_connection(("127.0.0.1", simulator.port))
+    connection.sendall(b"POST /chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    time.sleep(0.3)
+    left = time.monotonic()
+    connection.close()
+    entry = wait_until(lambda: next((e for e in simulator.billing() if e.get("tag") == "leaver"), None), 1, "the entry")
+    check(time.monotonic() - left < 0.5, "it took too long to notice")
+    check_equal(entry["outcome"], "aborted", "outcome")
+    check(0 < entry["billed"]["output_text"] < 100 and entry["usage"]["output_text"] == 200, entry)
+
+
+def arguments_fit_their_schema(bench):
+    """Tool arguments and structured output satisfy the schema they were asked for."""
+    simulator = bench.simulator()
+    schema = {"type": "object", "additionalProperties": False, "required": ["kind", "count", "tags", "place", "note"],
+              "properties": {"kind": {"enum": ["b", "a"]}, "count": {"type": "integer", "minimum": 4}, "place": {"$ref": "#/$defs/place"},
+                             "tags": {"type": "array", "items": {"type": "string", "minLength": 30}, "minItems": 2}, "note": {"anyOf": [{"type": "null"}, {"type": "string"}]}},
+              "$defs": {"place": {"type": "object", "additionalProperties": False, "required": ["lat"], "properties": {"lat": {"type": "number", "maximum": -3}}}}}
+    body = {"messages": [user("x")], "output_config": {"format": {"type": "json_schema", "schema": schema}}}
+    value = json.loads(claude(simulator, body).json()["content"][-1]["text"])
+    check(value["kind"] == "b" and value["count"] >= 4 and value["place"]["lat"] <= -3, value)
+    check(len(value["tags"]) >= 2 and all(len(t) >= 30 for t in value["tags"]) and isinstance(value["note"], str), value)
+    check_equal(set(value), set(schema["properties"]), "its members")
+
+
+def a_thousand_streams_run_at_once(bench):
+    """1,000 paced streams at once: all complete, none early."""
+    simulator = bench.simulator()
+    count = bench.scaled(1000)
+    figures = bench.load(simulator.url, "k", "--path", "/chat/completions", "--models", "deepseek-flash", "--concurrency", count,
+                         "--requests", count, "--directive", "tokens=40 cadence_ms=50", "--stream-share", "1", "--loop-share", "0")
+    check_equal((figures["completed"], figures["broken"]), (count, 0), figures)
+    check_equal(simulator.stats()["open_peak"], count, "streams at once")
