@@ -82,6 +82,7 @@ class ChatDecoder::Reader {
   void choice(const JsonObject& object, std::string_view delta_key);
   void delta_member(Choice& choice, std::string_view key, const JsonElement& value);
   void reasoning(Choice& choice, const JsonObject& delta);
+  void tool_calls(Choice& choice, const JsonElement& value);
   void piece(Choice& choice, std::int32_t& block, BlockKind kind, std::string_view bytes);
   void tool_call(Choice& choice, const JsonObject& call, std::size_t position);
   Call* begun_call(Choice& choice, std::int64_t wire_index, std::string_view id);
@@ -171,11 +172,10 @@ void ChatDecoder::Reader::document(const JsonObject& root, std::string_view delt
   if (usage) events_.emplace_back(read_usage(*usage));
   const auto choices = array_member(root, "choices");
   decoder_.chunk_.usage_only = usage && (!choices || choices->size() == 0);
-  for (const JsonElement& element : choices.value_or(JsonArray{})) {
-    JsonObject object;
-    if (element.get(object) == simdjson::SUCCESS) choice(object, delta_key);
-    ++choice_position_;
-  }
+  for_each_object(root, "choices", [&](const JsonObject& object, std::size_t position) {
+    choice_position_ = position;
+    choice(object, delta_key);
+  });
 }
 
 void ChatDecoder::Reader::choice(const JsonObject& object, std::string_view delta_key) {
@@ -203,16 +203,20 @@ void ChatDecoder::Reader::delta_member(Choice& choice, std::string_view key,
   } else if (key == "refusal") {
     piece(choice, choice.refusal, BlockKind::refusal, text_of(value));
   } else if (key == "tool_calls") {
-    JsonArray calls;
-    if (value.get(calls) != simdjson::SUCCESS) return;
-    std::size_t position = 0;
-    for (const JsonElement& element : calls) {
-      JsonObject call;
-      if (element.get(call) == simdjson::SUCCESS) tool_call(choice, call, position);
-      ++position;
-    }
+    tool_calls(choice, value);
   }
   if (key != "role" && carries_something(value)) decoder_.chunk_.content = true;
+}
+
+void ChatDecoder::Reader::tool_calls(Choice& choice, const JsonElement& value) {
+  JsonArray calls;
+  if (value.get(calls) != simdjson::SUCCESS) return;
+  std::size_t position = 0;
+  for (const JsonElement& element : calls) {
+    JsonObject call;
+    if (element.get(call) == simdjson::SUCCESS) tool_call(choice, call, position);
+    ++position;
+  }
 }
 
 void ChatDecoder::Reader::piece(Choice& choice, std::int32_t& block, BlockKind kind,

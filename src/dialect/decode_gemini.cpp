@@ -135,14 +135,10 @@ void GeminiDecoder::Reader::chunk(const JsonElement& element) {
     if (!text_member(*feedback, "blockReason").empty()) choice_of(0).finish_reason = "SAFETY";
   }
   if (const auto counts = object_member(root, "usageMetadata")) usage(*counts);
-  const auto candidates = array_member(root, "candidates");
-  if (!candidates) return;
-  candidate_position_ = 0;
-  for (const JsonElement& entry : *candidates) {
-    JsonObject object;
-    if (entry.get(object) == simdjson::SUCCESS && !decoder_.failed_) candidate(object);
-    ++candidate_position_;
-  }
+  for_each_object(root, "candidates", [this](const JsonObject& entry, std::size_t position) {
+    candidate_position_ = position;
+    if (!decoder_.failed_) candidate(entry);
+  });
 }
 
 void GeminiDecoder::Reader::start(const JsonObject& root) {
@@ -157,13 +153,11 @@ void GeminiDecoder::Reader::start(const JsonObject& root) {
 void GeminiDecoder::Reader::candidate(const JsonObject& candidate) {
   Choice& choice = choice_of(integer_member(candidate, "index"));
   const auto content = object_member(candidate, "content");
-  const auto parts = content ? array_member(*content, "parts") : std::nullopt;
-  part_position_ = 0;
-  for (const JsonElement& entry : parts.value_or(JsonArray{})) {
-    JsonObject object;
-    if (entry.get(object) == simdjson::SUCCESS) part(choice, object);
-    ++part_position_;
-  }
+  const auto read_part = [&](const JsonObject& entry, std::size_t position) {
+    part_position_ = position;
+    part(choice, entry);
+  };
+  if (content) for_each_object(*content, "parts", read_part);
   const std::string_view reason = text_member(candidate, "finishReason");
   if (reason.empty() || reason == "FINISH_REASON_UNSPECIFIED") return;
   choice.finish_reason = reason;

@@ -47,6 +47,20 @@ inline std::optional<JsonArray> array_member(const JsonObject& object, std::stri
   return member;
 }
 
+/// Calls `visit(object, position)` for each element of the array `key` that is an object; nothing
+/// if there is none.
+template <typename Visit>
+void for_each_object(const JsonObject& object, std::string_view key, Visit&& visit) {
+  const auto array = array_member(object, key);
+  if (!array) return;
+  std::size_t position = 0;
+  for (const JsonElement& element : *array) {
+    JsonObject entry;
+    if (element.get(entry) == simdjson::SUCCESS) visit(entry, position);
+    ++position;
+  }
+}
+
 /// `absent` if the member is missing or no integer.
 inline std::int64_t integer_member(const JsonObject& object, std::string_view key,
                                    std::int64_t absent = 0) {

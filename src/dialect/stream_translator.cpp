@@ -17,6 +17,11 @@ constexpr std::size_t held_bytes_max = std::size_t{8} << 20U;
 
 constexpr std::string_view done_event = "data: [DONE]\n\n";
 
+/// Comments and events with empty data: there is nothing in them to pass on.
+bool is_silent(const StreamEvents& events) {
+  return events.size() == 1 && std::holds_alternative<KeepAlive>(events.front());
+}
+
 bool has_end(const StreamEvents& events) {
   return !events.empty() && std::holds_alternative<End>(events.back());
 }
@@ -145,7 +150,7 @@ class ChatRelay final : public StreamTranslator::Stream {
   void on_event(const wire::SseEvent& event, std::string& out) override {
     events_.clear();
     decoder_.decode(event, events_);
-    if (!note(events_, out) || !event.has_data) return;
+    if (!note(events_, out) || is_silent(events_)) return;
     if (has_end(events_)) {
       finish(event.terminated ? event.raw : done_event, out);
       return;

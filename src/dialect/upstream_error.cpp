@@ -134,18 +134,14 @@ void read_details(const JsonObject& error, Told& told) {
     if (!raw.empty()) told.message = shown(raw);
   }
   bool per_day = false;
-  for (const JsonElement& element : array_member(error, "details").value_or(JsonArray{})) {
-    JsonObject detail;
-    if (element.get(detail) != simdjson::SUCCESS) continue;
+  for_each_object(error, "details", [&](const JsonObject& detail, std::size_t /*position*/) {
     told.words.append(" ").append(text_member(detail, "reason"));
     const std::string_view delay = text_member(detail, "retryDelay");
     if (!delay.empty()) told.delay = parse_duration(delay);
-    for (const JsonElement& entry : array_member(detail, "violations").value_or(JsonArray{})) {
-      JsonObject violation;
-      if (entry.get(violation) != simdjson::SUCCESS) continue;
+    for_each_object(detail, "violations", [&](const JsonObject& violation, std::size_t /*p*/) {
       per_day |= contains(text_member(violation, "quotaId"), "PerDay");
-    }
-  }
+    });
+  });
   if (per_day) told.delay = RetryDelay{retry_after_max_s};
 }
 
