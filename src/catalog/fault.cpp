@@ -49,6 +49,7 @@ void sort_faults(std::vector<Fault>& faults) {
     return std::tie(a.file, a.line, a.column, a.message) <
            std::tie(b.file, b.line, b.column, b.message);
   });
+  faults.erase(std::unique(faults.begin(), faults.end()), faults.end());
 }
 
 std::optional<std::string> nearest_name(std::string_view wanted,
@@ -59,7 +60,8 @@ std::optional<std::string> nearest_name(std::string_view wanted,
       std::max<std::size_t>(wanted.size() / 2, 2);  // beyond half the word nothing is near
   for (const auto& name : known) {
     if (name.size() > compared_bytes_max) continue;
-    const std::size_t distance = edit_distance(wanted, name);
+    const bool beginning = wanted.size() >= 3 && name.starts_with(wanted);
+    const std::size_t distance = beginning ? 1 : edit_distance(wanted, name);
     if (distance > best_distance || (best != nullptr && distance == best_distance)) continue;
     best = &name;
     best_distance = distance;

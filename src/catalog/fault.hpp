@@ -30,10 +30,11 @@ std::string to_string(const Fault& fault);
 /// True if at least one fault is an error.
 bool has_errors(std::span<const Fault> faults);
 
-/// By file and place: the order in which an operator mends them.
+/// By file and place, the order in which an operator mends them, and each once.
 void sort_faults(std::vector<Fault>& faults);
 
-/// The known name with the least edit distance, if it is near enough to be what was meant.
+/// The known name that begins like this or has the least edit distance, if it is near enough to be
+/// what was meant.
 std::optional<std::string> nearest_name(std::string_view wanted,
                                         std::span<const std::string> known);
 

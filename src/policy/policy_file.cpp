@@ -173,9 +173,9 @@ void PolicyLoader::add_fallback(TierIndex owner, TierIndex from, std::vector<Tie
     const auto next = tier_at(what, item.text.substr(tier_prefix.size()), item.at);
     if (!next) continue;
     if (std::find(path.begin(), path.end(), *next) != path.end()) {
-      if (owner == from)
+      if (*next == owner)
         faults_.error(item.at,
-                      fmt::format("{} comes back to tier \"{}\"", what, policy_.tiers[*next].name));
+                      fmt::format("{} comes back to tier \"{}\"", what, policy_.tiers[owner].name));
       continue;
     }
     const auto& targets = policy_.tiers[*next].targets;

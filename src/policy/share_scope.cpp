@@ -22,6 +22,10 @@ constexpr double calibration_steps =
 // end of this range the threshold is back in play after at most 67 steps at a target of 0.3.
 constexpr double position_min = -1;
 constexpr double position_max = 2;
+// Five steps too many or too few (whole tool loops make such debts) are repaid faster: beyond them
+// the threshold moves four times as far.
+constexpr double debt_free = 5 * eta;
+constexpr double debt_gain = 3;
 constexpr double overdrawn_position = 1.5;
 constexpr float increment_max = 1e6F;
 constexpr double weight_ratio_max = 20;  // one gigantic step must not decide the next hundred
@@ -47,7 +51,7 @@ ShareScope::ShareScope(double target, std::chrono::seconds window,
     }
   }
   increment_ = 1;
-  threshold_ = quantile(position_);
+  threshold_ = quantile(repaying(position_));
 }
 
 void ShareScope::remember(float score) {
@@ -73,7 +77,7 @@ void ShareScope::observe(const ShareController::Observation& observation) {
   }
   ++steps_;
   count(observation);
-  threshold_ = quantile(position_);
+  threshold_ = quantile(repaying(position_));
 }
 
 void ShareScope::count(const ShareController::Observation& observation) {
@@ -96,6 +100,12 @@ float ShareScope::quantile(double position) const {
     left -= mass_[bin];
   }
   return 1;
+}
+
+double ShareScope::repaying(double position) const {
+  const double debt = position - (1 - target_);
+  if (std::abs(debt) <= debt_free) return position;
+  return position + debt_gain * (debt - std::copysign(debt_free, debt));
 }
 
 ShareController::Steering ShareScope::steer() const {
@@ -141,7 +151,7 @@ bool ShareScope::parse(std::string_view text) {
   const bool sound = position_ >= position_min && position_ <= position_max && mean_weight_ >= 0;
   total_ = std::accumulate(mass_.begin(), mass_.end(), 0.0F);
   increment_ = 1;
-  threshold_ = quantile(position_);
+  threshold_ = quantile(repaying(position_));
   return sound && text.empty() && total_ > 0;
 }
 

@@ -42,6 +42,8 @@ class ShareScope {
 
   void remember(float score);
   void count(const ShareController::Observation& observation);
+  /// Where in the distribution the threshold stands for this position.
+  [[nodiscard]] double repaying(double position) const;
   [[nodiscard]] float quantile(double position) const;
 
   double target_;
