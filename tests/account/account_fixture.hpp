@@ -1,4 +1,5 @@
-// What the account tests share: a clock that stands still, an empty directory, a price, and short ways to ask.
+// What the account tests share: a clock that stands still, an empty directory, a price, and short
+// ways to ask.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -20,9 +21,12 @@ namespace turnpike::account::testing {
 class FakeClock final : public Clock {
  public:
   explicit FakeClock(std::string_view start = "2026-11-22T12:00:00Z") { set(start); }
-  [[nodiscard]] Instant now() const override { return Instant{std::chrono::microseconds{now_.load()}}; }
+  [[nodiscard]] Instant now() const override {
+    return Instant{std::chrono::microseconds{now_.load()}};
+  }
   [[nodiscard]] Monotonic monotonic() const override {
-    return Monotonic{std::chrono::duration_cast<std::chrono::nanoseconds>(now().time_since_epoch())};
+    return Monotonic{
+        std::chrono::duration_cast<std::chrono::nanoseconds>(now().time_since_epoch())};
   }
   void set(std::string_view text) { now_ = parse_instant(text).value().time_since_epoch().count(); }
   void advance(std::chrono::microseconds by) { now_ += by.count(); }
@@ -99,8 +103,8 @@ struct Fixture {
     ledger.reset();
     open();
   }
-  void set_limit(const std::string& budget, std::string_view credits, WindowKind kind = WindowKind::month,
-                 const std::string& zone = "UTC") {
+  void set_limit(const std::string& budget, std::string_view credits,
+                 WindowKind kind = WindowKind::month, const std::string& zone = "UTC") {
     BudgetSettings settings;
     settings.budget = budget;
     settings.windows.push_back({kind, zone, {}, parse_credits(credits).value()});
@@ -141,7 +145,8 @@ struct Fixture {
     auto report = verify(options.directory);
     INFO((report ? std::string{} : report.error().message));
     REQUIRE(report);
-    INFO((report->violation ? report->violation->invariant + ": " + report->violation->message : std::string{}));
+    INFO((report->violation ? report->violation->invariant + ": " + report->violation->message
+                            : std::string{}));
     REQUIRE(report->ok());
     return *report;
   }

@@ -8,7 +8,8 @@ using namespace turnpike;
 using namespace turnpike::account;
 using namespace turnpike::account::testing;
 
-TEST_CASE("an exact settlement books usage times price and gives the rest back", "[account][ledger]") {
+TEST_CASE("an exact settlement books usage times price and gives the rest back",
+          "[account][ledger]") {
   Fixture f;
   f.set_limit("org:acme", "1.00");
   auto reservation = f.reserve(1000, 1000);
@@ -47,7 +48,8 @@ TEST_CASE("a reserve charges every budget on the path or none", "[account][ledge
   f.verify_closed();
 }
 
-TEST_CASE("refusals say whether waiting helps, which budget, and when it refills", "[account][ledger]") {
+TEST_CASE("refusals say whether waiting helps, which budget, and when it refills",
+          "[account][ledger]") {
   Fixture f;
   f.set_limit("key:k1", "0.006");
   SECTION("only reservations are in the way: 429, retry") {
@@ -69,7 +71,8 @@ TEST_CASE("refusals say whether waiting helps, which budget, and when it refills
     CHECK(refused.error().code == "budget_exhausted");
     CHECK(refused.error().should_retry == false);
     CHECK(refused.error().message ==
-          "budget key:k1 is spent for this month (0.006 of 0.006 credits); it refills 2026-12-01T00:00:00Z");
+          "budget key:k1 is spent for this month (0.006 of 0.006 credits); it refills "
+          "2026-12-01T00:00:00Z");
     const auto admitted = f.ledger->admit(f.account);
     REQUIRE_FALSE(admitted);
     CHECK(admitted.error().code == "budget_exhausted");
@@ -89,7 +92,8 @@ TEST_CASE("refusals say whether waiting helps, which budget, and when it refills
   }
 }
 
-TEST_CASE("2,000 parallel requests on a budget for 100 admit exactly 100, 20 times", "[account][ledger]") {
+TEST_CASE("2,000 parallel requests on a budget for 100 admit exactly 100, 20 times",
+          "[account][ledger]") {
   for (int repeat = 0; repeat < 20; ++repeat) {
     Fixture f;
     f.set_limit("org:acme", "0.300");  // 100 x 3,000,000 nano-credits
@@ -126,7 +130,8 @@ TEST_CASE("2,000 parallel requests on a budget for 100 admit exactly 100, 20 tim
   }
 }
 
-TEST_CASE("no level of the tree is ever above its limit and hardly any room is wasted", "[account][ledger]") {
+TEST_CASE("no level of the tree is ever above its limit and hardly any room is wasted",
+          "[account][ledger]") {
   Fixture f;
   f.set_limit("org:acme", "0.300");
   f.set_limit("team:acme/search", "0.180");
@@ -161,17 +166,17 @@ TEST_CASE("every way an attempt can end leaves nothing reserved", "[account][led
   std::int64_t expected = 0;
   constexpr int attempts = 20'000;
   for (int i = 0; i < attempts; ++i) {
-    auto request = f.request(static_cast<std::int64_t>(random() % 2000), static_cast<std::int64_t>(1 + random() % 2000));
+    auto request = f.request(static_cast<std::int64_t>(random() % 2000),
+                             static_cast<std::int64_t>(1 + random() % 2000));
     request.streaming = random() % 2 == 0;
     auto reservation = f.ledger->reserve(request);
     REQUIRE(reservation);
     const auto held = reservation->held().nano();
-    const auto usage = used(static_cast<std::int64_t>(random() % 3000), static_cast<std::int64_t>(random() % 3000));
-    const auto cost = usage.input_fresh * 1000 + usage.output_text * 2000;
+    const auto usage = used(static_cast<std::int64_t>(random() % 3000),
+                            static_cast<std::int64_t>(random() % 3000));
     const auto way = random() % 7;
     if (way != 0) (void)reservation->dispatch();
     if (way == 1) expected += reservation->settle_exact(usage).cost.nano();
-    if (way == 1 && cost <= 4 * held) expected += 0;
     if (way == 2) expected += reservation->settle_estimated(usage, "stream_truncated").cost.nano();
     if (way == 3) reservation->settle_void("not_connected");
     if (way == 4) expected += reservation->settle_at_reservation("timed_out").cost.nano();
@@ -194,7 +199,8 @@ TEST_CASE("every way an attempt can end leaves nothing reserved", "[account][led
   CHECK(report.settled == nano(expected));
 }
 
-TEST_CASE("an end that is repeated changes nothing, one that differs is refused and counted", "[account][reservation]") {
+TEST_CASE("an end that is repeated changes nothing, one that differs is refused and counted",
+          "[account][reservation]") {
   Fixture f;
   f.set_limit("org:acme", "1.00");
   auto reservation = f.reserve();
@@ -220,12 +226,14 @@ TEST_CASE("missing usage is estimated and flagged with its cause", "[account][re
   CHECK(f.ledger->figures().estimated == 1);
 }
 
-TEST_CASE("implausible usage is booked at the reservation and raises an alarm", "[account][reservation]") {
+TEST_CASE("implausible usage is booked at the reservation and raises an alarm",
+          "[account][reservation]") {
   Fixture f;
   f.set_limit("org:acme", "1.00");
   auto request = f.request();
   request.context_tokens = 3000;
-  const auto usage = GENERATE(used(-1, 5), used(INT64_MAX, INT64_MAX), used(2000, 1001), used(12'000'001, 0));
+  const auto usage =
+      GENERATE(used(-1, 5), used(INT64_MAX, INT64_MAX), used(2000, 1001), used(12'000'001, 0));
   auto reservation = f.ledger->reserve(request);
   REQUIRE(reservation);
   (void)reservation->dispatch();
@@ -237,7 +245,8 @@ TEST_CASE("implausible usage is booked at the reservation and raises an alarm", 
   f.verify_closed();
 }
 
-TEST_CASE("usage above the reservation is an overrun of its own and blocks admission", "[account][reservation]") {
+TEST_CASE("usage above the reservation is an overrun of its own and blocks admission",
+          "[account][reservation]") {
   Fixture f;
   f.set_limit("org:acme", "0.005");
   auto reservation = f.reserve();
@@ -253,7 +262,8 @@ TEST_CASE("usage above the reservation is an overrun of its own and blocks admis
   CHECK(f.verify_closed().overruns == 1);
 }
 
-TEST_CASE("a price is pinned at admission, whatever is loaded meanwhile", "[account][reservation]") {
+TEST_CASE("a price is pinned at admission, whatever is loaded meanwhile",
+          "[account][reservation]") {
   Fixture f;
   auto before = f.reserve();
   f.quote.price_id = "acme/plain@2026-11-22";
@@ -273,7 +283,8 @@ TEST_CASE("a price is pinned at admission, whatever is loaded meanwhile", "[acco
   f.verify_closed();
 }
 
-TEST_CASE("a charge belongs to the month of its admission, also over the month's end", "[account][ledger]") {
+TEST_CASE("a charge belongs to the month of its admission, also over the month's end",
+          "[account][ledger]") {
   Fixture f;
   f.clock.set("2026-11-30T23:59:59Z");
   f.set_limit("org:acme", "0.006");
@@ -305,7 +316,8 @@ TEST_CASE("a wall clock that goes back opens no second window", "[account][ledge
   f.verify_closed();
 }
 
-TEST_CASE("a limit may be lowered, raised, lifted and set again while requests run", "[account][ledger]") {
+TEST_CASE("a limit may be lowered, raised, lifted and set again while requests run",
+          "[account][ledger]") {
   Fixture f;
   std::atomic<bool> stop{false};
   const auto work = [&] {
@@ -328,7 +340,8 @@ TEST_CASE("a limit may be lowered, raised, lifted and set again while requests r
   f.verify_closed();
 }
 
-TEST_CASE("without a client's maximum the affordable one is reserved, to the token", "[account][ledger]") {
+TEST_CASE("without a client's maximum the affordable one is reserved, to the token",
+          "[account][ledger]") {
   Fixture f;
   f.set_limit("org:acme", "0.010");
   auto request = f.request(1000, 100'000);
@@ -361,7 +374,8 @@ TEST_CASE("without a client's maximum the affordable one is reserved, to the tok
   }
 }
 
-TEST_CASE("bounds per key: cost of one request, requests at once, kill switch", "[account][ledger]") {
+TEST_CASE("bounds per key: cost of one request, requests at once, kill switch",
+          "[account][ledger]") {
   Fixture f;
   SECTION("cost") {
     f.account.request_cost_max = nano(2'999'999);
@@ -398,7 +412,9 @@ TEST_CASE("bounds per key: cost of one request, requests at once, kill switch", 
 TEST_CASE("soft limits fire once and are released five points lower", "[account][ledger]") {
   Fixture f;
   f.set_limit("team:acme/search", "0.100");
-  const auto use = [&](std::int64_t tokens) { return f.reserve(tokens, 0); };  // 1,000 nano-credits a token
+  const auto use = [&](std::int64_t tokens) {
+    return f.reserve(tokens, 0);
+  };  // 1,000 nano-credits a token
   const auto pressure = [&] { return f.ledger->admit(f.account).value(); };
   CHECK(pressure().pressure == Pressure::none);
   auto base = use(79'000);
@@ -427,11 +443,13 @@ TEST_CASE("soft limits fire once and are released five points lower", "[account]
   CHECK(pressure().pressure == Pressure::none);
 }
 
-TEST_CASE("a rolling window never undercounts and counts nothing older than 61/60", "[account][ledger]") {
+TEST_CASE("a rolling window never undercounts and counts nothing older than 61/60",
+          "[account][ledger]") {
   Fixture f;
   BudgetSettings settings;
   settings.budget = "org:acme";
-  settings.windows.push_back({WindowKind::rolling, "UTC", std::chrono::minutes{10}, parse_credits("1000").value()});
+  settings.windows.push_back(
+      {WindowKind::rolling, "UTC", std::chrono::minutes{10}, parse_credits("1000").value()});
   REQUIRE(f.ledger->set_budget(settings));
   std::mt19937_64 random{11};
   std::vector<std::pair<Instant, std::int64_t>> charges;
@@ -445,7 +463,7 @@ TEST_CASE("a rolling window never undercounts and counts nothing older than 61/6
     std::int64_t most = 0;
     for (const auto& [at, amount] : charges) {
       if (at > f.clock.now() - std::chrono::minutes{10}) least += amount;
-      if (at >= f.clock.now() - std::chrono::minutes{10} * 61 / 60) most += amount;
+      if (at >= f.clock.now() - std::chrono::seconds{610}) most += amount;
     }
     const auto counted = f.window("org:acme").settled.nano();
     REQUIRE(counted >= least);
@@ -465,7 +483,8 @@ TEST_CASE("a million settlements equal an integer oracle", "[account][ledger]") 
     usage.input_cache_read = static_cast<std::int64_t>(random() % 200'000);
     usage.output_text = static_cast<std::int64_t>(random() % 8'000);
     usage.output_reasoning = static_cast<std::int64_t>(random() % 8'000);
-    const auto price = rates(static_cast<std::int64_t>(random() % 15'000'000), static_cast<std::int64_t>(random() % 75'000'000));
+    const auto price = rates(static_cast<std::int64_t>(random() % 15'000'000),
+                             static_cast<std::int64_t>(random() % 75'000'000));
     sum += charge(price, usage).value();
     const auto pico = static_cast<__int128>(usage.input_fresh) * price.input +
                       static_cast<__int128>(usage.input_cache_read) * price.cache_read +
