@@ -1,5 +1,6 @@
-// Prints p50 and p99 of classifying: over the prompts of an evaluation set, and over made-up agent bodies up to 200 KB.
-// Usage: turnpike-classify-speed [dev.jsonl]; the times are this machine's and this moment's.
+// Prints p50 and p99 of classifying: over the prompts of an evaluation set, and over made-up agent
+// bodies up to 200 KB. Usage: turnpike-classify-speed [dev.jsonl]; the times are this machine's and
+// this moment's.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -44,7 +45,8 @@ Timing summary(std::vector<double> times) {
 void print(std::string_view what, std::size_t bytes, const std::vector<double>& times) {
   const Timing t = summary(times);
   const double kib = static_cast<double>(bytes) / 1024;
-  fmt::print("{:<44} {:>8} B  p50 {:>7.2f} us  p99 {:>7.2f} us  {:>7.3f} us/KB\n", what, bytes, t.p50, t.p99, t.p50 / kib);
+  fmt::print("{:<44} {:>8} B  p50 {:>7.2f} us  p99 {:>7.2f} us  {:>7.3f} us/KB\n", what, bytes,
+             t.p50, t.p99, t.p50 / kib);
 }
 
 /// An agent's loop of about `bytes`: tools, a question with a pasted log, then calls and results.
@@ -55,21 +57,25 @@ std::string agent_body(std::size_t bytes) {
         R"({}{{"type":"function","function":{{"name":"tool_{}","description":"{}","parameters":{{"type":"object","properties":{{"path":{{"type":"string"}},"lines":{{"type":"integer"}}}}}}}}}})",
         i == 0 ? "" : ",", i, std::string(static_cast<std::size_t>(60 + 20 * i), 'd'));
   }
-  body += R"(],"messages":[{"role":"system","content":")" + std::string(9000, 's') + R"("},{"role":"user","content":")";
-  for (int i = 0; i < 40; ++i) body += fmt::format("Why does worker {} lose its lock when two writers meet? ", i);
+  body += R"(],"messages":[{"role":"system","content":")" + std::string(9000, 's') +
+          R"("},{"role":"user","content":")";
+  for (int i = 0; i < 40; ++i)
+    body += fmt::format("Why does worker {} lose its lock when two writers meet? ", i);
   body += R"("})";
   for (int i = 0; body.size() < bytes; ++i) {
     body += fmt::format(
         R"(,{{"role":"assistant","content":null,"tool_calls":[{{"id":"c{0}","type":"function","function":{{"name":"run_shell","arguments":"{{\"command\": \"make test {0}\"}}"}}}}]}})",
         i);
     body += fmt::format(R"(,{{"role":"tool","tool_call_id":"c{}","content":")", i);
-    for (int line = 0; line < 40; ++line) body += fmt::format("src/a{}.cpp:{}: a line of output\\n", line, line * 7);
+    for (int line = 0; line < 40; ++line)
+      body += fmt::format("src/a{}.cpp:{}: a line of output\\n", line, line * 7);
     body += fmt::format("exit code {}\"}}", i % 3);
   }
   return body + "]}";
 }
 
-void measure_texts(const Clock& clock, const classify::Classifier& classifier, const std::string& file) {
+void measure_texts(const Clock& clock, const classify::Classifier& classifier,
+                   const std::string& file) {
   std::ifstream in{file};
   if (!in) {
     fmt::print("{}: cannot be read, prompts left out\n", file);
@@ -84,13 +90,17 @@ void measure_texts(const Clock& clock, const classify::Classifier& classifier, c
     line.reserve(line.size() + wire::json_slack);
     const auto document = wire::JsonDocument::parse(line);
     std::string_view parsed;
-    if (!document || document->root()["text"].get(parsed) != simdjson::SUCCESS || parsed.size() > 4096) continue;
+    if (!document || document->root()["text"].get(parsed) != simdjson::SUCCESS ||
+        parsed.size() > 4096)
+      continue;
     const std::string text{parsed};
     bytes += text.size();
     RequestFacts facts;
-    const double read = summary(measure(clock, 5, [&] { facts = dialect::facts_of_text(text); })).p50;
+    const double read =
+        summary(measure(clock, 5, [&] { facts = dialect::facts_of_text(text); })).p50;
     float sink = 0;
-    const double scored = summary(measure(clock, 5, [&] { sink += classifier.classify(facts).score; })).p50;
+    const double scored =
+        summary(measure(clock, 5, [&] { sink += classifier.classify(facts).score; })).p50;
     reading.push_back(read);
     classifying.push_back(scored);
     together.push_back(read + scored + (sink < 0 ? 1 : 0));
@@ -110,21 +120,27 @@ void measure_bodies(const Clock& clock, const classify::Classifier& classifier) 
     std::string body = agent_body(size);
     body.reserve(body.size() + wire::json_slack);
     fmt::print("agent body:\n");
-    print("  parse (simdjson)", body.size(), measure(clock, rounds / 4, [&] { (void)wire::JsonDocument::parse(body); }));
+    int parsed = 0;
+    print("  parse (simdjson)", body.size(),
+          measure(clock, rounds / 4, [&] { parsed += wire::JsonDocument::parse(body) ? 1 : 0; }));
     const auto document = wire::JsonDocument::parse(body);
     if (!document) return;
     RequestFacts facts;
     print("  facts", body.size(), measure(clock, rounds, [&] {
-            if (auto read = dialect::read_facts(Dialect::openai_chat, *document, head)) facts = std::move(*read);
+            if (auto read = dialect::read_facts(Dialect::openai_chat, *document, head))
+              facts = std::move(*read);
           }));
     float sink = 0;
-    print("  classify", body.size(), measure(clock, rounds, [&] { sink += classifier.classify(facts).score; }));
+    print("  classify", body.size(),
+          measure(clock, rounds, [&] { sink += classifier.classify(facts).score; }));
   }
   std::string long_text;
-  while (long_text.size() < 200000) long_text += "Consider the third case, where 17 nodes (x_1, y_2) fail at once. ";
+  while (long_text.size() < 200000)
+    long_text += "Consider the third case, where 17 nodes (x_1, y_2) fail at once. ";
   RequestFacts facts;
   fmt::print("one question of 200 KB:\n");
-  print("  facts", long_text.size(), measure(clock, rounds, [&] { facts = dialect::facts_of_text(long_text); }));
+  print("  facts", long_text.size(),
+        measure(clock, rounds, [&] { facts = dialect::facts_of_text(long_text); }));
   print("  classify (8 KiB window)", facts.question.size(),
         measure(clock, rounds, [&] { (void)classifier.classify(facts); }));
 }

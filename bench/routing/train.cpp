@@ -133,6 +133,7 @@ classify::Classifier classifier_of(const Weights& weights) {
 void set_quantiles(Weights& weights, const std::vector<const Example*>& examples) {
   const auto classifier = classifier_of(weights);
   std::vector<float> scores;
+  scores.reserve(examples.size());
   for (const auto* example : examples) scores.push_back(classifier.classify(example->facts).score);
   std::ranges::sort(scores);
   for (std::size_t i = 0; i <= 100; ++i)
@@ -182,6 +183,7 @@ int main(int argc, char** argv) {
   auto tiers = read_tiers(data / "tiers_train.jsonl");
   set_targets(outcomes, tiers);
   std::vector<const Example*> examples;
+  examples.reserve(outcomes.size() + tiers.size());
   for (const auto& example : outcomes) examples.push_back(&example);
   for (const auto& example : tiers) examples.push_back(&example);
 

@@ -61,9 +61,9 @@ NgramSum sum_ngrams(const Weights& weights, std::span<const std::uint32_t> bucke
   std::int64_t sum = 0;
   std::int64_t known = 0;
   for (const std::uint32_t bucket : buckets) {
-    const std::int32_t weight = weights.ngrams[bucket];
+    const std::int8_t weight = weights.ngrams[bucket];
     const bool seen = weight != ngram_unseen;
-    sum += seen ? weight : 0;
+    sum += seen ? std::int64_t{weight} : 0;
     known += seen ? 1 : 0;
   }
   if (buckets.empty()) return {};

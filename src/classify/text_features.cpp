@@ -375,7 +375,7 @@ std::string_view to_string(TextFeature feature) { return names[static_cast<std::
 
 std::int32_t log2_plus_one(std::uint64_t n) {
   const std::uint64_t x = std::min<std::uint64_t>(n, (1ULL << 40U)) + 1;
-  const auto whole = static_cast<std::uint32_t>(std::bit_width(x) - 1);
+  const auto whole = static_cast<std::uint64_t>(std::bit_width(x) - 1);
   const std::uint64_t rest = x - (1ULL << whole);
   return static_cast<std::int32_t>(whole * feature_one + ((rest * feature_one) >> whole));
 }

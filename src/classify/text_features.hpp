@@ -18,8 +18,8 @@ inline constexpr std::uint32_t ngram_buckets = 1U << 18;
 /// Longest text that is looked at; the rest of a longer one is not read. The fact reader's window
 /// is shorter.
 inline constexpr std::size_t text_bytes_max = 8192 + 64;
-/// No text of that length has more n-grams.
-inline constexpr std::size_t ngrams_max = 2 * 4096;
+/// A text of one-letter words has that many n-grams; should one have more, they are left out.
+inline constexpr std::size_t ngrams_max = text_bytes_max;
 
 /// Fixed point: 256 is 1.0.
 inline constexpr std::int32_t feature_one = 256;

@@ -74,7 +74,7 @@ class ChatReader {
     for (const auto& [key, value] : body) {
       if (!value.is_null()) read_member(key, value);
     }
-    if (faults_.first()) return std::unexpected{*faults_.first()};
+    if (const auto& fault = faults_.first(); fault.has_value()) return std::unexpected{*fault};
     finish();
     return std::move(out_);
   }

@@ -231,29 +231,38 @@ std::uint64_t hash_bytes(std::string_view text, std::uint64_t seed) {
 
 /// Sum over the outermost members of a hash that leaves out blanks between tokens: their order does
 /// not matter.
-std::uint64_t hash_members(std::string_view json) {
-  std::uint64_t sum = 0;
-  std::uint64_t member = 0;
-  int depth = 0;
-  bool in_string = false;
-  bool escaped = false;
-  for (const char c : json) {
-    if (!in_string) {
-      if (is_blank(c)) continue;
-      if (c == '{' || c == '[') ++depth;
-      if (c == '}' || c == ']') --depth;
-      const bool outermost = depth <= 1 && (c == ',' || c == '{' || c == '}');
-      if (outermost) {
-        sum += mix(member);
-        member = 0;
-        continue;
-      }
-    }
-    if (c == '"' && !escaped) in_string = !in_string;
-    escaped = in_string && c == '\\' && !escaped;
-    member = (member ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL + 1;
+class MemberHash {
+ public:
+  void add(char c) {
+    if (!in_string_ && (is_blank(c) || ends_member(c))) return;
+    if (c == '"' && !escaped_) in_string_ = !in_string_;
+    escaped_ = in_string_ && c == '\\' && !escaped_;
+    member_ = (member_ ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL + 1;
   }
-  return sum + mix(member);
+
+  [[nodiscard]] std::uint64_t value() const { return sum_ + mix(member_); }
+
+ private:
+  bool ends_member(char c) {
+    if (c == '{' || c == '[') ++depth_;
+    if (c == '}' || c == ']') --depth_;
+    if (depth_ > 1 || (c != ',' && c != '{' && c != '}')) return false;
+    sum_ += mix(member_);
+    member_ = 0;
+    return true;
+  }
+
+  std::uint64_t sum_ = 0;
+  std::uint64_t member_ = 0;
+  int depth_ = 0;
+  bool in_string_ = false;
+  bool escaped_ = false;
+};
+
+std::uint64_t hash_members(std::string_view json) {
+  MemberHash hash;
+  for (const char c : json) hash.add(c);
+  return hash.value();
 }
 
 /// A set of hashes that never grows: at most half of its slots are filled.
