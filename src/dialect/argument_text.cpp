@@ -16,7 +16,8 @@ constexpr std::size_t embedded_depth_max = 64;
 /// True if `text` may stand inside a request as it is; lone surrogate escapes in it are replaced.
 bool embeddable(std::string& text, std::string_view opening) {
   const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string::npos || opening.find(text[first]) == std::string_view::npos) return false;
+  if (first == std::string::npos || opening.find(text[first]) == std::string_view::npos)
+    return false;
   if (wire::check_json(text, embedded_depth_max).fault) return false;
   wire::repair_surrogate_escapes(text);
   return true;

@@ -5,10 +5,12 @@
 
 namespace turnpike::dialect {
 
-/// Arguments as the text of a JSON object: as they came if they are one, {} if there are none, else {"_raw":"…"}.
+/// Arguments as the text of a JSON object: as they came if they are one, {} if there are none, else
+/// {"_raw":"…"}.
 std::string argument_object(std::string arguments);
 
-/// A tool's output as the text of a JSON object: as it came if it is one, else under "output" or "error".
+/// A tool's output as the text of a JSON object: as it came if it is one, else under "output" or
+/// "error".
 std::string output_object(std::string output, bool is_error);
 
 }  // namespace turnpike::dialect

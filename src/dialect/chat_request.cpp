@@ -28,7 +28,8 @@ std::unexpected<Error> unsupported(std::string message, std::string param) {
   return std::unexpected{std::move(error)};
 }
 
-// ---- media ----------------------------------------------------------------------------------------------------------
+// ---- media
+// ----------------------------------------------------------------------------------------------------------
 
 std::string normal_mime(std::string_view mime) {
   std::string lower;
@@ -80,17 +81,21 @@ Result<ir::Media> read_file(JsonView file, const std::string& param) {
   const JsonFields fields{file};
   const auto data = fields["file_data"].text();
   if (data.empty()) {
-    return unsupported("Stored files belong to one provider; send the content as file_data.", param + ".file_id");
+    return unsupported("Stored files belong to one provider; send the content as file_data.",
+                       param + ".file_id");
   }
-  auto media = data.starts_with("data:") ? from_data_url(data, param + ".file_data")
-                                         : from_data_url("data:application/pdf;base64," + data, param);
+  auto media = data.starts_with("data:")
+                   ? from_data_url(data, param + ".file_data")
+                   : from_data_url("data:application/pdf;base64," + data, param);
   if (!media) return media;
-  media->kind = media->mime.starts_with("image/") ? ir::Media::Kind::image : ir::Media::Kind::document;
+  media->kind =
+      media->mime.starts_with("image/") ? ir::Media::Kind::image : ir::Media::Kind::document;
   media->filename = fields["filename"].text();
   return media;
 }
 
-// ---- one message ----------------------------------------------------------------------------------------------------
+// ---- one message
+// ----------------------------------------------------------------------------------------------------
 
 class MessageReader {
  public:
@@ -109,10 +114,12 @@ class MessageReader {
     } else if (role == "system" || role == "developer") {
       message.role = ir::Role::system;
     } else if (role != "user") {
-      return refuse("invalid_value", fmt::format("Nobody knows the role {}.", quoted_for_message(role)),
+      return refuse("invalid_value",
+                    fmt::format("Nobody knows the role {}.", quoted_for_message(role)),
                     param_ + ".role");
     }
-    if (auto done = read_content(fields["content"], message.blocks); !done) return std::unexpected{done.error()};
+    if (auto done = read_content(fields["content"], message.blocks); !done)
+      return std::unexpected{done.error()};
     if (message.role == ir::Role::assistant) {
       if (const auto refusal = fields["refusal"].text(); !refusal.empty()) {
         message.blocks.emplace_back(ir::Text{refusal});
@@ -146,15 +153,18 @@ class MessageReader {
     };
     if (type == "text") return ir::Text{fields["text"].text(), fields["cache_control"].is_object()};
     if (type == "refusal") return ir::Text{fields["refusal"].text()};
-    if (type == "image_url") return boxed(read_image(fields["image_url"], param + ".image_url", losses_));
-    if (type == "input_audio") return boxed(read_audio(fields["input_audio"], param + ".input_audio"));
+    if (type == "image_url")
+      return boxed(read_image(fields["image_url"], param + ".image_url", losses_));
+    if (type == "input_audio")
+      return boxed(read_audio(fields["input_audio"], param + ".input_audio"));
     if (type == "file") return boxed(read_file(fields["file"], param + ".file"));
-    return unsupported(fmt::format("Parts of type {} cannot be translated.", quoted_for_message(type)),
-                       param + ".type");
+    return unsupported(
+        fmt::format("Parts of type {} cannot be translated.", quoted_for_message(type)),
+        param + ".type");
   }
 
-  /// Under whichever name a client returns it. Signatures that are not in our store are not trusted: a foreign one is
-  /// refused by the provider.
+  /// Under whichever name a client returns it. Signatures that are not in our store are not
+  /// trusted: a foreign one is refused by the provider.
   static void read_reasoning(const JsonFields& fields, ir::Message& message) {
     ir::Reasoning reasoning;
     for (const std::string_view name : {"reasoning_content", "reasoning"}) {
@@ -164,7 +174,8 @@ class MessageReader {
       if (!reasoning.text.empty()) break;
       for (const auto& item : fields[name].elements()) {
         const JsonFields detail{item};
-        for (const std::string_view key : {"text", "thinking", "summary"}) reasoning.text += detail[key].text();
+        for (const std::string_view key : {"text", "thinking", "summary"})
+          reasoning.text += detail[key].text();
       }
     }
     if (!reasoning.text.empty()) message.blocks.emplace_back(std::move(reasoning));
@@ -204,7 +215,10 @@ class MessageReader {
       return;
     }
     block.name = custom["name"].text();
-    wire::JsonWriter{block.arguments}.begin_object().member("input", std::string_view{custom["input"].text()}).end_object();
+    wire::JsonWriter{block.arguments}
+        .begin_object()
+        .member("input", std::string_view{custom["input"].text()})
+        .end_object();
     losses_.add(Loss::custom_tools);
   }
 
@@ -216,10 +230,12 @@ class MessageReader {
     // A function's result has no id: it answers the message before it.
     if (legacy && index_ > 0) result.id = legacy_id(index_ - 1);
     std::vector<ir::Block> blocks;
-    if (auto done = read_content(fields["content"], blocks); !done) return std::unexpected{done.error()};
+    if (auto done = read_content(fields["content"], blocks); !done)
+      return std::unexpected{done.error()};
     for (auto& block : blocks) {
       if (auto* text = std::get_if<ir::Text>(&block)) result.parts.emplace_back(std::move(*text));
-      if (auto* media = std::get_if<ir::Media>(&block)) result.parts.emplace_back(std::move(*media));
+      if (auto* media = std::get_if<ir::Media>(&block))
+        result.parts.emplace_back(std::move(*media));
     }
     ir::Message message;
     message.role = ir::Role::tool;
@@ -227,14 +243,17 @@ class MessageReader {
     return message;
   }
 
-  static std::string legacy_id(std::size_t index) { return made_tool_id(fmt::format("function_call:{}", index)); }
+  static std::string legacy_id(std::size_t index) {
+    return made_tool_id(fmt::format("function_call:{}", index));
+  }
 
   std::size_t index_;
   std::string param_;
   Losses& losses_;
 };
 
-// ---- the request ----------------------------------------------------------------------------------------------------
+// ---- the request
+// ----------------------------------------------------------------------------------------------------
 
 void read_tools(const JsonFields& top, ir::Request& request) {
   for (const auto& raw : top["tools"].elements()) {
@@ -291,7 +310,8 @@ ir::ToolChoice read_tool_choice(JsonView choice) {
     const auto nested = fields["allowed_tools"];
     const JsonFields allowed{nested.is_object() ? nested : choice};
     ir::ToolChoice result{mode_of(allowed["mode"].text()), {}};
-    for (const auto& tool : allowed["tools"].elements()) result.names.push_back(chosen_name(JsonFields{tool}));
+    for (const auto& tool : allowed["tools"].elements())
+      result.names.push_back(chosen_name(JsonFields{tool}));
     return result;
   }
   return {ir::ToolChoice::Mode::named, {chosen_name(fields)}};
@@ -310,7 +330,9 @@ Result<Effort> effort_of(std::string_view word, std::string param) {
   if (word.empty() || word == "auto" || word == "default") return Effort::unset;
   if (word == "ultra") return Effort::max;
   if (const auto effort = parse_effort(word)) return *effort;
-  return refuse("invalid_value", fmt::format("Nobody knows the effort {}.", quoted_for_message(word)), std::move(param));
+  return refuse("invalid_value",
+                fmt::format("Nobody knows the effort {}.", quoted_for_message(word)),
+                std::move(param));
 }
 
 /// reasoning_effort, or the spellings of other vendors; an explicit "disabled" wins.
@@ -318,12 +340,15 @@ Result<void> read_effort(const JsonFields& top, ir::Request& request) {
   const JsonFields reasoning{top["reasoning"]};
   const JsonFields thinking{top["thinking"]};
   auto effort = effort_of(top["reasoning_effort"].text(), "reasoning_effort");
-  if (effort && *effort == Effort::unset) effort = effort_of(reasoning["effort"].text(), "reasoning.effort");
+  if (effort && *effort == Effort::unset)
+    effort = effort_of(reasoning["effort"].text(), "reasoning.effort");
   if (!effort) return std::unexpected{effort.error()};
   request.effort = *effort;
   request.thinking_budget = reasoning["max_tokens"].integer();
-  if (thinking["type"].text_is("enabled")) request.thinking_budget = thinking["budget_tokens"].integer();
-  const bool disabled = thinking["type"].text_is("disabled") || reasoning["enabled"].boolean() == false;
+  if (thinking["type"].text_is("enabled"))
+    request.thinking_budget = thinking["budget_tokens"].integer();
+  const bool disabled =
+      thinking["type"].text_is("disabled") || reasoning["enabled"].boolean() == false;
   if (disabled) request.effort = Effort::none;
   if (request.thinking_budget.value_or(0) <= 0) request.thinking_budget.reset();
   return {};
@@ -359,22 +384,53 @@ struct Known {
 };
 
 constexpr auto known_fields = std::to_array<Known>({
-    {"model", {}}, {"messages", {}}, {"stream", {}}, {"stream_options", {}}, {"max_tokens", {}},
-    {"max_completion_tokens", {}}, {"n", {}}, {"service_tier", {}}, {"tools", {}}, {"functions", {}},
-    {"tool_choice", {}}, {"function_call", {}}, {"response_format", {}}, {"reasoning_effort", {}},
-    {"reasoning", {}}, {"thinking", {}}, {"parallel_tool_calls", {}}, {"stop", {}}, {"temperature", {}},
-    {"top_p", {}}, {"top_k", {}}, {"presence_penalty", {}}, {"frequency_penalty", {}}, {"seed", {}},
-    {"logprobs", {}}, {"top_logprobs", {}}, {"user", {}}, {"safety_identifier", {}}, {"user_id", {}},
-    {"logit_bias", Loss::logit_bias}, {"metadata", Loss::metadata}, {"prediction", Loss::prediction},
-    {"prompt_cache_key", Loss::prompt_cache}, {"prompt_cache_retention", Loss::prompt_cache},
-    {"prompt_cache_options", Loss::prompt_cache}, {"store", Loss::store}, {"verbosity", Loss::verbosity},
-    {"modalities", {}}, {"audio", Loss::audio_output}, {"web_search_options", Loss::web_search_options},
+    {"model", {}},
+    {"messages", {}},
+    {"stream", {}},
+    {"stream_options", {}},
+    {"max_tokens", {}},
+    {"max_completion_tokens", {}},
+    {"n", {}},
+    {"service_tier", {}},
+    {"tools", {}},
+    {"functions", {}},
+    {"tool_choice", {}},
+    {"function_call", {}},
+    {"response_format", {}},
+    {"reasoning_effort", {}},
+    {"reasoning", {}},
+    {"thinking", {}},
+    {"parallel_tool_calls", {}},
+    {"stop", {}},
+    {"temperature", {}},
+    {"top_p", {}},
+    {"top_k", {}},
+    {"presence_penalty", {}},
+    {"frequency_penalty", {}},
+    {"seed", {}},
+    {"logprobs", {}},
+    {"top_logprobs", {}},
+    {"user", {}},
+    {"safety_identifier", {}},
+    {"user_id", {}},
+    {"logit_bias", Loss::logit_bias},
+    {"metadata", Loss::metadata},
+    {"prediction", Loss::prediction},
+    {"prompt_cache_key", Loss::prompt_cache},
+    {"prompt_cache_retention", Loss::prompt_cache},
+    {"prompt_cache_options", Loss::prompt_cache},
+    {"store", Loss::store},
+    {"verbosity", Loss::verbosity},
+    {"modalities", {}},
+    {"audio", Loss::audio_output},
+    {"web_search_options", Loss::web_search_options},
 });
 
 void count_losses(const JsonFields& top, Losses& losses) {
   for (const auto& member : top) {
     if (member.value.none()) continue;
-    const auto known = std::ranges::find_if(known_fields, [&](const Known& k) { return member.is(k.name); });
+    const auto known =
+        std::ranges::find_if(known_fields, [&](const Known& k) { return member.is(k.name); });
     if (known == known_fields.end()) {
       losses.add(Loss::unknown_field);
     } else if (known->loss && member.value.raw() != "false") {
@@ -399,12 +455,15 @@ Result<ir::Request> read_chat_request(const std::string& body, const RequestView
   const JsonFields top{JsonView{body}};
   ir::Request request;
   for (const auto& modality : top["modalities"].elements()) {
-    if (modality.text_is("audio")) return unsupported("Audio answers cannot be translated.", "modalities");
+    if (modality.text_is("audio"))
+      return unsupported("Audio answers cannot be translated.", "modalities");
   }
-  if (auto done = read_messages(top["messages"], request); !done) return std::unexpected{done.error()};
+  if (auto done = read_messages(top["messages"], request); !done)
+    return std::unexpected{done.error()};
   if (auto done = read_effort(top, request); !done) return std::unexpected{done.error()};
   read_tools(top, request);
-  request.tool_choice = read_tool_choice(top["tool_choice"].none() ? top["function_call"] : top["tool_choice"]);
+  request.tool_choice =
+      read_tool_choice(top["tool_choice"].none() ? top["function_call"] : top["tool_choice"]);
   request.parallel_calls = top["parallel_tool_calls"].boolean().value_or(true);
   request.format = read_format(top["response_format"]);
   read_stop(top["stop"], request);

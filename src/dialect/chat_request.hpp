@@ -9,8 +9,8 @@
 
 namespace turnpike::dialect {
 
-/// `body` is the bytes that `view` was read from and must outlive the result. Errors are 400: roles or parts nobody
-/// knows, media that is not a data: or http URL, efforts outside the vocabulary.
+/// `body` is the bytes that `view` was read from and must outlive the result. Errors are 400: roles
+/// or parts nobody knows, media that is not a data: or http URL, efforts outside the vocabulary.
 Result<ir::Request> read_chat_request(const std::string& body, const RequestView& view);
 
 }  // namespace turnpike::dialect

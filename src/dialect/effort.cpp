@@ -23,16 +23,20 @@ Effort asked_effort(const ir::Request& request, std::int64_t output_tokens_max) 
 /// Shares of the answer's limit: the thinking counts inside it.
 std::int64_t claude_budget_for(Effort effort, std::int64_t output_tokens_max) {
   switch (effort) {
-    case Effort::medium: return output_tokens_max / 2;
-    case Effort::high: return output_tokens_max / 4 * 3;
+    case Effort::medium:
+      return output_tokens_max / 2;
+    case Effort::high:
+      return output_tokens_max / 4 * 3;
     case Effort::xhigh:
-    case Effort::max: return output_tokens_max;
-    default: return output_tokens_max / 4;
+    case Effort::max:
+      return output_tokens_max;
+    default:
+      return output_tokens_max / 4;
   }
 }
 
-ClaudeThinking plan_budget(const ir::Request& request, const Candidate& candidate, std::int64_t output_tokens_max,
-                           bool impossible, Losses& losses) {
+ClaudeThinking plan_budget(const ir::Request& request, const Candidate& candidate,
+                           std::int64_t output_tokens_max, bool impossible, Losses& losses) {
   if (!wants_thinking(request)) return {};
   const auto floor = std::max(claude_budget_floor, candidate.thinking_budget_min);
   if (impossible || output_tokens_max <= floor) {
@@ -58,7 +62,8 @@ ClaudeThinking plan_adaptive(const ir::Request& request, const Candidate& candid
     losses.add(Loss::reasoning_effort);
     return {Mode::disabled, 0, {}};
   }
-  return {Mode::adaptive, 0, nearest_effort(asked_effort(request, output_tokens_max), candidate.efforts)};
+  return {Mode::adaptive, 0,
+          nearest_effort(asked_effort(request, output_tokens_max), candidate.efforts)};
 }
 
 std::string upper(std::string word) {
@@ -70,12 +75,17 @@ std::string upper(std::string word) {
 
 std::int64_t gemini_budget_for(Effort effort, const Candidate& candidate) {
   switch (effort) {
-    case Effort::none: return candidate.thinking_budget_min;
+    case Effort::none:
+      return candidate.thinking_budget_min;
     case Effort::minimal:
-    case Effort::low: return 1024;
-    case Effort::medium: return 8192;
-    case Effort::high: return 24576;
-    default: return candidate.thinking_budget_max;
+    case Effort::low:
+      return 1024;
+    case Effort::medium:
+      return 8192;
+    case Effort::high:
+      return 24576;
+    default:
+      return candidate.thinking_budget_max;
   }
 }
 
@@ -105,10 +115,13 @@ GeminiThinking plan_gemini_level(const ir::Request& request, const Candidate& ca
 
 std::string nearest_effort(Effort asked, std::span<const std::string> accepted) {
   std::optional<Effort> best;
-  const auto distance = [&](Effort effort) { return std::abs(static_cast<int>(effort) - static_cast<int>(asked)); };
+  const auto distance = [&](Effort effort) {
+    return std::abs(static_cast<int>(effort) - static_cast<int>(asked));
+  };
   for (const auto& name : accepted) {
     const auto effort = parse_effort(name);
-    if (!effort || *effort == Effort::unset || (*effort == Effort::none && asked != Effort::none)) continue;
+    if (!effort || *effort == Effort::unset || (*effort == Effort::none && asked != Effort::none))
+      continue;
     const bool nearer = !best || distance(*effort) < distance(*best) ||
                         (distance(*effort) == distance(*best) && *effort > *best);
     if (nearer) best = effort;
@@ -124,7 +137,8 @@ Effort effort_of_budget(std::int64_t budget, std::int64_t output_tokens_max) {
 }
 
 ClaudeThinking plan_claude_thinking(const ir::Request& request, const Candidate& candidate,
-                                    std::int64_t output_tokens_max, bool impossible, Losses& losses) {
+                                    std::int64_t output_tokens_max, bool impossible,
+                                    Losses& losses) {
   switch (candidate.thinking) {
     case ThinkingStyle::claude_budget:
       return plan_budget(request, candidate, output_tokens_max, impossible, losses);
@@ -133,17 +147,22 @@ ClaudeThinking plan_claude_thinking(const ir::Request& request, const Candidate&
     case ThinkingStyle::claude_always: {
       const auto effort = asked_effort(request, output_tokens_max);
       if (effort == Effort::unset) return {};
-      return {ClaudeThinking::Mode::unset, 0, nearest_effort(std::max(effort, Effort::minimal), candidate.efforts)};
+      return {ClaudeThinking::Mode::unset, 0,
+              nearest_effort(std::max(effort, Effort::minimal), candidate.efforts)};
     }
-    default: break;
+    default:
+      break;
   }
   losses.add_if(wants_thinking(request), Loss::reasoning_effort);
   return {};
 }
 
-GeminiThinking plan_gemini_thinking(const ir::Request& request, const Candidate& candidate, Losses& losses) {
-  if (candidate.thinking == ThinkingStyle::gemini_budget) return plan_gemini_budget(request, candidate);
-  if (candidate.thinking == ThinkingStyle::gemini_level) return plan_gemini_level(request, candidate);
+GeminiThinking plan_gemini_thinking(const ir::Request& request, const Candidate& candidate,
+                                    Losses& losses) {
+  if (candidate.thinking == ThinkingStyle::gemini_budget)
+    return plan_gemini_budget(request, candidate);
+  if (candidate.thinking == ThinkingStyle::gemini_level)
+    return plan_gemini_level(request, candidate);
   losses.add_if(wants_thinking(request), Loss::reasoning_effort);
   return {};
 }

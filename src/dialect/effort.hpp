@@ -1,5 +1,6 @@
-// How hard to think, in the words of each model family. Source of the tables: wire-formats specification, "Thinking /
-// sampling by family" and "Effort"; what a model accepts comes with the Candidate.
+// How hard to think, in the words of each model family. Source of the tables: wire-formats
+// specification, "Thinking / sampling by family" and "Effort"; what a model accepts comes with the
+// Candidate.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,12 @@
 
 namespace turnpike::dialect {
 
-/// The accepted effort nearest to the asked one; between two equally near the higher. "none" is never chosen unless it
-/// was asked for. Empty list: the asked word, within low..high.
+/// The accepted effort nearest to the asked one; between two equally near the higher. "none" is
+/// never chosen unless it was asked for. Empty list: the asked word, within low..high.
 std::string nearest_effort(Effort asked, std::span<const std::string> accepted);
 
-/// The effort that a budget of thinking tokens amounts to (ratio to the answer's limit: < .35 low, < .65 medium).
+/// The effort that a budget of thinking tokens amounts to (ratio to the answer's limit: < .35 low,
+/// < .65 medium).
 Effort effort_of_budget(std::int64_t budget, std::int64_t output_tokens_max);
 
 struct ClaudeThinking {
@@ -30,7 +32,8 @@ struct ClaudeThinking {
 
 /// `impossible`: history or a forced tool rules thinking out for this request.
 ClaudeThinking plan_claude_thinking(const ir::Request& request, const Candidate& candidate,
-                                    std::int64_t output_tokens_max, bool impossible, Losses& losses);
+                                    std::int64_t output_tokens_max, bool impossible,
+                                    Losses& losses);
 
 struct GeminiThinking {
   std::string level;                   // "LOW"; empty: unset
@@ -38,6 +41,7 @@ struct GeminiThinking {
   bool include_thoughts = false;
 };
 
-GeminiThinking plan_gemini_thinking(const ir::Request& request, const Candidate& candidate, Losses& losses);
+GeminiThinking plan_gemini_thinking(const ir::Request& request, const Candidate& candidate,
+                                    Losses& losses);
 
 }  // namespace turnpike::dialect

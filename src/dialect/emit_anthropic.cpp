@@ -32,7 +32,9 @@ struct Overloaded : Visitors... {
 template <typename... Visitors>
 Overloaded(Visitors...) -> Overloaded<Visitors...>;
 
-bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos; }
+bool blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
 
 std::unexpected<Error> unsupported(std::string message, std::string param) {
   auto error = client_error("unsupported_parameter", std::move(message), std::move(param));
@@ -66,7 +68,10 @@ bool* cache_flag(ir::Block& block) {
 class Emitter {
  public:
   Emitter(ir::Request request, const Candidate& candidate, const TranslateOptions& options)
-      : request_(std::move(request)), candidate_(candidate), options_(options), writer_(out_.body) {}
+      : request_(std::move(request)),
+        candidate_(candidate),
+        options_(options),
+        writer_(out_.body) {}
 
   Result<Outgoing> run() {
     if (request_.choices > 1) return unsupported("Claude gives one answer per request.", "n");
@@ -84,29 +89,35 @@ class Emitter {
   }
 
  private:
-  // ---- decisions --------------------------------------------------------------------------------------------------
+  // ---- decisions
+  // --------------------------------------------------------------------------------------------------
 
   void plan() {
     const auto model_max =
         candidate_.output_tokens_max > 0 ? candidate_.output_tokens_max : output_tokens_fallback;
     max_tokens_ = std::min(request_.output_tokens_max.value_or(model_max), model_max);
-    if (options_.output_tokens_cap) max_tokens_ = std::min(max_tokens_, *options_.output_tokens_cap);
+    if (options_.output_tokens_cap)
+      max_tokens_ = std::min(max_tokens_, *options_.output_tokens_cap);
     if (request_.tools.empty()) request_.tool_choice = {};
     const auto mode = request_.tool_choice.mode;
     forced_ = mode == Mode::required || mode == Mode::named;
     const bool forced_natively = forced_ && !candidate_.quirks.forced_tool_rejected;
     const bool lost = restore_claude_thinking(request_, candidate_, options_);
-    thinking_ = plan_claude_thinking(request_, candidate_, max_tokens_, lost || forced_natively, request_.losses);
+    thinking_ = plan_claude_thinking(request_, candidate_, max_tokens_, lost || forced_natively,
+                                     request_.losses);
     auto& losses = request_.losses;
     const auto& sampling = request_.sampling;
-    const auto set = [](const std::optional<ir::Number>& number) { return number && number->value != 0; };
-    losses.add_if(set(sampling.presence_penalty) || set(sampling.frequency_penalty), Loss::penalties);
+    const auto set = [](const std::optional<ir::Number>& number) {
+      return number && number->value != 0;
+    };
+    losses.add_if(set(sampling.presence_penalty) || set(sampling.frequency_penalty),
+                  Loss::penalties);
     losses.add_if(sampling.seed.has_value(), Loss::seed);
     losses.add_if(request_.logprobs || request_.top_logprobs, Loss::logprobs);
   }
 
-  /// What the API cannot be told in a field is said at the end of the system prompt: it stays the same over the turns
-  /// of a loop, so that the cached prefix does too.
+  /// What the API cannot be told in a field is said at the end of the system prompt: it stays the
+  /// same over the turns of a loop, so that the cached prefix does too.
   void add_instructions() {
     auto& system = conversation_.system;
     using Kind = ir::ResponseFormat::Kind;
@@ -114,20 +125,23 @@ class Emitter {
       system.push_back({"Answer with one JSON object and nothing else: no prose, no code fence."});
       request_.losses.add(Loss::response_format);
     } else if (request_.format.kind == Kind::json_schema && !candidate_.quirks.json_schema_native) {
-      system.push_back({"Answer with one JSON value that is valid under this JSON Schema and nothing else: no prose, "
-                        "no code fence.\n" +
-                        std::string{request_.format.schema}});
+      system.push_back(
+          {"Answer with one JSON value that is valid under this JSON Schema and nothing else: no "
+           "prose, "
+           "no code fence.\n" +
+           std::string{request_.format.schema}});
       request_.losses.add(Loss::response_format);
     }
     if (!forced_ || !candidate_.quirks.forced_tool_rejected) return;
     request_.losses.add(Loss::tool_choice);
     system.push_back({request_.tool_choice.mode == Mode::named
-                          ? "You must answer with a call of the tool \"" + request_.tool_choice.names.front() + "\"."
+                          ? "You must answer with a call of the tool \"" +
+                                request_.tool_choice.names.front() + "\"."
                           : std::string{"You must answer with a call of one of the tools."}});
   }
 
-  /// Inbound marks win, the last four of them; else the end of the system prompt (which covers the tools before it)
-  /// and the last user block.
+  /// Inbound marks win, the last four of them; else the end of the system prompt (which covers the
+  /// tools before it) and the last user block.
   void place_cache_marks() {
     std::vector<bool*> marked;
     const auto note = [&marked](bool* flag) {
@@ -155,7 +169,8 @@ class Emitter {
     }
   }
 
-  // ---- writing ----------------------------------------------------------------------------------------------------
+  // ---- writing
+  // ----------------------------------------------------------------------------------------------------
 
   void write() {
     writer_.begin_object();
@@ -172,7 +187,8 @@ class Emitter {
     write_sampling();
     write_stop();
     if (!request_.user.empty()) {
-      const auto id = request_.user.size() <= user_id_bytes_max ? request_.user : sha256_hex(request_.user);
+      const auto id =
+          request_.user.size() <= user_id_bytes_max ? request_.user : sha256_hex(request_.user);
       writer_.key("metadata").begin_object().member("user_id", std::string_view{id}).end_object();
     }
     if (request_.stream) writer_.member("stream", true);
@@ -197,7 +213,9 @@ class Emitter {
   }
 
   void write_turn(const Turn& turn) {
-    const auto* role = turn.who == Turn::Who::user ? "user" : turn.who == Turn::Who::assistant ? "assistant" : "system";
+    const auto* role = turn.who == Turn::Who::user        ? "user"
+                       : turn.who == Turn::Who::assistant ? "assistant"
+                                                          : "system";
     writer_.begin_object().member("role", role).key("content").begin_array();
     for (const auto& block : turn.blocks) {
       std::visit(Overloaded{[this](const ir::Text& text) { write_text(text); },
@@ -212,7 +230,10 @@ class Emitter {
 
   void write_media(const ir::Media& media) {
     const bool document = media.kind == ir::Media::Kind::document;
-    writer_.begin_object().member("type", document ? "document" : "image").key("source").begin_object();
+    writer_.begin_object()
+        .member("type", document ? "document" : "image")
+        .key("source")
+        .begin_object();
     if (media.url.empty()) {
       writer_.member("type", "base64")
           .member("media_type", std::string_view{media.mime})
@@ -221,7 +242,8 @@ class Emitter {
       writer_.member("type", "url").member("url", std::string_view{media.url});
     }
     writer_.end_object();
-    if (document && !media.filename.empty()) writer_.member("title", std::string_view{media.filename});
+    if (document && !media.filename.empty())
+      writer_.member("title", std::string_view{media.filename});
     mark(media.cache);
     writer_.end_object();
   }
@@ -229,7 +251,8 @@ class Emitter {
   void write_reasoning(const ir::Reasoning& reasoning) {
     writer_.begin_object();
     if (reasoning.redacted) {
-      writer_.member("type", "redacted_thinking").member("data", std::string_view{reasoning.signature});
+      writer_.member("type", "redacted_thinking")
+          .member("data", std::string_view{reasoning.signature});
     } else {
       writer_.member("type", "thinking")
           .member("thinking", std::string_view{reasoning.text})
@@ -249,7 +272,9 @@ class Emitter {
   }
 
   void write_result(const ir::ToolResult& result) {
-    writer_.begin_object().member("type", "tool_result").member("tool_use_id", std::string_view{result.wire_id});
+    writer_.begin_object()
+        .member("type", "tool_result")
+        .member("tool_use_id", std::string_view{result.wire_id});
     if (!result.parts.empty()) {
       writer_.key("content").begin_array();
       for (const auto& part : result.parts) {
@@ -272,7 +297,8 @@ class Emitter {
       const auto name = wire_name(tool.name);
       if (name != tool.name) out_.renamed_tools.emplace_back(name, tool.name);
       writer_.begin_object().member("name", std::string_view{name});
-      if (!tool.description.empty()) writer_.member("description", std::string_view{tool.description});
+      if (!tool.description.empty())
+        writer_.member("description", std::string_view{tool.description});
       writer_.key("input_schema").raw(input_schema(tool));
       mark(tool.cache);
       writer_.end_object();
@@ -306,12 +332,19 @@ class Emitter {
     if (mode == Mode::unset && !one_at_a_time) return;
     writer_.key("tool_choice").begin_object();
     switch (mode) {
-      case Mode::none: writer_.member("type", "none"); break;
-      case Mode::required: writer_.member("type", "any"); break;
-      case Mode::named:
-        writer_.member("type", "tool").member("name", std::string_view{wire_name(choice.names.front())});
+      case Mode::none:
+        writer_.member("type", "none");
         break;
-      default: writer_.member("type", "auto"); break;
+      case Mode::required:
+        writer_.member("type", "any");
+        break;
+      case Mode::named:
+        writer_.member("type", "tool")
+            .member("name", std::string_view{wire_name(choice.names.front())});
+        break;
+      default:
+        writer_.member("type", "auto");
+        break;
     }
     if (one_at_a_time) writer_.member("disable_parallel_tool_use", true);
     writer_.end_object();
@@ -340,7 +373,8 @@ class Emitter {
     writer_.end_object();
   }
 
-  /// Newer families refuse sampling, thinking restricts it, and some take one of temperature and top_p only.
+  /// Newer families refuse sampling, thinking restricts it, and some take one of temperature and
+  /// top_p only.
   void write_sampling() {
     const auto& sampling = request_.sampling;
     auto temperature = sampling.temperature;
@@ -362,13 +396,15 @@ class Emitter {
                                top_p.has_value() != sampling.top_p.has_value() ||
                                top_k.has_value() != sampling.top_k.has_value(),
                            Loss::sampling);
-    if (temperature) writer_.key("temperature").raw(temperature->value > 1 ? "1" : temperature->raw);
+    if (temperature)
+      writer_.key("temperature").raw(temperature->value > 1 ? "1" : temperature->raw);
     if (top_p) writer_.key("top_p").raw(top_p->raw);
     if (top_k) writer_.key("top_k").raw(top_k->raw);
   }
 
   void write_stop() {
-    const auto dropped = std::erase_if(request_.stop, [](const std::string& word) { return blank(word); });
+    const auto dropped =
+        std::erase_if(request_.stop, [](const std::string& word) { return blank(word); });
     request_.losses.add_if(dropped > 0, Loss::stop);
     if (request_.stop.empty()) return;
     writer_.key("stop_sequences").begin_array();
@@ -389,7 +425,8 @@ class Emitter {
 
 }  // namespace
 
-Result<Outgoing> emit_anthropic(ir::Request request, const Candidate& candidate, const TranslateOptions& options) {
+Result<Outgoing> emit_anthropic(ir::Request request, const Candidate& candidate,
+                                const TranslateOptions& options) {
   return Emitter{std::move(request), candidate, options}.run();
 }
 

@@ -9,6 +9,7 @@
 namespace turnpike::dialect {
 
 /// Refuses (400, next_candidate) what the API has no form for: several choices, audio.
-Result<Outgoing> emit_anthropic(ir::Request request, const Candidate& candidate, const TranslateOptions& options);
+Result<Outgoing> emit_anthropic(ir::Request request, const Candidate& candidate,
+                                const TranslateOptions& options);
 
 }  // namespace turnpike::dialect

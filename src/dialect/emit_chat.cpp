@@ -81,7 +81,8 @@ class Splicer {
     const JsonFields fields{options};
     const auto include_usage = fields["include_usage"];
     if (include_usage.absent()) {
-      insert(view_.stream_options->begin + 1, fields.empty() ? R"("include_usage":true)" : R"("include_usage":true,)");
+      insert(view_.stream_options->begin + 1,
+             fields.empty() ? R"("include_usage":true)" : R"("include_usage":true,)");
     } else if (include_usage.boolean() != true) {
       replace(range_of(include_usage), "true");
     }
@@ -96,7 +97,8 @@ class Splicer {
     const auto newer = number(view_.max_completion_tokens);
     const auto older = number(view_.max_tokens);
     if (!newer && !older) {
-      if (cap) append_member(fmt::format(R"("{}":{})", deepseek_ ? "max_tokens" : limit_name(), *cap));
+      if (cap)
+        append_member(fmt::format(R"("{}":{})", deepseek_ ? "max_tokens" : limit_name(), *cap));
       return;
     }
     const auto capped = [&](std::int64_t tokens) { return cap ? std::min(tokens, *cap) : tokens; };
@@ -106,12 +108,14 @@ class Splicer {
       replace(name_before(view_.max_completion_tokens->begin), R"("max_tokens")");
       return replace(*view_.max_completion_tokens, tokens);
     }
-    if (newer && capped(*newer) != *newer) replace(*view_.max_completion_tokens, std::to_string(*cap));
+    if (newer && capped(*newer) != *newer)
+      replace(*view_.max_completion_tokens, std::to_string(*cap));
     if (older && capped(*older) != *older) replace(*view_.max_tokens, std::to_string(*cap));
   }
 
   [[nodiscard]] std::string_view limit_name() const {
-    return candidate_.thinking == ThinkingStyle::openai_effort ? "max_completion_tokens" : "max_tokens";
+    return candidate_.thinking == ThinkingStyle::openai_effort ? "max_completion_tokens"
+                                                               : "max_tokens";
   }
 
   /// reasoning_effort "none" is another field here.
@@ -132,10 +136,11 @@ class Splicer {
     if (!format["type"].text_is("json_schema")) return;
     const auto schema = JsonFields{format["json_schema"]}["schema"];
     replace(*view_.response_format, R"({"type":"json_object"})");
-    const auto instruction =
-        fmt::format("Answer with one JSON value that is valid under this JSON Schema and nothing else:\n{}",
-                    schema.is_object() ? schema.raw() : "{}");
-    insert(view_.messages.begin + 1, fmt::format(R"({{"role":"system","content":{}}},)", quoted(instruction)));
+    const auto instruction = fmt::format(
+        "Answer with one JSON value that is valid under this JSON Schema and nothing else:\n{}",
+        schema.is_object() ? schema.raw() : "{}");
+    insert(view_.messages.begin + 1,
+           fmt::format(R"({{"role":"system","content":{}}},)", quoted(instruction)));
     losses_.add(Loss::response_format);
   }
 
@@ -154,7 +159,8 @@ class Splicer {
     const auto calls = fields["tool_calls"].elements();
     if (calls.empty()) return;
     const auto state = find_state(calls);
-    const bool own = state && state->kind == OpaqueKind::deepseek_reasoning && state->vendor == candidate_.provider;
+    const bool own = state && state->kind == OpaqueKind::deepseek_reasoning &&
+                     state->vendor == candidate_.provider;
     const auto present = fields["reasoning_content"];
     if (present.is_string() && (!state || own)) return;
     std::string text;

@@ -9,10 +9,11 @@
 
 namespace turnpike::dialect {
 
-/// Always: model, stream_options.include_usage when streaming, the token limit when it is capped. Towards providers
-/// that are not OpenAI: role developer becomes system. Towards DeepSeek further: reasoning_content on every past
-/// assistant message with tool calls, the one spelling of the token limit and of "do not think" that it knows, a JSON
-/// schema as json_object with an instruction where it has no schemas. Everything else stays byte for byte.
+/// Always: model, stream_options.include_usage when streaming, the token limit when it is capped.
+/// Towards providers that are not OpenAI: role developer becomes system. Towards DeepSeek further:
+/// reasoning_content on every past assistant message with tool calls, the one spelling of the token
+/// limit and of "do not think" that it knows, a JSON schema as json_object with an instruction
+/// where it has no schemas. Everything else stays byte for byte.
 Outgoing emit_chat(const std::string& body, const RequestView& view, const Candidate& candidate,
                    const TranslateOptions& options);
 

@@ -24,8 +24,9 @@ using Mode = ir::ToolChoice::Mode;
 
 constexpr std::size_t stop_max = 5;
 
-/// U+2028 and U+2029 may stand raw in JSON, and raw fragments may hold them; line-oriented readers of this dialect break
-/// there. In JSON text they can only be inside strings, so that an escape says the same.
+/// U+2028 and U+2029 may stand raw in JSON, and raw fragments may hold them; line-oriented readers
+/// of this dialect break there. In JSON text they can only be inside strings, so that an escape
+/// says the same.
 void escape_line_separators(std::string& json) {
   std::size_t at = json.find("\xE2\x80");
   if (at == std::string::npos) return;
@@ -48,11 +49,15 @@ bool is_result(const ir::Block& block) { return std::holds_alternative<ir::ToolR
 class Emitter {
  public:
   Emitter(ir::Request request, const Candidate& candidate, const TranslateOptions& options)
-      : request_(std::move(request)), candidate_(candidate), options_(options), writer_(out_.body) {}
+      : request_(std::move(request)),
+        candidate_(candidate),
+        options_(options),
+        writer_(out_.body) {}
 
   Outgoing run() {
     if (request_.tools.empty()) request_.tool_choice = {};
-    request_.losses.add_if(!request_.parallel_calls && !request_.tools.empty(), Loss::parallel_tool_calls);
+    request_.losses.add_if(!request_.parallel_calls && !request_.tools.empty(),
+                           Loss::parallel_tool_calls);
     request_.losses.add_if(!request_.user.empty(), Loss::user);
     restore_gemini_signatures(request_, candidate_, options_);
     conversation_ = repair(std::move(request_.messages), {false, true});
@@ -105,7 +110,8 @@ class Emitter {
 
   /// Function responses stand alone in an entry; what the user adds follows in the next.
   void write_turn(const Turn& turn) {
-    if (turn.who == Turn::Who::assistant) return write_entry("model", turn.blocks, [](const auto&) { return true; });
+    if (turn.who == Turn::Who::assistant)
+      return write_entry("model", turn.blocks, [](const auto&) { return true; });
     if (std::ranges::any_of(turn.blocks, is_result)) write_entry("user", turn.blocks, is_result);
     const auto is_other = [](const ir::Block& block) { return !is_result(block); };
     if (std::ranges::any_of(turn.blocks, is_other)) write_entry("user", turn.blocks, is_other);
@@ -205,10 +211,12 @@ class Emitter {
       const auto name = wire_name(tool.name);
       if (name != tool.name) out_.renamed_tools.emplace_back(name, tool.name);
       writer_.begin_object().member("name", std::string_view{name});
-      if (!tool.description.empty()) writer_.member("description", std::string_view{tool.description});
+      if (!tool.description.empty())
+        writer_.member("description", std::string_view{tool.description});
       if (tool.takes_text) {
         writer_.key("parametersJsonSchema")
-            .raw(R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})");
+            .raw(
+                R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})");
       } else if (!wire::JsonView{tool.parameters}.members().empty()) {
         write_schema("parametersJsonSchema", tool.parameters, Loss::tool_schema);
       }
@@ -224,7 +232,11 @@ class Emitter {
     // Allowed names go with forced calls only.
     request_.losses.add_if(!forced && !choice.names.empty(), Loss::tool_choice);
     const auto* mode = forced ? "ANY" : choice.mode == Mode::none ? "NONE" : "AUTO";
-    writer_.key("toolConfig").begin_object().key("functionCallingConfig").begin_object().member("mode", mode);
+    writer_.key("toolConfig")
+        .begin_object()
+        .key("functionCallingConfig")
+        .begin_object()
+        .member("mode", mode);
     if (forced && !choice.names.empty()) {
       writer_.key("allowedFunctionNames").begin_array();
       for (const auto& name : choice.names) writer_.value(std::string_view{wire_name(name)});
@@ -243,7 +255,8 @@ class Emitter {
       writer_.key("thinkingConfig").begin_object();
       if (thinking.include_thoughts) writer_.member("includeThoughts", true);
       if (thinking.budget) writer_.member("thinkingBudget", *thinking.budget);
-      if (!thinking.level.empty()) writer_.member("thinkingLevel", std::string_view{thinking.level});
+      if (!thinking.level.empty())
+        writer_.member("thinkingLevel", std::string_view{thinking.level});
       writer_.end_object();
     }
     writer_.end_object();
@@ -256,7 +269,8 @@ class Emitter {
   void write_sampling() {
     const auto& sampling = request_.sampling;
     if (candidate_.quirks.sampling_rejected) {
-      request_.losses.add_if(sampling.temperature || sampling.top_p || sampling.top_k, Loss::sampling);
+      request_.losses.add_if(sampling.temperature || sampling.top_p || sampling.top_k,
+                             Loss::sampling);
     } else {
       number("temperature", sampling.temperature);
       number("topP", sampling.top_p);
@@ -276,8 +290,10 @@ class Emitter {
 
   void write_limits() {
     auto limit = request_.output_tokens_max;
-    if (options_.output_tokens_cap) limit = std::min(limit.value_or(INT64_MAX), *options_.output_tokens_cap);
-    if (limit && candidate_.output_tokens_max > 0) limit = std::min(*limit, candidate_.output_tokens_max);
+    if (options_.output_tokens_cap)
+      limit = std::min(limit.value_or(INT64_MAX), *options_.output_tokens_cap);
+    if (limit && candidate_.output_tokens_max > 0)
+      limit = std::min(*limit, candidate_.output_tokens_max);
     if (limit) writer_.member("maxOutputTokens", *limit);
     if (request_.choices > 1) writer_.member("candidateCount", request_.choices);
     if (request_.logprobs) {
@@ -312,7 +328,8 @@ class Emitter {
 
 }  // namespace
 
-Result<Outgoing> emit_gemini(ir::Request request, const Candidate& candidate, const TranslateOptions& options) {
+Result<Outgoing> emit_gemini(ir::Request request, const Candidate& candidate,
+                             const TranslateOptions& options) {
   return Emitter{std::move(request), candidate, options}.run();
 }
 

@@ -8,6 +8,7 @@
 
 namespace turnpike::dialect {
 
-Result<Outgoing> emit_gemini(ir::Request request, const Candidate& candidate, const TranslateOptions& options);
+Result<Outgoing> emit_gemini(ir::Request request, const Candidate& candidate,
+                             const TranslateOptions& options);
 
 }  // namespace turnpike::dialect

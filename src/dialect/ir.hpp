@@ -1,8 +1,8 @@
 // A request between two dialects: ordered blocks, because order and interleaving carry meaning.
 //
-// Read by one reader per client dialect (chat_request), put into shape by structural_repair, written by one emitter per
-// provider dialect. Raw JSON fragments (schemas, numbers) are views into the client's body, which must outlive the
-// request; texts are decoded and owned.
+// Read by one reader per client dialect (chat_request), put into shape by structural_repair,
+// written by one emitter per provider dialect. Raw JSON fragments (schemas, numbers) are views into
+// the client's body, which must outlive the request; texts are decoded and owned.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,8 @@ struct Text {
   std::string signature;  // Gemini's, restored
 };
 
-/// Thinking of an earlier turn. Text without a signature is only good for vendors that take plain reasoning back.
+/// Thinking of an earlier turn. Text without a signature is only good for vendors that take plain
+/// reasoning back.
 struct Reasoning {
   std::string text;
   std::string signature;
@@ -44,8 +45,8 @@ struct Media {
 };
 
 struct ToolCall {
-  std::string id;         // the client's, stripped of embedded signatures; may be empty
-  std::string wire_id;    // what goes upstream, set by structural_repair
+  std::string id;       // the client's, stripped of embedded signatures; may be empty
+  std::string wire_id;  // what goes upstream, set by structural_repair
   std::string name;
   std::string arguments;  // JSON text as the client sent it, possibly malformed
   std::string signature;  // Gemini's: embedded in the id, sent along, or restored

@@ -11,10 +11,10 @@ namespace turnpike::dialect {
 
 enum class Loss : std::uint8_t {
   audio_output,
-  custom_tools,        // free-text tools become functions with one string
-  detail,              // image detail
+  custom_tools,  // free-text tools become functions with one string
+  detail,        // image detail
   filename,
-  functions,           // deprecated spelling, answered with tool_calls
+  functions,  // deprecated spelling, answered with tool_calls
   logit_bias,
   logprobs,
   metadata,
@@ -23,15 +23,15 @@ enum class Loss : std::uint8_t {
   prediction,
   prompt_cache,
   reasoning_effort,
-  reasoning_history,   // thinking that could not be replayed
-  response_format,     // by instruction, or its schema lost keywords
-  sampling,            // temperature, top_p, top_k
+  reasoning_history,  // thinking that could not be replayed
+  response_format,    // by instruction, or its schema lost keywords
+  sampling,           // temperature, top_p, top_k
   seed,
   stop,
   store,
   strict,
   tool_choice,
-  tool_schema,         // keywords the target does not know
+  tool_schema,  // keywords the target does not know
   unknown_field,
   user,
   verbosity,
@@ -40,32 +40,58 @@ enum class Loss : std::uint8_t {
 
 constexpr std::string_view to_string(Loss loss) {
   switch (loss) {
-    case Loss::audio_output: return "audio_output";
-    case Loss::custom_tools: return "custom_tools";
-    case Loss::detail: return "detail";
-    case Loss::filename: return "filename";
-    case Loss::functions: return "functions";
-    case Loss::logit_bias: return "logit_bias";
-    case Loss::logprobs: return "logprobs";
-    case Loss::metadata: return "metadata";
-    case Loss::parallel_tool_calls: return "parallel_tool_calls";
-    case Loss::penalties: return "penalties";
-    case Loss::prediction: return "prediction";
-    case Loss::prompt_cache: return "prompt_cache";
-    case Loss::reasoning_effort: return "reasoning_effort";
-    case Loss::reasoning_history: return "reasoning_history";
-    case Loss::response_format: return "response_format";
-    case Loss::sampling: return "sampling";
-    case Loss::seed: return "seed";
-    case Loss::stop: return "stop";
-    case Loss::store: return "store";
-    case Loss::strict: return "strict";
-    case Loss::tool_choice: return "tool_choice";
-    case Loss::tool_schema: return "tool_schema";
-    case Loss::unknown_field: return "unknown_field";
-    case Loss::user: return "user";
-    case Loss::verbosity: return "verbosity";
-    case Loss::web_search_options: return "web_search_options";
+    case Loss::audio_output:
+      return "audio_output";
+    case Loss::custom_tools:
+      return "custom_tools";
+    case Loss::detail:
+      return "detail";
+    case Loss::filename:
+      return "filename";
+    case Loss::functions:
+      return "functions";
+    case Loss::logit_bias:
+      return "logit_bias";
+    case Loss::logprobs:
+      return "logprobs";
+    case Loss::metadata:
+      return "metadata";
+    case Loss::parallel_tool_calls:
+      return "parallel_tool_calls";
+    case Loss::penalties:
+      return "penalties";
+    case Loss::prediction:
+      return "prediction";
+    case Loss::prompt_cache:
+      return "prompt_cache";
+    case Loss::reasoning_effort:
+      return "reasoning_effort";
+    case Loss::reasoning_history:
+      return "reasoning_history";
+    case Loss::response_format:
+      return "response_format";
+    case Loss::sampling:
+      return "sampling";
+    case Loss::seed:
+      return "seed";
+    case Loss::stop:
+      return "stop";
+    case Loss::store:
+      return "store";
+    case Loss::strict:
+      return "strict";
+    case Loss::tool_choice:
+      return "tool_choice";
+    case Loss::tool_schema:
+      return "tool_schema";
+    case Loss::unknown_field:
+      return "unknown_field";
+    case Loss::user:
+      return "user";
+    case Loss::verbosity:
+      return "verbosity";
+    case Loss::web_search_options:
+      return "web_search_options";
   }
   return "";
 }
@@ -77,7 +103,9 @@ class Losses {
   void add_if(bool lost, Loss loss) {
     if (lost) add(loss);
   }
-  [[nodiscard]] bool has(Loss loss) const { return (bits_ >> static_cast<unsigned>(loss) & 1U) != 0; }
+  [[nodiscard]] bool has(Loss loss) const {
+    return (bits_ >> static_cast<unsigned>(loss) & 1U) != 0;
+  }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> names;
     for (unsigned i = 0; i <= static_cast<unsigned>(Loss::web_search_options); ++i) {

@@ -8,7 +8,8 @@ namespace turnpike::dialect {
 
 namespace {
 
-/// base64 of "context_engineering_is_the_way_to_go": recorded as accepted (wire-formats "Gemini", signatures).
+/// base64 of "context_engineering_is_the_way_to_go": recorded as accepted (wire-formats "Gemini",
+/// signatures).
 constexpr std::string_view stand_in_signature = "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv";
 
 bool has_calls(const ir::Message& message) {
@@ -30,17 +31,19 @@ bool says_something(const ir::Block& block) {
   return text == nullptr || text->text.find_first_not_of(" \t\r\n") != std::string::npos;
 }
 
-/// Index of the first message after the last user turn with content: where the current tool loop begins.
+/// Index of the first message after the last user turn with content: where the current tool loop
+/// begins.
 std::size_t loop_begin(const std::vector<ir::Message>& messages) {
   for (std::size_t i = messages.size(); i > 0; --i) {
     const auto& message = messages[i - 1];
-    if (message.role == ir::Role::user && std::ranges::any_of(message.blocks, says_something)) return i;
+    if (message.role == ir::Role::user && std::ranges::any_of(message.blocks, says_something))
+      return i;
   }
   return 0;
 }
 
-std::optional<OpaqueState> find_own(const TranslateOptions& options, const Candidate& candidate, OpaqueKind kind,
-                                    std::string_view key) {
+std::optional<OpaqueState> find_own(const TranslateOptions& options, const Candidate& candidate,
+                                    OpaqueKind kind, std::string_view key) {
   if (options.opaque == nullptr || key.empty()) return std::nullopt;
   auto state = options.opaque->find(options.owner, key);
   const bool own = state && state->kind == kind && state->vendor == candidate.provider &&
@@ -50,8 +53,9 @@ std::optional<OpaqueState> find_own(const TranslateOptions& options, const Candi
 
 /// True if the client sent reasoning along.
 bool drop_client_reasoning(ir::Message& message) {
-  return std::erase_if(message.blocks,
-                       [](const ir::Block& block) { return std::holds_alternative<ir::Reasoning>(block); }) > 0;
+  return std::erase_if(message.blocks, [](const ir::Block& block) {
+           return std::holds_alternative<ir::Reasoning>(block);
+         }) > 0;
 }
 
 std::optional<OpaqueState> claude_state(const ir::Message& message, const Candidate& candidate,
@@ -64,7 +68,8 @@ std::optional<OpaqueState> claude_state(const ir::Message& message, const Candid
   for (const auto& block : message.blocks) {
     const auto* call = std::get_if<ir::ToolCall>(&block);
     if (call == nullptr) continue;
-    if (auto state = find_own(options, candidate, OpaqueKind::claude_thinking, call->id)) return state;
+    if (auto state = find_own(options, candidate, OpaqueKind::claude_thinking, call->id))
+      return state;
   }
   return std::nullopt;
 }
@@ -93,7 +98,8 @@ void weave_in(ir::Message& message, OpaqueState state) {
   std::vector<ir::Block> woven;
   auto next = placed.begin();
   for (std::size_t i = 0; i <= message.blocks.size(); ++i) {
-    for (; next != placed.end() && next->first <= i; ++next) woven.emplace_back(std::move(next->second));
+    for (; next != placed.end() && next->first <= i; ++next)
+      woven.emplace_back(std::move(next->second));
     if (i < message.blocks.size()) woven.push_back(std::move(message.blocks[i]));
   }
   message.blocks = std::move(woven);
@@ -101,7 +107,8 @@ void weave_in(ir::Message& message, OpaqueState state) {
 
 }  // namespace
 
-bool restore_claude_thinking(ir::Request& request, const Candidate& candidate, const TranslateOptions& options) {
+bool restore_claude_thinking(ir::Request& request, const Candidate& candidate,
+                             const TranslateOptions& options) {
   const bool must_lead = candidate.thinking == ThinkingStyle::claude_budget;
   const auto loop = loop_begin(request.messages);
   bool gap = false;
@@ -126,7 +133,8 @@ bool restore_claude_thinking(ir::Request& request, const Candidate& candidate, c
   return false;
 }
 
-void restore_gemini_signatures(ir::Request& request, const Candidate& candidate, const TranslateOptions& options) {
+void restore_gemini_signatures(ir::Request& request, const Candidate& candidate,
+                               const TranslateOptions& options) {
   const auto loop = loop_begin(request.messages);
   for (std::size_t i = 0; i < request.messages.size(); ++i) {
     auto& message = request.messages[i];
@@ -148,7 +156,8 @@ void restore_gemini_signatures(ir::Request& request, const Candidate& candidate,
     const auto state =
         find_own(options, candidate, OpaqueKind::gemini_signature, turn_key(visible_text(message)));
     auto* last = std::get_if<ir::Text>(&message.blocks.back());
-    if (state && !state->blocks.empty() && last != nullptr) last->signature = state->blocks.back().signature;
+    if (state && !state->blocks.empty() && last != nullptr)
+      last->signature = state->blocks.back().signature;
   }
 }
 

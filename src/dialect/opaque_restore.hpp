@@ -1,8 +1,9 @@
-// Puts back what chat clients have dropped: signed thinking and thought signatures, found in the OpaqueStore by the ids
-// of a turn's calls or by its visible text. Only state of the target's own provider and family is put back.
+// Puts back what chat clients have dropped: signed thinking and thought signatures, found in the
+// OpaqueStore by the ids of a turn's calls or by its visible text. Only state of the target's own
+// provider and family is put back.
 //
-// Reasoning that came with the client's messages is removed: as plain text it belongs to nobody but its maker, and
-// signatures from elsewhere are refused.
+// Reasoning that came with the client's messages is removed: as plain text it belongs to nobody but
+// its maker, and signatures from elsewhere are refused.
 #pragma once
 
 #include "dialect/ir.hpp"
@@ -11,13 +12,16 @@
 
 namespace turnpike::dialect {
 
-/// All thinking or none: a conversation with a gap is replayed without any, because newer models bind each block to
-/// all that stood before it. Older ones (ThinkingStyle::claude_budget) look at the current tool loop only.
-/// True if the current tool loop has a gap, so that thinking cannot stay on where a model insists on seeing it.
-bool restore_claude_thinking(ir::Request& request, const Candidate& candidate, const TranslateOptions& options);
+/// All thinking or none: a conversation with a gap is replayed without any, because newer models
+/// bind each block to all that stood before it. Older ones (ThinkingStyle::claude_budget) look at
+/// the current tool loop only. True if the current tool loop has a gap, so that thinking cannot
+/// stay on where a model insists on seeing it.
+bool restore_claude_thinking(ir::Request& request, const Candidate& candidate,
+                             const TranslateOptions& options);
 
-/// Signatures onto calls and texts. Where the model insists and none is known, the documented stand-in goes on the first
-/// call of each step after the last user turn.
-void restore_gemini_signatures(ir::Request& request, const Candidate& candidate, const TranslateOptions& options);
+/// Signatures onto calls and texts. Where the model insists and none is known, the documented
+/// stand-in goes on the first call of each step after the last user turn.
+void restore_gemini_signatures(ir::Request& request, const Candidate& candidate,
+                               const TranslateOptions& options);
 
 }  // namespace turnpike::dialect

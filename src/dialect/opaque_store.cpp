@@ -10,7 +10,8 @@ namespace turnpike::dialect {
 
 namespace {
 
-/// Node, index slot and allocator rounding of one entry, so that many tiny entries cannot outgrow the bound.
+/// Node, index slot and allocator rounding of one entry, so that many tiny entries cannot outgrow
+/// the bound.
 constexpr std::size_t entry_overhead = 256;
 
 std::string joined_key(std::string_view owner, std::string_view key) {
@@ -24,7 +25,8 @@ std::string joined_key(std::string_view owner, std::string_view key) {
 
 std::size_t size_of(const OpaqueState& state) {
   std::size_t bytes = state.vendor.size() + state.family.size();
-  for (const auto& block : state.blocks) bytes += sizeof block + block.text.size() + block.signature.size();
+  for (const auto& block : state.blocks)
+    bytes += sizeof block + block.text.size() + block.signature.size();
   return bytes;
 }
 
@@ -78,6 +80,8 @@ void OpaqueStore::drop(Entries::iterator entry) const {
   entries_.erase(entry);
 }
 
-std::string turn_key(std::string_view visible_text) { return "text:" + sha256_hex(visible_text).substr(0, 32); }
+std::string turn_key(std::string_view visible_text) {
+  return "text:" + sha256_hex(visible_text).substr(0, 32);
+}
 
 }  // namespace turnpike::dialect

@@ -1,11 +1,12 @@
-// Reasoning state that providers want back and chat clients drop: Claude's signed thinking, Gemini's thought
-// signatures, DeepSeek's reasoning text. Kept for a while on this side, put back by the id of the tool call (or by the
-// visible text of a turn without calls).
+// Reasoning state that providers want back and chat clients drop: Claude's signed thinking,
+// Gemini's thought signatures, DeepSeek's reasoning text. Kept for a while on this side, put back
+// by the id of the tool call (or by the visible text of a turn without calls).
 //
 //   response decoder --put(owner, key)--> [ store ] --find(owner, key)--> request translation
 //
-// Bounded in bytes and in time; losing an entry costs quality, never correctness: every emitter has a documented
-// fallback. Sizes: one Gemini signature is 0.8 KB in the median, 61 KB at most (measured, wire-formats "Gemini").
+// Bounded in bytes and in time; losing an entry costs quality, never correctness: every emitter has
+// a documented fallback. Sizes: one Gemini signature is 0.8 KB in the median, 61 KB at most
+// (measured, wire-formats "Gemini").
 #pragma once
 
 #include <chrono>
@@ -53,7 +54,7 @@ struct OpaqueState {
 
 struct OpaqueFigures {
   std::size_t entries = 0;
-  std::size_t bytes = 0;       // keys and contents, with a flat charge per entry
+  std::size_t bytes = 0;        // keys and contents, with a flat charge per entry
   std::uint64_t evictions = 0;  // for room; expiries are not counted
 };
 
@@ -66,8 +67,8 @@ class OpaqueStore {
   explicit OpaqueStore(const Clock& clock, std::size_t bytes_max = bytes_max_default,
                        std::chrono::seconds lifetime = lifetime_default);
 
-  /// `owner` is the id of the client's key: nobody reads another's state. Replaces what stood under the key. A state
-  /// larger than the whole store is not kept.
+  /// `owner` is the id of the client's key: nobody reads another's state. Replaces what stood under
+  /// the key. A state larger than the whole store is not kept.
   void put(std::string_view owner, std::string_view key, OpaqueState state);
   /// A hit makes the entry the youngest and extends its life.
   [[nodiscard]] std::optional<OpaqueState> find(std::string_view owner, std::string_view key) const;
@@ -88,12 +89,14 @@ class OpaqueStore {
   const std::chrono::seconds lifetime_;
   mutable std::mutex mutex_;
   mutable Entries entries_;
-  mutable std::unordered_map<std::string_view, Entries::iterator> index_;  // keys live in the entries
+  mutable std::unordered_map<std::string_view, Entries::iterator>
+      index_;  // keys live in the entries
   mutable std::size_t bytes_ = 0;
   std::uint64_t evictions_ = 0;
 };
 
-/// Key for an assistant turn without tool calls: a hash of its visible text, "text:" + 32 hex digits.
+/// Key for an assistant turn without tool calls: a hash of its visible text, "text:" + 32 hex
+/// digits.
 std::string turn_key(std::string_view visible_text);
 
 }  // namespace turnpike::dialect

@@ -87,7 +87,8 @@ Fault check_key(std::string_view key) {
   }
   for (const auto& rule : top_rules) {
     if (rule.decides && key != rule.name && equal_but_for_case(key, rule.name)) {
-      return client_error("ambiguous_key", fmt::format("Did you mean '{}'? Keys are case-sensitive.", rule.name),
+      return client_error("ambiguous_key",
+                          fmt::format("Did you mean '{}'? Keys are case-sensitive.", rule.name),
                           quoted_for_message(key));
     }
   }
@@ -101,11 +102,13 @@ Fault check_type(std::string_view key, const element& value) {
   return std::nullopt;
 }
 
-Fault read_bounded(const element& value, std::string_view name, std::int64_t max, std::int64_t& into) {
+Fault read_bounded(const element& value, std::string_view name, std::int64_t max,
+                   std::int64_t& into) {
   if (value.is_null()) return std::nullopt;
   std::int64_t number = 0;
   if (value.get(number) != simdjson::SUCCESS || number < 1 || number > max) {
-    return client_error("out_of_range", fmt::format("'{}' must be an integer from 1 to {}.", name, max),
+    return client_error("out_of_range",
+                        fmt::format("'{}' must be an integer from 1 to {}.", name, max),
                         std::string{name});
   }
   into = number;
@@ -119,13 +122,15 @@ Fault read_model(const element& value, RequestView& view) {
   }
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   if (model.empty() || model.size() > model_bytes_max || std::ranges::any_of(model, control)) {
-    return client_error("invalid_value",
-                        fmt::format("{} cannot be a model's name: 1 to {} bytes without control characters.",
-                                    quoted_for_message(model), model_bytes_max),
-                        "model");
+    return client_error(
+        "invalid_value",
+        fmt::format("{} cannot be a model's name: 1 to {} bytes without control characters.",
+                    quoted_for_message(model), model_bytes_max),
+        "model");
   }
   if (view.repaired_surrogates > 0 && model.find("\xEF\xBF\xBD") != std::string_view::npos) {
-    return client_error("lone_surrogate", "The model's name contains half a surrogate pair.", "model");
+    return client_error("lone_surrogate", "The model's name contains half a surrogate pair.",
+                        "model");
   }
   view.model = model;
   return std::nullopt;
@@ -135,10 +140,11 @@ Fault read_service_tier(const element& value) {
   std::string_view tier;
   if (value.get(tier) != simdjson::SUCCESS) return std::nullopt;
   if (tier == "auto" || tier == "default" || tier == "standard") return std::nullopt;
-  return client_error("unsupported_parameter",
-                      fmt::format("Service tier {} has no price here; leave it out or use \"default\".",
-                                  quoted_for_message(tier)),
-                      "service_tier");
+  return client_error(
+      "unsupported_parameter",
+      fmt::format("Service tier {} has no price here; leave it out or use \"default\".",
+                  quoted_for_message(tier)),
+      "service_tier");
 }
 
 Fault read_stream_options(const element& value, RequestView& view) {
@@ -147,34 +153,39 @@ Fault read_stream_options(const element& value, RequestView& view) {
   if (auto fault = check_unique(options, "stream_options")) return fault;
   element include_usage;
   if (options.at_key("include_usage").get(include_usage) != simdjson::SUCCESS) return std::nullopt;
-  if (auto fault = check_kind(include_usage, JsonKinds::boolean, "stream_options.include_usage")) return fault;
+  if (auto fault = check_kind(include_usage, JsonKinds::boolean, "stream_options.include_usage"))
+    return fault;
   bool wanted = false;
   if (include_usage.get(wanted) == simdjson::SUCCESS) view.include_usage = wanted;
   return std::nullopt;
 }
 
 Fault check_nested(std::string_view key, const element& value) {
+  if (key == "messages") return check_messages(value);
+  if (key == "tools") return check_tools(value);
   simdjson::dom::array list;
   object fields;
   if (value.get(list) == simdjson::SUCCESS) {
-    if (key == "messages") return check_messages(list);
-    if (key == "tools") return check_tools(list);
     if (key == "stop") {
       std::size_t index = 0;
       for (const auto word : list) {
-        if (auto fault = check_kind(word, JsonKinds::string, fmt::format("stop[{}]", index))) return fault;
+        if (auto fault = check_kind(word, JsonKinds::string, fmt::format("stop[{}]", index)))
+          return fault;
         ++index;
       }
     }
   } else if (value.get(fields) == simdjson::SUCCESS &&
-             (key == "response_format" || key == "reasoning" || key == "thinking" || key == "tool_choice")) {
+             (key == "response_format" || key == "reasoning" || key == "thinking" ||
+              key == "tool_choice")) {
     return check_unique(fields, key);
   }
   return std::nullopt;
 }
 
-/// What one top-level member contributes to the view; the document has the values, `span` the places.
-Fault read_member(const wire::MemberSpan& span, std::string_view key, const element& value, RequestView& view) {
+/// What one top-level member contributes to the view; the document has the values, `span` the
+/// places.
+Fault read_member(const wire::MemberSpan& span, std::string_view key, const element& value,
+                  RequestView& view) {
   const ByteRange place{span.value_begin, span.value_end};
   if (key == "model") {
     view.model_value = place;
@@ -219,7 +230,8 @@ Result<RequestView> read_chat(const object& root, const std::string& body, std::
     if (auto fault = read_member(span, key, value, view)) return std::unexpected{*fault};
     if (auto fault = check_nested(key, value)) return std::unexpected{*fault};
   }
-  if (view.model.empty()) return std::unexpected{client_error("missing_field", "'model' is missing.", "model")};
+  if (view.model.empty())
+    return std::unexpected{client_error("missing_field", "'model' is missing.", "model")};
   if (view.messages.end == 0 || body[view.messages.begin] != '[') {
     return std::unexpected{client_error("missing_field", "'messages' is missing.", "messages")};
   }

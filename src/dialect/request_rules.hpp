@@ -1,5 +1,5 @@
-// The first look at a body: is it acceptable at all, and where stand the values that decisions are read from?
-// Rules: reliability specification, "JSON input rules".
+// The first look at a body: is it acceptable at all, and where stand the values that decisions are
+// read from? Rules: reliability specification, "JSON input rules".
 #pragma once
 
 #include <cstddef>
@@ -18,14 +18,15 @@ struct ByteRange {
   std::size_t end = 0;
 };
 
-/// What the gateway itself reads from a body, and the places it may rewrite. Offsets are those of the body that
-/// read_view was given and stay valid as long as its bytes do. A plain value.
+/// What the gateway itself reads from a body, and the places it may rewrite. Offsets are those of
+/// the body that read_view was given and stay valid as long as its bytes do. A plain value.
 struct RequestView {
   std::string model;  // unescaped, 1..256 bytes, no control characters
   bool stream = false;
   bool include_usage = false;  // the client wants the usage chunk
-  std::optional<std::int64_t> output_tokens_max;  // the larger of the client's spellings, in [1, 2^31 - 1]
-  std::int64_t choices = 1;                       // n, in [1, 128]
+  std::optional<std::int64_t>
+      output_tokens_max;     // the larger of the client's spellings, in [1, 2^31 - 1]
+  std::int64_t choices = 1;  // n, in [1, 128]
 
   ByteRange model_value;
   std::optional<ByteRange> stream_options;         // its value; may be null
@@ -39,9 +40,9 @@ struct RequestView {
   std::uint32_t repaired_surrogates = 0;
 };
 
-/// Validates the whole body (JSON grammar, UTF-8, depth, duplicate and case-variant decision keys, types and ranges)
-/// and reads the view. May write U+FFFD over lone surrogate escapes in `body`. Errors: origin client, status 400, `param`
-/// holds the JSON path of the field at fault.
+/// Validates the whole body (JSON grammar, UTF-8, depth, duplicate and case-variant decision keys,
+/// types and ranges) and reads the view. May write U+FFFD over lone surrogate escapes in `body`.
+/// Errors: origin client, status 400, `param` holds the JSON path of the field at fault.
 Result<RequestView> read_view(Dialect client, std::string& body);
 
 }  // namespace turnpike::dialect

@@ -17,16 +17,17 @@ namespace {
 using wire::JsonFields;
 using wire::JsonView;
 
-constexpr auto copied_keywords = std::to_array<std::string_view>(
-    {"$id", "$anchor", "format", "title", "description", "enum", "minItems", "maxItems", "required",
-     "propertyOrdering"});
+constexpr auto copied_keywords =
+    std::to_array<std::string_view>({"$id", "$anchor", "format", "title", "description", "enum",
+                                     "minItems", "maxItems", "required", "propertyOrdering"});
 /// Say nothing about which values are valid.
 constexpr auto annotations = std::to_array<std::string_view>(
-    {"$schema", "$comment", "$vocabulary", "default", "example", "examples", "deprecated", "readOnly", "writeOnly",
-     "strict", "markdownDescription"});
-constexpr auto array_keywords = std::to_array<std::string_view>({"items", "prefixItems", "minItems", "maxItems"});
-constexpr auto object_keywords =
-    std::to_array<std::string_view>({"properties", "additionalProperties", "required", "propertyOrdering"});
+    {"$schema", "$comment", "$vocabulary", "default", "example", "examples", "deprecated",
+     "readOnly", "writeOnly", "strict", "markdownDescription"});
+constexpr auto array_keywords =
+    std::to_array<std::string_view>({"items", "prefixItems", "minItems", "maxItems"});
+constexpr auto object_keywords = std::to_array<std::string_view>(
+    {"properties", "additionalProperties", "required", "propertyOrdering"});
 constexpr auto number_keywords = std::to_array<std::string_view>({"minimum", "maximum"});
 
 template <typename List>
@@ -34,7 +35,8 @@ bool among(const List& list, std::string_view word) {
   return std::ranges::find(list, word) != list.end();
 }
 
-/// A schema with its allOf folded in: each keyword once, with the value of every branch that has it.
+/// A schema with its allOf folded in: each keyword once, with the value of every branch that has
+/// it.
 struct Flat {
   struct Entry {
     std::string key;
@@ -81,7 +83,8 @@ std::optional<std::string> limit(const Flat& flat, bool lower, bool integral, bo
   const auto exclusive = flat.first(lower ? "exclusiveMinimum" : "exclusiveMaximum");
   const auto moved = [&](JsonView bound) -> std::string {
     const auto whole = bound.integer();
-    if (!integral || !whole || *whole <= -(std::int64_t{1} << 53U) || *whole >= (std::int64_t{1} << 53U)) {
+    if (!integral || !whole || *whole <= -(std::int64_t{1} << 53U) ||
+        *whole >= (std::int64_t{1} << 53U)) {
       lossy = true;
       return std::string{bound.raw()};
     }
@@ -92,7 +95,8 @@ std::optional<std::string> limit(const Flat& flat, bool lower, bool integral, bo
     if (!plain.is_number()) return std::nullopt;
     return *exclusive.boolean() ? moved(plain) : std::string{plain.raw()};
   }
-  if (!exclusive.is_number()) return plain.is_number() ? std::optional{std::string{plain.raw()}} : std::nullopt;
+  if (!exclusive.is_number())
+    return plain.is_number() ? std::optional{std::string{plain.raw()}} : std::nullopt;
   const auto bound = exclusive.number();
   const auto other = plain.number();
   const bool plain_is_tighter = bound && other && (lower ? *other > *bound : *other < *bound);
@@ -121,7 +125,8 @@ class Lowering {
     flatten(value, flat);
     writer_.begin_object();
     const auto types = type_names(flat);
-    const bool split = types.size() > 1 && flat.find("anyOf") == nullptr && flat.find("oneOf") == nullptr;
+    const bool split =
+        types.size() > 1 && flat.find("anyOf") == nullptr && flat.find("oneOf") == nullptr;
     out_.lossy |= types.size() > 1 && !split;
     if (types.size() == 1) writer_.member("type", std::string_view{types.front()});
     for (const auto& entry : flat.entries) {
@@ -138,7 +143,8 @@ class Lowering {
     const auto type = flat.first("type");
     if (type.is_string()) names.push_back(type.text());
     for (const auto& name : type.elements()) names.push_back(name.text());
-    if (!names.empty() && flat.first("nullable").boolean() == true && !among(names, "null")) names.emplace_back("null");
+    if (!names.empty() && flat.first("nullable").boolean() == true && !among(names, "null"))
+      names.emplace_back("null");
     return names;
   }
 
@@ -172,8 +178,10 @@ class Lowering {
   void keyword(const Flat::Entry& entry, const Flat& flat) {
     const auto& key = entry.key;
     const auto value = entry.values.front();
-    const bool differ = std::ranges::any_of(entry.values, [&](JsonView v) { return v.raw() != value.raw(); });
-    out_.lossy |= differ && !unites(key) && key != "description" && key != "title" && !among(annotations, key);
+    const bool differ =
+        std::ranges::any_of(entry.values, [&](JsonView v) { return v.raw() != value.raw(); });
+    out_.lossy |= differ && !unites(key) && key != "description" && key != "title" &&
+                  !among(annotations, key);
     if (key == "properties") return named_schemas(key, entry.values);
     if (key == "$defs" || key == "definitions") return definitions(key, flat);
     if (key == "required" && entry.values.size() > 1) return required(entry.values);
@@ -184,7 +192,8 @@ class Lowering {
     } else if (key == "anyOf" || key == "oneOf" || key == "prefixItems") {
       list(key, value);
     } else if (key == "const") {
-      if (flat.find("enum") == nullptr) writer_.key("enum").begin_array().raw(value.raw()).end_array();
+      if (flat.find("enum") == nullptr)
+        writer_.key("enum").begin_array().raw(value.raw()).end_array();
     } else if (among(copied_keywords, key)) {
       writer_.key(key).raw(value.raw());
     } else if (!is_handled_elsewhere(key)) {
@@ -193,8 +202,8 @@ class Lowering {
   }
 
   static bool is_handled_elsewhere(std::string_view key) {
-    return key == "type" || key == "nullable" || among(number_keywords, key) || key == "exclusiveMinimum" ||
-           key == "exclusiveMaximum";
+    return key == "type" || key == "nullable" || among(number_keywords, key) ||
+           key == "exclusiveMinimum" || key == "exclusiveMaximum";
   }
 
   /// Boolean values keep their meaning here; the old tuple form becomes prefixItems.
@@ -235,7 +244,8 @@ class Lowering {
   void definitions(std::string_view key, const Flat& flat) {
     const auto* modern = flat.find("$defs");
     const auto* old = flat.find("definitions");
-    if (modern != nullptr && old != nullptr && key == "definitions") return;  // written with the others
+    if (modern != nullptr && old != nullptr && key == "definitions")
+      return;  // written with the others
     std::vector<JsonView> maps;
     for (const auto* entry : {modern, old}) {
       if (entry != nullptr) maps.insert(maps.end(), entry->values.begin(), entry->values.end());

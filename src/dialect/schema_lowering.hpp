@@ -1,5 +1,6 @@
-// JSON Schema as clients write it, in the subset Gemini's parametersJsonSchema and responseJsonSchema accept.
-// Source of the keyword list: wire-formats specification, "Upstream: Gemini".
+// JSON Schema as clients write it, in the subset Gemini's parametersJsonSchema and
+// responseJsonSchema accept. Source of the keyword list: wire-formats specification, "Upstream:
+// Gemini".
 #pragma once
 
 #include <string>
@@ -13,7 +14,8 @@ struct LoweredSchema {
   bool lossy = false;
 };
 
-/// `schema` is the text of one valid value, an object or a boolean. Key order and number text survive.
+/// `schema` is the text of one valid value, an object or a boolean. Key order and number text
+/// survive.
 LoweredSchema lower_schema(std::string_view schema);
 
 }  // namespace turnpike::dialect

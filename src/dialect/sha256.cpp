@@ -30,7 +30,8 @@ std::string sha256_hex(std::string_view text) {
 }
 
 std::string sha256_base64url(std::string_view text) {
-  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  constexpr std::string_view alphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   std::string encoded;
   std::uint32_t bits = 0;
   unsigned held = 0;

@@ -18,7 +18,9 @@ constexpr std::string_view placeholder = "(empty)";
 constexpr std::string_view go_on = "Continue.";
 constexpr std::string_view no_result = "The call was interrupted; there is no result.";
 
-bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos; }
+bool blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n\f\v") == std::string_view::npos;
+}
 
 bool is_blank_text(const ir::Block& block) {
   const auto* text = std::get_if<ir::Text>(&block);
@@ -66,7 +68,8 @@ class Repairer {
     return at;
   }
 
-  /// One assistant turn (possibly of several messages, possibly none) and all that follows up to the next.
+  /// One assistant turn (possibly of several messages, possibly none) and all that follows up to
+  /// the next.
   std::size_t take_segment(std::vector<ir::Message>& messages, std::size_t at) {
     std::vector<ir::Block> said;
     for (; at < messages.size() && messages[at].role == ir::Role::assistant; ++at) {
@@ -74,7 +77,9 @@ class Repairer {
         if (!is_blank_text(block)) said.push_back(std::move(block));
       }
     }
-    const auto is_thinking = [](const ir::Block& block) { return std::holds_alternative<ir::Reasoning>(block); };
+    const auto is_thinking = [](const ir::Block& block) {
+      return std::holds_alternative<ir::Reasoning>(block);
+    };
     if (std::ranges::all_of(said, is_thinking)) said.clear();
     const auto follow_begin = at;
     while (at < messages.size() && messages[at].role != ir::Role::assistant) ++at;
@@ -97,7 +102,8 @@ class Repairer {
   }
 
   /// Gives every call its wire id and takes its result out of `results`.
-  std::vector<ir::Block> answer_calls(std::vector<ir::Block>& said, std::vector<ir::ToolResult>& results) {
+  std::vector<ir::Block> answer_calls(std::vector<ir::Block>& said,
+                                      std::vector<ir::ToolResult>& results) {
     std::vector<ir::ToolCall*> calls;
     for (auto& block : said) {
       if (auto* call = std::get_if<ir::ToolCall>(&block)) calls.push_back(call);
@@ -114,8 +120,12 @@ class Repairer {
         }
       }
     };
-    match([](const ir::ToolCall& c, const ir::ToolResult& r) { return !c.id.empty() && c.id == r.id; });
-    match([](const ir::ToolCall& c, const ir::ToolResult& r) { return r.id.empty() || c.id.empty(); });
+    match([](const ir::ToolCall& c, const ir::ToolResult& r) {
+      return !c.id.empty() && c.id == r.id;
+    });
+    match([](const ir::ToolCall& c, const ir::ToolResult& r) {
+      return r.id.empty() || c.id.empty();
+    });
 
     std::vector<ir::Block> answers;
     for (std::size_t c = 0; c < calls.size(); ++c) {
@@ -139,7 +149,8 @@ class Repairer {
 
   std::string unique_id(const ir::ToolCall& call) {
     ++calls_seen_;
-    auto id = call.id.empty() ? made_tool_id(fmt::format("{}:{}", calls_seen_, call.name)) : wire_tool_id(call.id);
+    auto id = call.id.empty() ? made_tool_id(fmt::format("{}:{}", calls_seen_, call.name))
+                              : wire_tool_id(call.id);
     if (used_ids_.contains(id)) id = made_tool_id(fmt::format("{}#{}", call.id, calls_seen_));
     used_ids_.insert(id);
     return id;
@@ -173,7 +184,8 @@ class Repairer {
 
   static std::vector<ir::Block> tagged(std::vector<ir::Block> blocks) {
     for (auto& block : blocks) {
-      if (auto* text = std::get_if<ir::Text>(&block)) text->text = "<system>\n" + text->text + "\n</system>";
+      if (auto* text = std::get_if<ir::Text>(&block))
+        text->text = "<system>\n" + text->text + "\n</system>";
     }
     return blocks;
   }

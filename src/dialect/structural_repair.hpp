@@ -1,6 +1,7 @@
-// Puts a history into the shape that block-structured providers insist on: user and assistant take turns, every call is
-// answered in the very next user turn, no empty text, ids within the charset and unique. Agents' histories are
-// interrupted, compacted and cut, so each of these happens (wire-formats "Structural 400s to prevent").
+// Puts a history into the shape that block-structured providers insist on: user and assistant take
+// turns, every call is answered in the very next user turn, no empty text, ids within the charset
+// and unique. Agents' histories are interrupted, compacted and cut, so each of these happens
+// (wire-formats "Structural 400s to prevent").
 //
 // Local and deterministic: what stands before a turn is not changed by what comes after it.
 #pragma once
@@ -24,7 +25,8 @@ struct Conversation {
 };
 
 struct RepairRules {
-  bool mid_system = false;     // later system messages keep their role; else <system>-tagged user text, in place
+  bool mid_system =
+      false;  // later system messages keep their role; else <system>-tagged user text, in place
   bool end_with_user = false;  // a trailing assistant turn is refused
 };
 

@@ -20,22 +20,27 @@ bool is_base64_byte(char c) { return is_name_byte(c) || c == '+' || c == '/' || 
 
 }  // namespace
 
-std::string made_tool_id(std::string_view seed) { return "call_" + sha256_base64url(seed).substr(0, 40); }
+std::string made_tool_id(std::string_view seed) {
+  return "call_" + sha256_base64url(seed).substr(0, 40);
+}
 
 std::string wire_tool_id(std::string_view id) {
-  if (!id.empty() && id.size() <= id_bytes_max && std::ranges::all_of(id, is_name_byte)) return std::string{id};
+  if (!id.empty() && id.size() <= id_bytes_max && std::ranges::all_of(id, is_name_byte))
+    return std::string{id};
   return made_tool_id(id);
 }
 
 std::string wire_tool_name(std::string_view name, bool letter_first) {
   const bool leads_well =
       !letter_first || (!name.empty() && name[0] != '-' && !(name[0] >= '0' && name[0] <= '9'));
-  if (leads_well && !name.empty() && name.size() <= name_bytes_max && std::ranges::all_of(name, is_name_byte)) {
+  if (leads_well && !name.empty() && name.size() <= name_bytes_max &&
+      std::ranges::all_of(name, is_name_byte)) {
     return std::string{name};
   }
   constexpr std::size_t hash_digits = 8;
   std::string made = leads_well ? "" : "_";
-  for (const char c : name.substr(0, name_bytes_max - hash_digits - 2)) made += is_name_byte(c) ? c : '_';
+  for (const char c : name.substr(0, name_bytes_max - hash_digits - 2))
+    made += is_name_byte(c) ? c : '_';
   return made + "_" + sha256_hex(name).substr(0, hash_digits);
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 Error no_translation(Dialect client, Dialect provider) {
   auto error = gateway_error(501, "unsupported_dialect",
-                             fmt::format("Requests in {} cannot be sent as {} yet.", to_string(client),
-                                         to_string(provider)));
+                             fmt::format("Requests in {} cannot be sent as {} yet.",
+                                         to_string(client), to_string(provider)));
   error.retry = Retry::next_candidate;
   return error;
 }
@@ -23,14 +23,18 @@ Error no_translation(Dialect client, Dialect provider) {
 
 Result<Outgoing> translate(Dialect client, const std::string& body, const RequestView& view,
                            const Candidate& candidate, const TranslateOptions& options) {
-  if (client != Dialect::openai_chat) return std::unexpected{no_translation(client, candidate.dialect)};
+  if (client != Dialect::openai_chat)
+    return std::unexpected{no_translation(client, candidate.dialect)};
   if (candidate.dialect == Dialect::openai_chat) return emit_chat(body, view, candidate, options);
   auto request = read_chat_request(body, view);
   if (!request) return std::unexpected{request.error()};
   switch (candidate.dialect) {
-    case Dialect::anthropic_messages: return emit_anthropic(std::move(*request), candidate, options);
-    case Dialect::gemini_generate: return emit_gemini(std::move(*request), candidate, options);
-    default: return std::unexpected{no_translation(client, candidate.dialect)};
+    case Dialect::anthropic_messages:
+      return emit_anthropic(std::move(*request), candidate, options);
+    case Dialect::gemini_generate:
+      return emit_gemini(std::move(*request), candidate, options);
+    default:
+      return std::unexpected{no_translation(client, candidate.dialect)};
   }
 }
 

@@ -1,8 +1,9 @@
 // A client's request in a provider's own words.
 //
-// Same dialect on both sides: the original bytes with single values replaced. Otherwise: body -> blocks (ir.hpp) -> the
-// provider's JSON. Pure and deterministic: the same body, candidate, options and stored state give the same bytes, and
-// the messages of turn n stay a prefix of those of turn n+1, because providers bind caches and signatures to prefixes.
+// Same dialect on both sides: the original bytes with single values replaced. Otherwise: body ->
+// blocks (ir.hpp) -> the provider's JSON. Pure and deterministic: the same body, candidate, options
+// and stored state give the same bytes, and the messages of turn n stay a prefix of those of turn
+// n+1, because providers bind caches and signatures to prefixes.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ namespace turnpike::dialect {
 struct TranslateOptions {
   const OpaqueStore* opaque = nullptr;  // none: every look-up misses
   std::string owner;                    // key id, the scope of look-ups in `opaque`
-  /// Upper bound the gateway puts on the answer (what the budget can pay); below the client's own limit or instead of it.
+  /// Upper bound the gateway puts on the answer (what the budget can pay); below the client's own
+  /// limit or instead of it.
   std::optional<std::int64_t> output_tokens_cap;
   bool cache_hints = true;  // place cache_control marks for Anthropic
 };
@@ -32,15 +34,16 @@ struct Outgoing {
   std::string path;  // appended to the provider's base_url: "/chat/completions"
   std::string body;
   HeaderList headers;
-  /// What the target cannot express and was left out: names of client fields from the closed list in losses.hpp, each
-  /// once, in alphabetical order. Metric labels.
+  /// What the target cannot express and was left out: names of client fields from the closed list
+  /// in losses.hpp, each once, in alphabetical order. Metric labels.
   std::vector<std::string> losses;
   /// Tools whose names the target would refuse: name upstream, name at the client.
   std::vector<std::pair<std::string, std::string>> renamed_tools;
 };
 
-/// `body` must be the bytes that `view` was read from. Errors: 400 unsupported_parameter where the target cannot do what
-/// was asked (retry: next_candidate), 400 invalid_request_error for malformed messages.
+/// `body` must be the bytes that `view` was read from. Errors: 400 unsupported_parameter where the
+/// target cannot do what was asked (retry: next_candidate), 400 invalid_request_error for malformed
+/// messages.
 Result<Outgoing> translate(Dialect client, const std::string& body, const RequestView& view,
                            const Candidate& candidate, const TranslateOptions& options);
 

@@ -16,8 +16,8 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-/// Length of the valid UTF-8 sequence at `at`, 0 if there is none. Overlong forms, surrogates and values above
-/// U+10FFFF are none.
+/// Length of the valid UTF-8 sequence at `at`, 0 if there is none. Overlong forms, surrogates and
+/// values above U+10FFFF are none.
 std::size_t utf8_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) -> std::uint32_t {
     return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
@@ -70,7 +70,8 @@ class Checker {
   [[nodiscard]] bool at_end() const { return at_ >= text_.size(); }
   [[nodiscard]] char peek() const { return at_end() ? '\0' : text_[at_]; }
   void skip_blanks() {
-    while (!at_end() && (peek() == ' ' || peek() == '\n' || peek() == '\r' || peek() == '\t')) ++at_;
+    while (!at_end() && (peek() == ' ' || peek() == '\n' || peek() == '\r' || peek() == '\t'))
+      ++at_;
   }
   bool fail(std::string_view what, std::string_view code = "invalid_json") {
     if (!fault_) fault_ = JsonFault{code, at_, at_end() ? "the document ends too early" : what};
@@ -84,13 +85,20 @@ class Checker {
 
   bool value(std::size_t depth) {
     switch (peek()) {
-      case '{': return object(depth + 1);
-      case '[': return array(depth + 1);
-      case '"': return string();
-      case 't': return word("true");
-      case 'f': return word("false");
-      case 'n': return word("null");
-      default: return number();
+      case '{':
+        return object(depth + 1);
+      case '[':
+        return array(depth + 1);
+      case '"':
+        return string();
+      case 't':
+        return word("true");
+      case 'f':
+        return word("false");
+      case 'n':
+        return word("null");
+      default:
+        return number();
     }
   }
 

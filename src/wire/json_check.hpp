@@ -1,7 +1,8 @@
-// The slow second look at a body that the fast parser has refused: where is the fault, and is it one at all?
+// The slow second look at a body that the fast parser has refused: where is the fault, and is it
+// one at all?
 //
-// The fast parser says neither the byte nor "fine, only a number that no machine word holds". This one does, in one
-// pass without allocation per value. Runs only on refused bodies.
+// The fast parser says neither the byte nor "fine, only a number that no machine word holds". This
+// one does, in one pass without allocation per value. Runs only on refused bodies.
 #pragma once
 
 #include <cstddef>

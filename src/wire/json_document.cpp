@@ -13,13 +13,15 @@ namespace {
 
 constexpr std::size_t own_parser_above = std::size_t{1} << 20U;
 
-/// simdjson counts an innermost empty container not at all and refuses a non-empty one at its limit: with this limit
-/// it accepts nothing deeper than json_depth_max, and refuses a few bodies that the second look then lets through.
+/// simdjson counts an innermost empty container not at all and refuses a non-empty one at its
+/// limit: with this limit it accepts nothing deeper than json_depth_max, and refuses a few bodies
+/// that the second look then lets through.
 constexpr std::size_t strict_depth = json_depth_max;
 constexpr std::size_t generous_depth = json_depth_max + 2;
 
-/// Where the first `\u` at or after `from` may be; size() if there is none. Compares 64 bytes at a time in a form
-/// that compilers turn into vector code: a hit is rare, and memmem is eight times slower here.
+/// Where the first `\u` at or after `from` may be; size() if there is none. Compares 64 bytes at a
+/// time in a form that compilers turn into vector code: a hit is rare, and memmem is eight times
+/// slower here.
 std::size_t find_unicode_escape(std::string_view text, std::size_t from) {
   const char* data = text.data();
   std::size_t at = from;
@@ -68,11 +70,12 @@ bool is_escaped(std::string_view text, std::size_t at) {
 
 Error fault_error(const JsonFault& fault) {
   return client_error(std::string{fault.code},
-                      fmt::format("The request body is not acceptable JSON at byte {}: {}.", fault.byte, fault.what));
+                      fmt::format("The request body is not acceptable JSON at byte {}: {}.",
+                                  fault.byte, fault.what));
 }
 
-/// A copy in which every number that is too large for the parser is one of the same length that is not, so that the
-/// tape can be built; the strings on the tape are its own copies.
+/// A copy in which every number that is too large for the parser is one of the same length that is
+/// not, so that the tape can be built; the strings on the tape are its own copies.
 std::string with_tame_numbers(const std::string& body, const JsonCheck& check) {
   std::string tame;
   tame.reserve(body.size() + json_slack);
@@ -90,11 +93,12 @@ simdjson::dom::parser& thread_parser() {
   return parser;
 }
 
-simdjson::error_code parse_into(simdjson::dom::parser& parser, std::size_t depth, const std::string& body,
-                                simdjson::dom::element& root) {
+simdjson::error_code parse_into(simdjson::dom::parser& parser, std::size_t depth,
+                                const std::string& body, simdjson::dom::element& root) {
   const auto capacity = std::max(body.size(), parser.capacity());
   if (parser.capacity() < body.size() || parser.max_depth() != depth) {
-    if (const auto error = parser.allocate(std::max<std::size_t>(capacity, 4096), depth)) return error;
+    if (const auto error = parser.allocate(std::max<std::size_t>(capacity, 4096), depth))
+      return error;
   }
   return parser.parse(body.data(), body.size(), false).get(root);
 }
@@ -123,7 +127,8 @@ std::uint32_t repair_surrogate_escapes(std::string& text) {
 }
 
 Result<JsonDocument> JsonDocument::parse(std::string& body) {
-  if (body.empty()) return std::unexpected{fault_error({"empty_body", 0, "there is no JSON document"})};
+  if (body.empty())
+    return std::unexpected{fault_error({"empty_body", 0, "there is no JSON document"})};
   body.reserve(body.size() + json_slack);
   const auto repaired = repair_surrogate_escapes(body);
   std::shared_ptr<simdjson::dom::parser> own;
@@ -131,13 +136,15 @@ Result<JsonDocument> JsonDocument::parse(std::string& body) {
   auto& parser = own ? *own : thread_parser();
 
   simdjson::dom::element root;
-  if (body.starts_with("\xEF\xBB\xBF") || parse_into(parser, strict_depth, body, root) != simdjson::SUCCESS) {
+  if (body.starts_with("\xEF\xBB\xBF") ||
+      parse_into(parser, strict_depth, body, root) != simdjson::SUCCESS) {
     const auto check = check_json(body, json_depth_max);
     if (check.fault) return std::unexpected{fault_error(*check.fault)};
     const auto tame = with_tame_numbers(body, check);
     if (const auto error = parse_into(parser, generous_depth, tame, root)) {
-      return std::unexpected{client_error("invalid_json", fmt::format("The request body is not acceptable JSON: {}.",
-                                                                      simdjson::error_message(error)))};
+      return std::unexpected{
+          client_error("invalid_json", fmt::format("The request body is not acceptable JSON: {}.",
+                                                   simdjson::error_message(error)))};
     }
   }
   return JsonDocument{root, repaired, std::move(own)};
@@ -154,27 +161,35 @@ std::size_t skip_blanks(std::string_view text, std::size_t at) {
 std::size_t string_end(std::string_view text, std::size_t at) {
   std::size_t quote = at;
   do {
-    quote = static_cast<std::size_t>(
-        static_cast<const char*>(std::memchr(text.data() + quote + 1, '"', text.size() - quote - 1)) - text.data());
+    quote = static_cast<std::size_t>(static_cast<const char*>(std::memchr(
+                                         text.data() + quote + 1, '"', text.size() - quote - 1)) -
+                                     text.data());
   } while (is_escaped(text, quote));
   return quote + 1;
 }
 
-/// One past the value that begins at `at`. A container is walked bracket by bracket, strings in one leap.
+/// One past the value that begins at `at`. A container is walked bracket by bracket, strings in one
+/// leap.
 std::size_t value_end(std::string_view text, std::size_t at) {
   if (text[at] == '"') return string_end(text, at);
-  if (text[at] != '{' && text[at] != '[') return std::min(text.find_first_of(",]} \n\r\t", at), text.size());
+  if (text[at] != '{' && text[at] != '[')
+    return std::min(text.find_first_of(",]} \n\r\t", at), text.size());
   std::size_t depth = 0;
   while (true) {
     switch (text[at]) {
-      case '"': at = string_end(text, at); continue;
+      case '"':
+        at = string_end(text, at);
+        continue;
       case '{':
-      case '[': ++depth; break;
+      case '[':
+        ++depth;
+        break;
       case '}':
       case ']':
         if (--depth == 0) return at + 1;
         break;
-      default: break;
+      default:
+        break;
     }
     ++at;
   }
@@ -203,7 +218,8 @@ std::vector<MemberSpan> top_level_members(std::string_view validated_object) {
   return members_at(validated_object, skip_blanks(validated_object, 0));
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> elements_at(std::string_view validated, std::size_t begin) {
+std::vector<std::pair<std::size_t, std::size_t>> elements_at(std::string_view validated,
+                                                             std::size_t begin) {
   std::vector<std::pair<std::size_t, std::size_t>> elements;
   auto at = skip_blanks(validated, begin + 1);
   while (validated[at] != ']') {

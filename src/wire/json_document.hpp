@@ -1,7 +1,9 @@
-// A whole JSON body, strictly checked before anything is decided: UTF-8, grammar, one document, depth, no BOM.
+// A whole JSON body, strictly checked before anything is decided: UTF-8, grammar, one document,
+// depth, no BOM.
 //
-// Lone surrogate escapes (agents make them by cutting text) are replaced in place by "\ufffd" of the same
-// length, so byte offsets stay what they were. Source: reliability specification, "JSON input rules".
+// Lone surrogate escapes (agents make them by cutting text) are replaced in place by "\ufffd" of
+// the same length, so byte offsets stay what they were. Source: reliability specification, "JSON
+// input rules".
 #pragma once
 
 #include <simdjson.h>
@@ -18,18 +20,21 @@
 namespace turnpike::wire {
 
 inline constexpr std::size_t json_depth_max = 128;
-inline constexpr std::size_t json_slack = simdjson::SIMDJSON_PADDING;  // spare capacity a body needs behind its last byte
+inline constexpr std::size_t json_slack =
+    simdjson::SIMDJSON_PADDING;  // spare capacity a body needs behind its last byte
 
-/// Valid until the next parse on the same thread: the tape lives in a thread-local parser. A body above 1 MiB gets a
-/// parser of its own, which goes with the last copy of the document. Use it, then let it go; never keep it across a
-/// co_await.
+/// Valid until the next parse on the same thread: the tape lives in a thread-local parser. A body
+/// above 1 MiB gets a parser of its own, which goes with the last copy of the document. Use it,
+/// then let it go; never keep it across a co_await.
 ///
-/// Numbers beyond the range of 64-bit integers and doubles are valid JSON and accepted; root() shows such a number as
-/// some finite double, so whoever needs an integer sees a wrong type, and the bytes stay what they were.
+/// Numbers beyond the range of 64-bit integers and doubles are valid JSON and accepted; root()
+/// shows such a number as some finite double, so whoever needs an integer sees a wrong type, and
+/// the bytes stay what they were.
 class JsonDocument {
  public:
-  /// Checks and indexes `body`; may write "\ufffd" over lone surrogate escapes in it (repaired() counts them).
-  /// Errors are 400 with code invalid_json, invalid_utf8, too_deep or empty_body, and say at which byte.
+  /// Checks and indexes `body`; may write "\ufffd" over lone surrogate escapes in it (repaired()
+  /// counts them). Errors are 400 with code invalid_json, invalid_utf8, too_deep or empty_body, and
+  /// say at which byte.
   static Result<JsonDocument> parse(std::string& body);
   [[nodiscard]] simdjson::dom::element root() const { return root_; }
   [[nodiscard]] std::uint32_t repaired() const { return repaired_; }
@@ -43,25 +48,28 @@ class JsonDocument {
   std::shared_ptr<simdjson::dom::parser> own_parser_;  // only behind large bodies
 };
 
-/// Writes "\ufffd" over every lone surrogate escape of not yet checked JSON text, in place; how many there were.
+/// Writes "\ufffd" over every lone surrogate escape of not yet checked JSON text, in place; how
+/// many there were.
 std::uint32_t repair_surrogate_escapes(std::string& text);
 
 /// Where a top-level member stands in the original bytes.
 struct MemberSpan {
-  std::string_view key;    // between the quotes, escapes left as they are
-  std::size_t key_begin;   // of the opening quote
+  std::string_view key;   // between the quotes, escapes left as they are
+  std::size_t key_begin;  // of the opening quote
   std::size_t value_begin;
-  std::size_t value_end;   // one past the value
+  std::size_t value_end;  // one past the value
 };
 
-/// Top-level members of a body that JsonDocument::parse has accepted and whose root is an object. Linear; skips
-/// nested values without looking into them.
+/// Top-level members of a body that JsonDocument::parse has accepted and whose root is an object.
+/// Linear; skips nested values without looking into them.
 std::vector<MemberSpan> top_level_members(std::string_view validated_object);
 
-/// Raw text of an element inside validated bytes is not kept by the parser; fragments that must keep their number
-/// text and key order are cut out with this: the members of the object whose '{' is at `begin`.
+/// Raw text of an element inside validated bytes is not kept by the parser; fragments that must
+/// keep their number text and key order are cut out with this: the members of the object whose '{'
+/// is at `begin`.
 std::vector<MemberSpan> members_at(std::string_view validated, std::size_t begin);
 /// Begin/end offsets of the elements of the array whose '[' is at `begin`.
-std::vector<std::pair<std::size_t, std::size_t>> elements_at(std::string_view validated, std::size_t begin);
+std::vector<std::pair<std::size_t, std::size_t>> elements_at(std::string_view validated,
+                                                             std::size_t begin);
 
 }  // namespace turnpike::wire

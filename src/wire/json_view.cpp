@@ -41,13 +41,26 @@ std::uint32_t unit_at(std::string_view text, std::size_t at) {
 /// Appends what the escape at `at` stands for; how many bytes it takes.
 std::size_t append_escape(std::string& out, std::string_view text, std::size_t at) {
   switch (text[at + 1]) {
-    case 'b': out += '\b'; return 2;
-    case 'f': out += '\f'; return 2;
-    case 'n': out += '\n'; return 2;
-    case 'r': out += '\r'; return 2;
-    case 't': out += '\t'; return 2;
-    case 'u': break;
-    default: out += text[at + 1]; return 2;
+    case 'b':
+      out += '\b';
+      return 2;
+    case 'f':
+      out += '\f';
+      return 2;
+    case 'n':
+      out += '\n';
+      return 2;
+    case 'r':
+      out += '\r';
+      return 2;
+    case 't':
+      out += '\t';
+      return 2;
+    case 'u':
+      break;
+    default:
+      out += text[at + 1];
+      return 2;
   }
   const auto unit = unit_at(text, at);
   if (unit < 0xD800 || unit > 0xDFFF) {
@@ -94,7 +107,8 @@ std::string JsonView::text() const {
 bool JsonView::text_is(std::string_view expected) const {
   if (!is_string()) return false;
   const auto inner = raw_.substr(1, raw_.size() - 2);
-  return inner == expected || (inner.find('\\') != std::string_view::npos && unescape(inner) == expected);
+  return inner == expected ||
+         (inner.find('\\') != std::string_view::npos && unescape(inner) == expected);
 }
 
 std::optional<bool> JsonView::boolean() const {
@@ -122,7 +136,8 @@ std::vector<JsonView::Member> JsonView::members() const {
   std::vector<Member> members;
   if (!is_object()) return members;
   for (const auto& span : members_at(raw_, 0)) {
-    members.push_back({span.key, JsonView{raw_.substr(span.value_begin, span.value_end - span.value_begin)}});
+    members.push_back(
+        {span.key, JsonView{raw_.substr(span.value_begin, span.value_end - span.value_begin)}});
   }
   return members;
 }

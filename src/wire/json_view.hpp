@@ -1,7 +1,9 @@
-// A value inside validated JSON text, looked into on demand and never copied before it is asked for.
+// A value inside validated JSON text, looked into on demand and never copied before it is asked
+// for.
 //
-// Fragments that only pass through (schemas, arguments, numbers) stay the bytes they were: raw(). A view lives as
-// long as the text. Each look into a container walks it once; JsonFields keeps the result for repeated look-ups.
+// Fragments that only pass through (schemas, arguments, numbers) stay the bytes they were: raw(). A
+// view lives as long as the text. Each look into a container walks it once; JsonFields keeps the
+// result for repeated look-ups.
 #pragma once
 
 #include <cstdint>

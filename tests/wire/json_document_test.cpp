@@ -1,0 +1,197 @@
+#include "wire/json_document.hpp"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+
+namespace turnpike::wire {
+namespace {
+
+std::string code_of(std::string body) {
+  const auto document = JsonDocument::parse(body);
+  return document ? "" : document.error().code;
+}
+
+std::string message_of(std::string body) {
+  const auto document = JsonDocument::parse(body);
+  return document ? "" : document.error().message;
+}
+
+std::string repeated(std::string_view piece, std::size_t times) {
+  std::string text;
+  for (std::size_t i = 0; i < times; ++i) text += piece;
+  return text;
+}
+
+TEST_CASE("JSON nested 128 deep is read, one level more is refused") {
+  for (const std::size_t depth : {1U, 126U, 127U, 128U}) {
+    CHECK(code_of(std::string(depth, '[') + std::string(depth, ']')) == "");
+    CHECK(code_of(std::string(depth, '[') + "1" + std::string(depth, ']')) == "");
+    CHECK(code_of(repeated(R"({"a":)", depth) + "1" + std::string(depth, '}')) == "");
+  }
+  for (const std::size_t depth : {129U, 130U, 10'000U, 1'000'000U}) {
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(code_of(std::string(depth, '[') + std::string(depth, ']')) == "too_deep");
+    CHECK(code_of(std::string(depth, '[')) == "too_deep");
+    CHECK(code_of(repeated(R"({"a":)", depth)) == "too_deep");
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{3});
+  }
+}
+
+TEST_CASE("What is not one JSON document is refused at the byte where it goes wrong") {
+  struct Case {
+    std::string body;
+    std::string code;
+    std::size_t byte;
+  };
+  const std::vector<Case> cases = {
+      {"", "empty_body", 0},
+      {" \n ", "empty_body", 3},
+      {R"({"a":1}x)", "invalid_json", 7},
+      {"{} {}", "invalid_json", 3},
+      {"NaN", "invalid_json", 0},
+      {"{\"a\":1} // no", "invalid_json", 8},
+      {"/* no */ {}", "invalid_json", 0},
+      {"\xEF\xBB\xBF{}", "invalid_json", 0},
+      {"[1,]", "invalid_json", 3},
+      {R"({"a":1,})", "invalid_json", 7},
+      {"{'a':1}", "invalid_json", 1},
+      {"[01]", "invalid_json", 2},
+      {"[1.]", "invalid_json", 3},
+      {"[.5]", "invalid_json", 1},
+      {"[+1]", "invalid_json", 1},
+      {"[1e]", "invalid_json", 3},
+      {"[tru]", "invalid_json", 1},
+      {"\"a\nb\"", "invalid_json", 2},
+      {R"("\x")", "invalid_json", 2},
+      {R"("\u12g4")", "invalid_json", 5},
+      {R"(["abc)", "invalid_json", 5},
+      {"\"\xC0\x80\"", "invalid_utf8", 1},
+      {"\"ab\xED\xA0\x80\"", "invalid_utf8", 3},
+      {"\"\xF4\x90\x80\x80\"", "invalid_utf8", 1},
+      {"\"\xE2\x82\"", "invalid_utf8", 1},
+  };
+  for (const auto& [body, code, byte] : cases) {
+    INFO(body);
+    CHECK(code_of(body) == code);
+    CHECK(message_of(body).find("at byte " + std::to_string(byte) + ":") != std::string::npos);
+  }
+}
+
+TEST_CASE(
+    "Lone surrogate escapes are replaced in place, pairs and escaped backslashes are not touched") {
+  struct Case {
+    std::string before;
+    std::string after;
+    std::uint32_t repaired;
+  };
+  const std::vector<Case> cases = {
+      {R"(["\ud83d"])", R"(["\ufffd"])", 1},
+      {R"(["\uDE00x\uD83D"])", R"(["\ufffdx\ufffd"])", 2},
+      {R"(["\ud83d\ud83d\ude00"])", R"(["\ufffd\ud83d\ude00"])", 1},
+      {R"(["\ud83d\u0041"])", R"(["\ufffd\u0041"])", 1},
+      {R"(["\\ud83d"])", R"(["\\ud83d"])", 0},
+      {R"(["\\\ud83d"])", R"(["\\\ufffd"])", 1},
+      {R"(["\ud83d\ude00 \u00e9"])", R"(["\ud83d\ude00 \u00e9"])", 0},
+  };
+  for (const auto& [before, after, repaired] : cases) {
+    // At every alignment, for the block-wise search.
+    for (std::size_t pad = 0; pad < 70; pad += 3) {
+      std::string body = std::string(pad, ' ') + before + std::string(pad % 5, ' ');
+      const auto document = JsonDocument::parse(body);
+      REQUIRE(document);
+      CHECK(document->repaired() == repaired);
+      CHECK(body == std::string(pad, ' ') + after + std::string(pad % 5, ' '));
+    }
+  }
+}
+
+TEST_CASE("Numbers beyond machine range are valid JSON and no integers") {
+  for (const std::string number : {"1e400", "-1e400", "18446744073709551616",
+                                   "-9223372036854775809", "123456789012345678901234567890"}) {
+    std::string body = R"({"n":)" + number + R"(,"m":7})";
+    const auto original = body;
+    const auto document = JsonDocument::parse(body);
+    REQUIRE(document);
+    CHECK(body == original);
+    CHECK(document->root()["n"].is_double());
+    CHECK(document->root()["m"].get_int64().value() == 7);
+  }
+  CHECK(code_of("[" + std::string(100'000, '9') + "]") == "");
+}
+
+TEST_CASE("A document of any root type is read, also after a large one") {
+  for (const std::string root : {"null", "true", "1", "\"x\"", "[]", "{}"})
+    CHECK(code_of(root) == "");
+  std::string large = "[\"" + std::string(std::size_t{3} << 20U, 'x') + "\",42]";
+  const auto document = JsonDocument::parse(large);
+  REQUIRE(document);
+  CHECK(code_of("[1]") == "");
+  CHECK(document->root().at(1).get_int64().value() == 42);
+}
+
+TEST_CASE("Threads read bodies independently") {
+  std::vector<std::thread> threads;
+  std::vector<int> sums(4, 0);
+  for (std::size_t t = 0; t < sums.size(); ++t) {
+    threads.emplace_back([&sums, t] {
+      for (int i = 0; i < 200; ++i) {
+        std::string body = "[" + std::to_string(i) + "]";
+        const auto document = JsonDocument::parse(body);
+        if (document) sums[t] += static_cast<int>(document->root().at(0).get_int64().value());
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  CHECK(sums == std::vector<int>(4, 19'900));
+}
+
+TEST_CASE("A body of 200 KB is checked in well under a millisecond") {
+  std::string body = R"({"model":"x","messages":[)";
+  for (int i = 0; i < 400; ++i) {
+    body += i == 0 ? "" : ",";
+    body += R"({"role":"user","content":")" + repeated(R"(some line of \"quoted\" code;\n\t)", 14) +
+            "\"}";
+  }
+  body += "]}";
+  REQUIRE(body.size() > 190'000);
+  auto best = std::chrono::nanoseconds::max();
+  for (int i = 0; i < 40; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    REQUIRE(JsonDocument::parse(body));
+    best = std::min(best, std::chrono::nanoseconds{std::chrono::steady_clock::now() - begin});
+  }
+#if !defined(__SANITIZE_ADDRESS__) && defined(NDEBUG)
+  CHECK(best < std::chrono::microseconds{1000});
+#endif
+  WARN("200 KB with an escape every 8 bytes: " << best.count() / 1000 << " us");
+}
+
+TEST_CASE("Members and elements are found where they stand") {
+  const std::string text =
+      " {\"a\" : [1, {\"x\":\"]}\\\"\"}] ,\n\"b\\\"\":\"\\\\\",\"c\":-1.5e3, \"d\":{}, \"e\":[ ], "
+      "\"f\":null}\n";
+  const auto members = top_level_members(text);
+  const auto value = [&](std::size_t i) {
+    return text.substr(members[i].value_begin, members[i].value_end - members[i].value_begin);
+  };
+  REQUIRE(members.size() == 6);
+  CHECK(members[0].key == "a");
+  CHECK(text[members[0].key_begin] == '"');
+  CHECK(value(0) == R"([1, {"x":"]}\""}])");
+  CHECK(members[1].key == R"(b\")");
+  CHECK(value(1) == R"("\\")");
+  CHECK(value(2) == "-1.5e3");
+  CHECK(value(3) == "{}");
+  CHECK(value(4) == "[ ]");
+  CHECK(value(5) == "null");
+  const auto elements = elements_at(text, members[0].value_begin);
+  REQUIRE(elements.size() == 2);
+  CHECK(text.substr(elements[1].first, elements[1].second - elements[1].first) ==
+        R"({"x":"]}\""})");
+  CHECK(elements_at(text, members[4].value_begin).empty());
+  CHECK(members_at(text, members[3].value_begin).empty());
+}
+
+}  // namespace
+}  // namespace turnpike::wire
