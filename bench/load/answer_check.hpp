@@ -39,6 +39,8 @@ class AnswerCheck {
   [[nodiscard]] const std::string& reasoning() const { return reasoning_; }
   [[nodiscard]] const std::vector<Call>& calls() const { return calls_; }
   [[nodiscard]] const std::string& finish() const { return finish_; }
+  /// Whole answers tell their usage, unless the provider withheld it.
+  [[nodiscard]] bool without_usage() const { return without_usage_; }
 
  private:
   enum class Phase : std::uint8_t {
@@ -78,6 +80,7 @@ class AnswerCheck {
   std::string body_;  // whole, or the unfinished event
   bool done_ = false;
   bool error_event_ = false;
+  bool without_usage_ = false;
   std::int64_t content_events_ = 0;
   std::string text_;
   std::string reasoning_;

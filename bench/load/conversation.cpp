@@ -42,8 +42,11 @@ Conversation::Conversation(const Options& options, std::mt19937_64& dice, std::u
       streams_(chance(dice, options.stream_share)),
       sends_reasoning_(chance(dice, options.reasoning_share)) {
   const bool loop = chance(dice, options.loop_share);
-  std::string text = "[" + std::to_string(options.seed) + "." + std::to_string(number) + "] ";
-  text += questions[dice() % questions.size()];
+  std::string text{questions.front()};
+  if (!options.equal) {
+    text = "[" + std::to_string(options.seed) + "." + std::to_string(number) + "] ";
+    text += questions[dice() % questions.size()];
+  }
   if (loop) text += " Use the bash tool.";
   if (!options.directive.empty()) text += " [[sim " + options.directive + "]]";
   while (text.size() < static_cast<std::size_t>(options.prompt_bytes))
@@ -53,7 +56,8 @@ Conversation::Conversation(const Options& options, std::mt19937_64& dice, std::u
             {{{"role", "system"}, {"content", "You are an agent under load."}},
              {{"role", "user"}, {"content", text}}}}};
   if (streams_) body_["stream"] = true;
-  if (streams_ && chance(dice, 0.5)) body_["stream_options"] = {{"include_usage", true}};
+  if (streams_ && !options.equal && chance(dice, 0.5))
+    body_["stream_options"] = {{"include_usage", true}};
   if (loop) body_["tools"] = nlohmann::json::array({shell_tool()});
   if (options.output_tokens_max > 0) body_["max_tokens"] = options.output_tokens_max;
   if (streams_ && chance(dice, options.cancel_share))

@@ -196,6 +196,7 @@ void Driver::count(Agent& agent, Instant now) {
     ++totals_.error_events;
   } else {
     ++totals_.completed;
+    totals_.without_usage += answer.without_usage() ? 1 : 0;
     totals_.tool_calls += static_cast<std::int64_t>(answer.calls().size());
     totals_.total_us.push_back(duration_cast<microseconds>(now - agent.started).count());
   }

@@ -25,6 +25,7 @@ struct Totals {
   std::int64_t broken = 0;
   std::int64_t unreached = 0;  // the connection was refused or reset before any byte
   std::int64_t streams = 0;
+  std::int64_t without_usage = 0;
   std::int64_t tool_calls = 0;
   std::int64_t loops_completed = 0;
   std::int64_t bytes = 0;

@@ -39,6 +39,7 @@ nlohmann::ordered_json report(const Options& options, const Totals& totals, doub
           {"cancelled", totals.cancelled},
           {"error_events", totals.error_events},
           {"unreached", totals.unreached},
+          {"without_usage", totals.without_usage},
           {"broken", totals.broken},
           {"broken_reasons", totals.broken_reasons},
           {"streams", totals.streams},

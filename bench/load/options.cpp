@@ -31,6 +31,7 @@ const char* const usage_text =
     "  --loop-share F       part of conversations that run a tool loop (0.3)\n"
     "  --reasoning-share F  part of loops that send reasoning_content back (0.5)\n"
     "  --prompt-bytes N     padding of the first message   --max-tokens N  the request's limit\n"
+    "  --equal              every conversation begins with the same bytes\n"
     "  --directive TEXT     for the simulator: [[sim TEXT]] goes into each first message "
     "(tokens=20)\n"
     "  --seed N             draws are repeatable (default 1)\n";
@@ -110,6 +111,10 @@ Options read_options(int argc, char** argv) {
     if (flag == "--help" || flag == "-h") {
       options.help = true;
       return options;
+    }
+    if (flag == "--equal") {
+      options.equal = true;
+      continue;
     }
     const auto setter = setters.find(flag);
     if (setter == setters.end()) throw std::invalid_argument(std::string{flag} + ": unknown flag");

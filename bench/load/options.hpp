@@ -26,6 +26,7 @@ struct Options {
   double reasoning_share = 0.5;  // of the loops: send reasoning_content back, as some harnesses do
   std::uint64_t seed = 1;
   std::string directive = "tokens=20";
+  bool equal = false;  // every request the same, byte for byte
   bool help = false;
 };
 

@@ -377,6 +377,7 @@ class DeepSeek final : public Wire {
 
   void complete(Exchange& exchange) const override {
     exchange.response_id = random_uuid(exchange.seed);
+    exchange.trace_id = random_name(exchange.seed, 32, lower_hex);
     std::size_t nth = 0;
     for (auto& block : exchange.answer.blocks) {
       if (block.kind != BlockKind::call) continue;
@@ -452,7 +453,7 @@ class DeepSeek final : public Wire {
   Headers headers(const Exchange& exchange) const override {
     return {{"Content-Type",
              exchange.ask.stream ? "text/event-stream; charset=utf-8" : "application/json"},
-            {"x-ds-trace-id", random_name(exchange.seed, 32, lower_hex)},
+            {"x-ds-trace-id", exchange.trace_id},
             {"x-request-id", exchange.request_id},
             {"vary", "origin, access-control-request-method, access-control-request-headers"}};
   }

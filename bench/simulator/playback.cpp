@@ -345,8 +345,11 @@ Reply::Next Playback::end(Instant now, Outcome outcome, Then then) {
                      .status = status_,
                      .usage_sent = usage_sent_,
                      .fault = fault_};
-  const bool in_full = outcome == Outcome::complete || usage_sent_ ||
-                       (outcome == Outcome::aborted && !exchange_.ask.stream);
+  // Hanging up stops the meter of a stream at DeepSeek and Anthropic; at Gemini, and for whole
+  // answers, it does not.
+  const bool runs_on = !exchange_.ask.stream || exchange_.ask.provider == Provider::gemini;
+  const bool in_full =
+      outcome == Outcome::complete || usage_sent_ || (outcome == Outcome::aborted && runs_on);
   const bool for_free = outcome == Outcome::refused || fault_ == "refuse" || fault_ == "html" ||
                         fault_ == "redirect" || fault_ == "empty" || fault_ == "error_first";
   if (!for_free) entry.billed = in_full ? exchange_.usage : sent_;

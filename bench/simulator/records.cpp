@@ -61,6 +61,7 @@ void Records::bill(const BillingEntry& entry) {
   for (const auto& block : exchange.answer.blocks) calls += block.kind == BlockKind::call ? 1 : 0;
   line["calls"] = calls;
   if (const auto tag = ask.directives.text("tag"); !tag.empty()) line["tag"] = tag;
+  if (!exchange.trace_id.empty()) line["trace_id"] = exchange.trace_id;
   if (!entry.fault.empty()) line["fault"] = entry.fault;
   if (!ask.notes.empty()) line["notes"] = ask.notes;
   entries_.push_back(
