@@ -57,6 +57,15 @@ std::optional<Instant> sale_ended(const Model& model, Instant now) {
   return ended;
 }
 
+Error not_on_sale(const Model& model, Instant now) {
+  if (const auto ended = sale_ended(model, now)) return retired_error(model, *ended);
+  auto message =
+      fmt::format("model {} has no price on {}", model.target(), to_rfc3339(now).substr(0, 10));
+  if (!model.prices.empty())
+    message += fmt::format("; it is offered from {}", to_rfc3339(model.prices.front().from));
+  return client_error("no_price", std::move(message), "model");
+}
+
 }  // namespace
 
 /// Gathers the files into one catalog; faults across files are found here.
@@ -66,16 +75,18 @@ class CatalogLoader {
       : options_(options), catalog_(catalog), faults_(faults) {}
 
   void load(const std::filesystem::path& folder) {
-    const auto rate = parse_decimal(options_.credits_per_usd);
-    if (!rate || rate->mantissa <= 0)
+    auto rate = parse_decimal(options_.credits_per_usd).value_or(Decimal{});
+    if (rate.mantissa <= 0) {
       faults_.push_back({"credits_per_usd", 0, 0, "must be a positive decimal", Severity::error});
+      rate = {1, 0};  // so that the files are still read
+    }
     const auto paths = toml_files(folder);
     if (!paths) {
       faults_.push_back(paths.error());
       return;
     }
-    for (const auto& path : *paths)
-      files_.push_back(read_provider_file(path, rate.value_or(Decimal{1, 0})));
+    files_.reserve(paths->size());
+    for (const auto& path : *paths) files_.push_back(read_provider_file(path, rate));
     for (auto& file : files_) {
       faults_.insert(faults_.end(), file.faults.begin(), file.faults.end());
       catalog_.content_hash_ = catalog_.content_hash_ * 31 + file.content_hash;
@@ -116,6 +127,7 @@ class CatalogLoader {
     const auto* provider = catalog_.provider(model.provider);
     if (provider == nullptr) {
       std::vector<std::string> known;
+      known.reserve(catalog_.providers_.size());
       for (const auto& p : catalog_.providers_) known.push_back(p.id);
       if (!model.provider.empty())
         faults_.push_back(
@@ -221,18 +233,13 @@ std::shared_ptr<const Endpoint> Catalog::endpoint(std::string_view provider) con
 
 std::optional<Error> Catalog::unusable(const Model& model, Instant now) const {
   if (interval_at(model.prices, now) != nullptr) return std::nullopt;
-  if (const auto ended = sale_ended(model, now)) return retired_error(model, *ended);
-  auto message =
-      fmt::format("model {} has no price on {}", model.target(), to_rfc3339(now).substr(0, 10));
-  if (!model.prices.empty())
-    message += fmt::format("; it is offered from {}", to_rfc3339(model.prices.front().from));
-  return client_error("no_price", std::move(message), "model");
+  return not_on_sale(model, now);
 }
 
 Result<Candidate> Catalog::candidate(const Model& model, Instant now,
                                      std::chrono::seconds horizon) const {
   auto quote = quote_at(model.prices, now, horizon);
-  if (!quote) return std::unexpected{*unusable(model, now)};
+  if (!quote) return std::unexpected{not_on_sale(model, now)};
   Candidate candidate;
   candidate.provider = model.provider;
   candidate.model = model.id;

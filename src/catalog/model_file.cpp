@@ -52,6 +52,7 @@ Owner read_flags(TableReader& table, std::string_view key,
     if (word == "stream")
       continue;  // every model streams; the word is allowed because public catalogs list it
     std::vector<std::string> known;
+    known.reserve(flags.size());
     for (const auto& f : flags) known.emplace_back(f.word);
     table.faults().error(table.at(key), fmt::format("{}: unknown {} \"{}\"{}", table.what(), key,
                                                     word, nearest_hint(word, known)));

@@ -39,12 +39,13 @@ Instant instant_of(const toml::date& date) {
   return std::chrono::sys_days{std::chrono::year{date.year} / date.month / date.day};
 }
 
+/// `value` has an offset.
 Instant instant_of(const toml::date_time& value) {
+  const auto offset = value.offset.value_or(toml::time_offset{});
   using namespace std::chrono;
   return instant_of(value.date) + hours{value.time.hour} + minutes{value.time.minute} +
          seconds{value.time.second} +
-         duration_cast<microseconds>(nanoseconds{value.time.nanosecond}) -
-         minutes{value.offset->minutes};
+         duration_cast<microseconds>(nanoseconds{value.time.nanosecond}) - minutes{offset.minutes};
 }
 
 /// Copies a parsed document into nodes of our own. toml++ bounds the nesting, so recursion is safe.

@@ -232,6 +232,7 @@ class Finder {
   void demote_unhealthy() {
     if (s_.health.all_ok()) return;
     std::vector<Health> levels;
+    levels.reserve(found_.size());
     for (const auto& candidate : found_) levels.push_back(s_.health.of(candidate.target()));
     std::vector<Candidate> sorted;
     sorted.reserve(found_.size());

@@ -4,6 +4,13 @@
 
 namespace turnpike::policy {
 
+std::vector<std::string> Policy::tier_names() const {
+  std::vector<std::string> names;
+  names.reserve(tiers.size());
+  for (const auto& tier : tiers) names.push_back(tier.name);
+  return names;
+}
+
 std::optional<TierIndex> Policy::tier_named(std::string_view tier) const {
   for (TierIndex i = 0; i < tiers.size(); ++i) {
     if (tiers[i].name == tier) return i;
@@ -23,8 +30,8 @@ std::optional<TierIndex> Policy::tier_of(ModelIndex model) const {
 
 std::vector<std::string> Policy::public_names() const {
   std::vector<std::string> names;
-  const auto add = [&names](const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  const auto add = [&names](const std::string& added) {
+    if (std::find(names.begin(), names.end(), added) == names.end()) names.push_back(added);
   };
   for (const auto& entry : models) {
     if (entry.pattern.find('*') == std::string::npos) add(entry.pattern);

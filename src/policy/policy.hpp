@@ -145,6 +145,7 @@ class Policy {
   std::chrono::seconds price_horizon{
       600};  // total time-out: the ceiling of a quote looks so far ahead
 
+  [[nodiscard]] std::vector<std::string> tier_names() const;
   [[nodiscard]] std::optional<TierIndex> tier_named(std::string_view tier) const;
   /// The first tier that lists the model among its own targets.
   [[nodiscard]] std::optional<TierIndex> tier_of(ModelIndex model) const;

@@ -51,6 +51,7 @@ Policy PolicyLoader::read(const Node& root) {
   read_settings(table);
   table.finish();
   std::vector<TomlPosition> tiers_at;
+  tiers_at.reserve(drafts_.size());
   for (const auto& draft : drafts_) tiers_at.push_back(draft.node->at);
   check_targets(policy_, catalog_, options_, tiers_at, faults_);
   return std::move(policy_);
@@ -59,10 +60,8 @@ Policy PolicyLoader::read(const Node& root) {
 std::optional<TierIndex> PolicyLoader::tier_at(const std::string& what, const std::string& name,
                                                TomlPosition at) {
   if (auto index = policy_.tier_named(name)) return index;
-  std::vector<std::string> known;
-  for (const auto& tier : policy_.tiers) known.push_back(tier.name);
   faults_.error(at, fmt::format("{} names tier \"{}\", not in this file{}", what, name,
-                                nearest_hint(name, known)));
+                                nearest_hint(name, policy_.tier_names())));
   return std::nullopt;
 }
 

@@ -34,7 +34,10 @@ class Resolver {
       : policy_(policy), catalog_(catalog), s_(situation) {}
 
   Result<Route> run() const {
-    if (s_.override_target || s_.override_tier) return overridden();
+    if (s_.override_target || s_.override_tier) {
+      if (!s_.account.may_override_route) return std::unexpected{override_refused()};
+      return s_.override_target ? to_target(*s_.override_target) : to_tier(*s_.override_tier);
+    }
     if (s_.facts.step == StepKind::permission_check) return protected_route();
     auto named = by_name();
     if (named && std::holds_alternative<ToTarget>(named->to)) return named;
@@ -47,26 +50,26 @@ class Resolver {
   }
 
  private:
-  Result<Route> overridden() const {
-    if (!s_.account.may_override_route)
-      return std::unexpected{
-          client_error("route_override_not_allowed",
-                       "this key may not choose the route by x-turnpike-model or x-turnpike-tier; "
-                       "an operator can permit it",
-                       {}, 403)};
-    if (s_.override_target) {
-      const auto* model = catalog_.find(*s_.override_target);
-      if (model == nullptr) return std::unexpected{not_found(*s_.override_target)};
-      return Route{ToTarget{catalog_.index_of(*model)}, {Reason::model_pinned, "x-turnpike-model"}};
-    }
-    if (const auto tier = policy_.tier_named(*s_.override_tier))
+  static Error override_refused() {
+    return client_error("route_override_not_allowed",
+                        "this key may not choose the route by x-turnpike-model or x-turnpike-tier; "
+                        "an operator can permit it",
+                        {}, 403);
+  }
+
+  Result<Route> to_target(const std::string& name) const {
+    const auto* model = catalog_.find(name);
+    if (model == nullptr) return std::unexpected{not_found(name)};
+    return Route{ToTarget{catalog_.index_of(*model)}, {Reason::model_pinned, "x-turnpike-model"}};
+  }
+
+  Result<Route> to_tier(const std::string& name) const {
+    if (const auto tier = policy_.tier_named(name))
       return Route{ToTier{*tier}, {Reason::model_mapped, "x-turnpike-tier"}};
-    std::vector<std::string> known;
-    for (const auto& tier : policy_.tiers) known.push_back(tier.name);
     return std::unexpected{
         client_error("tier_not_found",
                      fmt::format("x-turnpike-tier: no tier {}; this policy has: {}",
-                                 quoted_for_message(*s_.override_tier), fmt::join(known, ", ")))};
+                                 quoted_for_message(name), fmt::join(policy_.tier_names(), ", ")))};
   }
 
   /// Safety checks go where the client asked. A name that is no model on sale (an alias of ours,

@@ -126,7 +126,7 @@ Result<void> ShareController::restore(std::string_view text) {
       return std::unexpected{
           gateway_error(500, "share_state_malformed",
                         fmt::format("stored frontier share, line {}", line_number))};
-    restored.emplace_back(line.substr(tab + 1), std::move(scope));
+    restored.emplace_back(line.substr(tab + 1), scope);
   }
   for (auto& [name, scope] : restored) {
     auto& shard = shard_of(name);

@@ -22,10 +22,11 @@ constexpr double calibration_steps =
 // end of this range the threshold is back in play after at most 67 steps at a target of 0.3.
 constexpr double position_min = -1;
 constexpr double position_max = 2;
-// Five steps too many or too few (whole tool loops make such debts) are repaid faster: beyond them
-// the threshold moves four times as far.
-constexpr double debt_free = 5 * eta;
-constexpr double debt_gain = 3;
+// A debt of more than three steps (whole tool loops make such) is repaid faster: beyond it the
+// threshold moves five times as far. Without this the wandering above leaves the bound in one of
+// some 20,000 windows.
+constexpr double debt_free = 3 * eta;
+constexpr double debt_gain = 4;
 constexpr double overdrawn_position = 1.5;
 constexpr float increment_max = 1e6F;
 constexpr double weight_ratio_max = 20;  // one gigantic step must not decide the next hundred
