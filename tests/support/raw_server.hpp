@@ -222,6 +222,12 @@ class RawServer {
   }
   [[nodiscard]] int accepted() const { return accepted_; }
 
+  /// For scripts that wait for something in a loop.
+  [[nodiscard]] bool stopping() {
+    const std::lock_guard lock{guard_};
+    return stopping_;
+  }
+
   /// A pause inside a script that the server's end cuts short.
   void pause(std::chrono::milliseconds time) {
     std::unique_lock lock{guard_};

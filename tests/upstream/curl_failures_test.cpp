@@ -208,7 +208,7 @@ TEST_CASE("a connect time-out covers a TLS handshake that stalls, and nothing wa
   CHECK(exchanged->error() == "timeout_connect");
   CHECK(exchanged->head->error().http_status == 504);
   CHECK_FALSE(exchanged->transfer->fully_sent());
-  CHECK(rig.clock.monotonic() - begin < 400ms);
+  CHECK(rig.clock.monotonic() - begin < 1s);
 }
 
 TEST_CASE("certificates are verified against the system's bundle or the endpoint's own file") {
