@@ -12,7 +12,7 @@ namespace turnpike::routing {
 
 struct Recipe {
   int epochs = 6;
-  double rate_ngrams = 0.02;
+  double rate_ngrams = 0.03;
   double rate_counts = 0.01;
   double decay_ngrams = 3e-4;  // share of a weight taken off at each use
   double decay_counts = 1e-5;

@@ -26,7 +26,10 @@ using classify::Weights;
 
 /// Share of "the weak half fails" in the target; the rest is "the strong half does better". The
 /// first alone finds questions that defeat everybody, the second alone is noisy.
-constexpr double failure_share = 0.2;
+/// Chosen by leaving one source out of the training rows: at one half the model stays above length
+/// on every source it has not seen; at 0.2, which looks better on the development rows, it does
+/// not.
+constexpr double failure_share = 0.5;
 /// Weight of one row of authors' opinion (tiers) against an average row of outcomes.
 constexpr double tier_weight = 0.5;
 

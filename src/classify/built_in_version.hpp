@@ -5,6 +5,6 @@
 
 namespace turnpike::classify {
 
-inline constexpr std::string_view built_in_version = "linear-1-d2e17f73";
+inline constexpr std::string_view built_in_version = "linear-1-64251361";
 
 }  // namespace turnpike::classify
