@@ -1,0 +1,430 @@
+#include "gateway/gateway.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "support/fake_clock.hpp"
+#include "support/recording_sink.hpp"
+#include "support/scripted_upstream.hpp"
+
+using namespace turnpike;
+using namespace turnpike::gateway;
+using turnpike::test::FakeClock;
+using turnpike::test::RecordingSink;
+using turnpike::test::Script;
+using turnpike::test::ScriptedUpstream;
+using turnpike::test::SeededRandomness;
+
+namespace {
+
+constexpr const char* cheap_provider = R"(
+[provider]
+id = "cheap"
+dialect = "openai-chat"
+base_url = "http://127.0.0.1:1"
+[[model]]
+id = "small"
+family = "small"
+context_tokens = 100000
+output_tokens_max = 1000
+capabilities = ["tools", "parallel_tools", "json_schema", "reasoning"]
+as_of = 2026-11-22
+source = "test"
+price = [{ from = 2026-01-01, input_per_mtok = "1", output_per_mtok = "2" }]
+)";
+constexpr const char* strong_provider = R"(
+[provider]
+id = "strong"
+dialect = "openai-chat"
+base_url = "http://127.0.0.1:2"
+[[model]]
+id = "large"
+family = "large"
+context_tokens = 100000
+output_tokens_max = 1000
+capabilities = ["tools", "parallel_tools", "json_schema", "reasoning"]
+as_of = 2026-11-22
+source = "test"
+price = [{ from = 2026-01-01, input_per_mtok = "10", output_per_mtok = "20" }]
+)";
+constexpr const char* policy_text = R"(
+[policy]
+name = "test"
+default_tier = "bulk"
+[[tier]]
+name = "bulk"
+targets = ["cheap/small"]
+fallback = ["strong/large"]
+[[tier]]
+name = "frontier"
+frontier = true
+targets = ["strong/large"]
+[frontier_share]
+target = 0.3
+[models]
+"auto" = "tier:bulk"
+)";
+
+std::string chunk(const std::string& delta, const std::string& finish = "null") {
+  return R"(data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"small","choices":[{"index":0,"delta":)" + delta +
+         R"(,"finish_reason":)" + finish + "}]}\n\n";
+}
+const std::string usage_chunk =
+    R"(data: {"id":"c1","object":"chat.completion.chunk","created":1,"model":"small","choices":[],"usage":{"prompt_tokens":100,"completion_tokens":10,"total_tokens":110}})"
+    "\n\n";
+const std::string done = "data: [DONE]\n\n";
+
+Script good_stream() {
+  Script script;
+  script.chunks = {chunk(R"({"role":"assistant","content":""})"), chunk(R"({"content":"Hello"})"), chunk("{}", "\"stop\"") + usage_chunk + done};
+  return script;
+}
+
+Script refused(int status, std::string body) {
+  Script script;
+  script.head.status = status;
+  script.head.content_type = "application/json";
+  script.chunks = {std::move(body)};
+  return script;
+}
+
+/// A gateway with real ledger, catalog and policy; only the far side of the socket is scripted.
+struct Bench {
+  Bench() {
+    std::filesystem::create_directories(root / "providers");
+    std::ofstream{root / "providers/cheap.toml"} << cheap_provider;
+    std::ofstream{root / "providers/strong.toml"} << strong_provider;
+    std::ofstream{root / "policy.toml"} << policy_text;
+    auto fresh = std::make_shared<Snapshot>();
+    auto catalog = catalog::Catalog::load(root / "providers");
+    if (!catalog) FAIL(to_string(catalog.error().front()));
+    fresh->catalog = std::move(*catalog);
+    auto policy = policy::Policy::load(root / "policy.toml", fresh->catalog, {.now = clock.now()});
+    if (!policy) FAIL(to_string(policy.error().front()));
+    fresh->policy = std::move(*policy);
+    fresh->classifier = &classify::Classifier::built_in();
+    fresh->log_requests = false;
+    snapshot = fresh;
+    account::LedgerOptions options;
+    options.directory = root / "data";
+    auto opened = account::Ledger::open(options, clock, randomness);
+    if (!opened) FAIL(opened.error().message);
+    ledger = std::move(*opened);
+    account::NewKey wanted;
+    wanted.name = "test";
+    wanted.org = "acme";
+    auto created = ledger->create_key(wanted);
+    REQUIRE(created);
+    key = created->key.reveal();
+    key_id = created->id;
+    opaque.emplace(clock);
+    health.emplace(clock, randomness);
+    upstream.emplace(loop);
+    const Shared shared{*ledger, *opaque, conversations, *health, clock, randomness};
+    gateway.emplace(shared, *upstream, metrics.add_shard(), snapshot);
+  }
+  ~Bench() {
+    gateway.reset();
+    ledger.reset();
+    std::filesystem::remove_all(root);
+  }
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  void budget(const char* limit) {
+    account::BudgetSettings settings;
+    settings.budget = "key:" + key_id;
+    account::WindowRule rule;
+    rule.kind = account::WindowKind::lifetime;
+    rule.limit = *parse_credits(limit);
+    settings.windows.push_back(rule);
+    settings.by = "test";
+    REQUIRE(ledger->set_budget(settings));
+  }
+
+  RequestHead head(std::string method = "POST", std::string path = "/v1/chat/completions") const {
+    RequestHead made;
+    made.method = std::move(method);
+    made.target = made.path = std::move(path);
+    made.headers = {{"host", "x"}, {"authorization", "Bearer " + key}, {"content-type", "application/json"}};
+    return made;
+  }
+
+  /// Starts a request; run() carries it on as far as the script goes.
+  void start(std::string body, RecordingSink& sink) {
+    ClientRequest request;
+    request.head = head();
+    auto admitted = gateway->on_head(request.head);
+    REQUIRE(admitted);
+    request.admission = *admitted;
+    request.body = std::move(body);
+    request.body.reserve(request.body.size() + 64);
+    request.received = clock.monotonic();
+    asio::co_spawn(loop, gateway->handle(std::move(request), sink), asio::detached);
+  }
+  /// A waiting coroutine counts as work, so the loop is polled, not run.
+  void run() {
+    loop.restart();
+    while (loop.poll() > 0) {
+    }
+  }
+  RecordingSink ask(std::string body) {
+    RecordingSink sink;
+    start(std::move(body), sink);
+    run();
+    return sink;
+  }
+  account::LedgerFigures figures() const { return ledger->figures(); }
+
+  FakeClock clock;
+  SeededRandomness randomness{7};
+  std::filesystem::path root = std::filesystem::temp_directory_path() / ("turnpike-gateway-" + std::to_string(::getpid()) + "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)));
+  asio::io_context loop;
+  std::shared_ptr<const Snapshot> snapshot;
+  std::unique_ptr<account::Ledger> ledger;
+  std::string key, key_id;
+  std::optional<dialect::OpaqueStore> opaque;
+  Conversations conversations;
+  std::optional<HealthBoard> health;
+  metrics::Metrics metrics;
+  std::optional<ScriptedUpstream> upstream;
+  std::optional<Gateway> gateway;
+};
+
+const std::string streamed = R"({"model":"auto","stream":true,"max_tokens":50,"messages":[{"role":"user","content":"hi"}]})";
+const std::string whole = R"({"model":"auto","max_tokens":50,"messages":[{"role":"user","content":"hi"}]})";
+const std::string whole_answer =
+    R"({"id":"c1","object":"chat.completion","created":1,"model":"small","choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":10,"total_tokens":110}})";
+
+// 100 x 1 + 10 x 2 microcredits.
+constexpr std::int64_t exact_cost_nano = 120'000;
+
+}  // namespace
+
+TEST_CASE("a streamed answer goes through and is settled at its usage", "[gateway]") {
+  Bench bench;
+  bench.upstream->expect(good_stream());
+  const auto sink = bench.ask(streamed);
+  CHECK(sink.began);
+  CHECK(sink.finished);
+  CHECK(sink.body.find("Hello") != std::string::npos);
+  CHECK(sink.body.ends_with(done));
+  CHECK(sink.body.find("usage\":{") == std::string::npos);  // not asked for
+  CHECK(sink.header("x-turnpike-model") == "cheap/small");
+  REQUIRE(bench.upstream->sent.size() == 1);
+  CHECK(bench.upstream->sent[0]->body.find(R"("include_usage":true)") != std::string::npos);
+  CHECK(bench.upstream->sent[0]->body.find(R"("model":"small")") != std::string::npos);
+  CHECK(bench.figures().settled.nano() == exact_cost_nano);
+  CHECK(bench.figures().reserved.nano() == 0);
+  CHECK(bench.figures().attempts_open == 0);
+}
+
+TEST_CASE("a whole answer carries its cost and decision in headers", "[gateway]") {
+  Bench bench;
+  Script script;
+  script.head.content_type = "application/json";
+  script.chunks = {"\n\n" + whole_answer.substr(0, 40), whole_answer.substr(40)};
+  bench.upstream->expect(script);
+  const auto sink = bench.ask(whole);
+  CHECK(sink.replied);
+  CHECK(sink.head.status == 200);
+  CHECK(sink.body == whole_answer);
+  CHECK(sink.header("x-turnpike-cost") == "0.00012");
+  CHECK(sink.header("x-turnpike-decision").size() == 26);
+  REQUIRE(bench.ledger->flush());
+  CHECK(bench.ledger->decision_json(sink.header("x-turnpike-decision")).has_value());
+}
+
+TEST_CASE("a target that fails before content gives way to the next, and both attempts are settled", "[gateway]") {
+  Bench bench;
+  const auto failure = GENERATE(0, 1, 2, 3);
+  Script first;
+  if (failure == 0) first = refused(503, R"({"error":{"message":"overloaded"}})");
+  if (failure == 1) first.head_error = upstream_error(502, Retry::next_candidate, "connect_failed", "refused"), first.fully_sent = false;
+  if (failure == 2) first.chunks = {R"(data: {"error":{"message":"overloaded","type":"overloaded_error"}})" "\n\n"};
+  if (failure == 3) first.end = std::unexpected{upstream_error(502, Retry::next_candidate, "upstream_closed", "reset")};
+  CAPTURE(failure);
+  bench.upstream->expect(first);
+  bench.upstream->expect(good_stream());
+  const auto sink = bench.ask(streamed);
+  CHECK(sink.body.find("Hello") != std::string::npos);
+  CHECK(sink.body.find("error") == std::string::npos);
+  CHECK(sink.header("x-turnpike-model") == "strong/large");
+  REQUIRE(bench.upstream->sent.size() == 2);
+  CHECK(bench.upstream->sent[0]->provider == "cheap");
+  CHECK(bench.upstream->sent[1]->provider == "strong");
+  CHECK(bench.figures().attempts_open == 0);
+  CHECK(bench.figures().reserved.nano() == 0);
+  CHECK(bench.figures().settled.nano() >= 10 * exact_cost_nano);
+}
+
+TEST_CASE("a stream that breaks after content ends with an error event and never with DONE", "[gateway]") {
+  Bench bench;
+  Script script;
+  script.chunks = {chunk(R"({"role":"assistant","content":"Hel"})")};
+  const bool tidy = GENERATE(true, false);
+  if (!tidy) script.end = std::unexpected{upstream_error(502, Retry::next_candidate, "upstream_closed", "reset")};
+  bench.upstream->expect(script);
+  const auto sink = bench.ask(streamed);
+  CHECK(sink.body.find("Hel") != std::string::npos);
+  CHECK(sink.body.find(R"(data: {"error":)") != std::string::npos);
+  CHECK(sink.body.find("[DONE]") == std::string::npos);
+  CHECK(bench.upstream->sent.size() == 1);
+  CHECK(bench.figures().attempts_open == 0);
+  CHECK(bench.figures().estimated == 1);
+}
+
+TEST_CASE("a client that leaves stops the call, and what was used is booked as an estimate", "[gateway]") {
+  Bench bench;
+  Script script;
+  script.chunks = {chunk(R"({"role":"assistant","content":"Hel"})")};
+  script.hold_open = true;
+  bench.upstream->expect(script);
+  RecordingSink sink;
+  bench.start(streamed, sink);
+  bench.run();
+  REQUIRE(sink.began);
+  CHECK(bench.figures().attempts_open == 1);
+  sink.leave();
+  bench.run();
+  CHECK(bench.upstream->sent[0]->cancelled);
+  CHECK(bench.figures().attempts_open == 0);
+  CHECK(bench.figures().estimated == 1);
+}
+
+TEST_CASE("a slow client pauses the stream and loses nothing", "[gateway]") {
+  Bench bench;
+  Script script = good_stream();
+  script.chunks.insert(script.chunks.begin() + 2, 100, chunk(R"({"content":"0123456789"})"));
+  bench.upstream->expect(script);
+  RecordingSink sink;
+  sink.full_above = 1000;
+  bench.start(streamed, sink);
+  bench.run();
+  CHECK(sink.body.size() < 2500);
+  for (int i = 0; i < 200 && !sink.finished; ++i) {
+    sink.drain();
+    bench.run();
+  }
+  CHECK(sink.finished);
+  CHECK(sink.body.ends_with(done));
+  CHECK(bench.figures().settled.nano() == exact_cost_nano);
+}
+
+TEST_CASE("silence is broken by heartbeats and, in the end, by an error", "[gateway]") {
+  Bench bench;
+  Script script;
+  script.chunks = {": keep-alive\n\n"};
+  script.hold_open = true;
+  bench.upstream->expect(script);
+  RecordingSink sink;
+  bench.start(streamed, sink);
+  bench.run();
+  CHECK_FALSE(sink.began);
+  bench.clock.advance(std::chrono::seconds{46});
+  bench.gateway->on_tick(bench.clock.monotonic());
+  CHECK(sink.began);  // clients give up without a head
+  CHECK(sink.body.find(R"("choices":[])") != std::string::npos);
+  bench.clock.advance(std::chrono::seconds{300});
+  bench.gateway->on_tick(bench.clock.monotonic());
+  bench.run();
+  CHECK(sink.body.find("timeout_first_content") != std::string::npos);
+  CHECK(bench.figures().attempts_open == 0);
+}
+
+TEST_CASE("a spent budget refuses before anything is sent", "[gateway]") {
+  Bench bench;
+  bench.budget("0.000001");
+  const auto sink = bench.ask(whole);
+  CHECK(sink.head.status == 402);
+  CHECK(sink.header("x-should-retry") == "false");
+  CHECK(sink.body.find("budget_exhausted") != std::string::npos);
+  CHECK(bench.upstream->sent.empty());
+  CHECK(bench.figures().reserved.nano() == 0);
+}
+
+TEST_CASE("refusals of the request itself are returned and not retried elsewhere", "[gateway]") {
+  Bench bench;
+  bench.upstream->expect(refused(400, R"({"error":{"message":"messages[0]: bad thing","type":"invalid_request_error"}})"));
+  const auto sink = bench.ask(whole);
+  CHECK(sink.head.status == 400);
+  CHECK(sink.body.find("bad thing") != std::string::npos);
+  CHECK(bench.upstream->sent.size() == 1);
+  CHECK(bench.figures().settled.nano() == 0);
+}
+
+TEST_CASE("a provider's refusal of our key is not shown as the client's", "[gateway]") {
+  Bench bench;
+  bench.upstream->expect(refused(401, R"({"error":{"message":"bad key sk-secret"}})"));
+  bench.upstream->expect(refused(401, R"({"error":{"message":"bad key sk-secret"}})"));
+  const auto sink = bench.ask(whole);
+  CHECK(sink.head.status == 502);
+  CHECK(sink.body.find("upstream_auth") != std::string::npos);
+  CHECK(sink.body.find("sk-secret") == std::string::npos);
+}
+
+TEST_CASE("bad bodies are refused with a path, before any reserve", "[gateway]") {
+  Bench bench;
+  const auto [body, needle] = GENERATE(table<std::string, std::string>({{"", "body"},
+                                                                         {"{", "JSON"},
+                                                                         {R"({"model":"auto","messages":[],"model":"x"})", "model"},
+                                                                         {R"({"model":"auto","max_tokens":"many","messages":[]})", "max_tokens"},
+                                                                         {R"({"model":"auto","base_url":"http://evil","messages":[]})", "base_url"}}));
+  const auto sink = bench.ask(body);
+  CAPTURE(body, sink.body);
+  CHECK(sink.head.status == 400);
+  CHECK(sink.body.find(needle) != std::string::npos);
+  CHECK(bench.upstream->sent.empty());
+  CHECK(bench.figures().entries <= 3);
+}
+
+TEST_CASE("the head alone decides who may come in and where to", "[gateway]") {
+  Bench bench;
+  const auto status = [&](RequestHead head) {
+    const auto verdict = bench.gateway->on_head(head);
+    return verdict ? 0 : verdict.error().head.status;
+  };
+  CHECK(status(bench.head()) == 0);
+  CHECK(status(bench.head("GET")) == 405);
+  CHECK(status(bench.head("POST", "/v1/nothing")) == 404);
+  CHECK(status(bench.head("POST", "/v1/messages")) == 404);
+  CHECK(status(bench.head("HEAD", "/")) == 0);
+  CHECK(status(bench.head("GET", "/v1/models")) == 0);
+  auto head = bench.head();
+  head.headers[1].second = "Bearer tp_nobody";
+  CHECK(status(head) == 401);
+  head = bench.head();
+  head.headers[2].second = "text/plain";
+  CHECK(status(head) == 415);
+  head = bench.head();
+  head.upgrade = true;
+  CHECK(status(head) == 426);
+  head = bench.head();
+  head.query = "key=abc";
+  CHECK(status(head) == 400);
+}
+
+TEST_CASE("a target is ejected after five failures in a row, probed after its time, and readmitted", "[gateway][health]") {
+  FakeClock clock;
+  SeededRandomness randomness{1};
+  HealthBoard board{clock, randomness};
+  CHECK(board.view().all_ok());
+  for (int i = 0; i < 4; ++i) board.failed("a/b");
+  CHECK(board.view().of("a/b") == policy::Health::degraded);
+  board.failed("a/b");
+  CHECK(board.view().of("a/b") == policy::Health::ejected);
+  clock.advance(std::chrono::seconds{34});
+  CHECK(board.view().of("a/b") == policy::Health::degraded);
+  board.failed("a/b");  // the probe fails: twice as long
+  clock.advance(std::chrono::seconds{50});
+  CHECK(board.view().of("a/b") == policy::Health::ejected);
+  clock.advance(std::chrono::seconds{20});
+  board.succeeded("a/b");
+  CHECK(board.view().all_ok());
+}
