@@ -1,5 +1,6 @@
 #include "account/decision_record.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -64,13 +65,13 @@ class Json {
     requires(!std::same_as<Integer, bool>)
   Json& value(Integer number) {
     separate();
-    fmt::format_to(std::back_inserter(out_), "{}", number);
+    append(number);
     return *this;
   }
   Json& value(float number) {
     separate();
     if (std::isfinite(number)) {
-      fmt::format_to(std::back_inserter(out_), "{}", number);
+      append(number);
     } else {
       out_ += "null";
     }
@@ -78,6 +79,11 @@ class Json {
   }
   Json& value(Credits amount) { return value(std::string_view{to_string(amount)}); }
 
+  /// A counter or flag that says something: zero and false are left out.
+  template <typename Value>
+  Json& counted(std::string_view name, Value item) {
+    return item == Value{} ? *this : member(name, item);
+  }
   template <typename Value>
   Json& member(std::string_view name, const Value& item) {
     key(name);
@@ -95,19 +101,34 @@ class Json {
     if (!fresh_) out_ += ',';
     fresh_ = false;
   }
+  template <typename Number>
+  void append(Number number) {
+    std::array<char, 32> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+    out_.append(digits.data(), end);
+  }
   void quote(std::string_view text) {
     out_ += '"';
-    for (const char c : text) {
-      if (c == '"' || c == '\\') {
-        out_ += '\\';
-        out_ += c;
-      } else if (static_cast<unsigned char>(c) < 0x20) {
-        fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned>(c));
-      } else {
-        out_ += c;
-      }
+    const auto plain = [](char c) {
+      return c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20;
+    };
+    while (!text.empty()) {
+      const auto end = std::find_if_not(text.begin(), text.end(), plain);
+      const auto length = static_cast<std::size_t>(end - text.begin());
+      out_.append(text.substr(0, length));
+      if (length == text.size()) break;
+      escape(text[length]);
+      text.remove_prefix(length + 1);
     }
     out_ += '"';
+  }
+  void escape(char c) {
+    if (c == '"' || c == '\\') {
+      out_ += '\\';
+      out_ += c;
+    } else {
+      fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned>(c));
+    }
   }
 
   std::string& out_;
@@ -116,26 +137,26 @@ class Json {
 
 void write_needs(Json& json, const Needs& needs) {
   json.key("needs").open('{');
-  json.member("tools", needs.tools).member("parallel_tools", needs.parallel_tools);
-  json.member("vision", needs.vision).member("documents", needs.documents);
-  json.member("audio", needs.audio).member("json_schema", needs.json_schema);
-  json.member("reasoning", needs.reasoning).member("many_choices", needs.many_choices);
-  json.member("logprobs", needs.logprobs);
+  json.counted("tools", needs.tools).counted("parallel_tools", needs.parallel_tools);
+  json.counted("vision", needs.vision).counted("documents", needs.documents);
+  json.counted("audio", needs.audio).counted("json_schema", needs.json_schema);
+  json.counted("reasoning", needs.reasoning).counted("many_choices", needs.many_choices);
+  json.counted("logprobs", needs.logprobs);
   json.close('}');
 }
 
 void write_trace(Json& json, const TraceCounters& trace) {
   json.key("trace").open('{');
-  json.member("tool_results", trace.tool_results);
-  json.member("tool_results_since_human", trace.tool_results_since_human);
-  json.member("errors_recent", trace.errors_recent);
-  json.member("error_streak", trace.error_streak);
-  json.member("error_words_recent", trace.error_words_recent);
-  json.member("repeats_exact", trace.repeats_exact);
-  json.member("repeats_recent", trace.repeats_recent);
-  json.member("edits", trace.edits).member("test_runs", trace.test_runs);
-  json.member("human_turns", trace.human_turns);
-  json.member("assistant_turns", trace.assistant_turns);
+  json.counted("tool_results", trace.tool_results);
+  json.counted("tool_results_since_human", trace.tool_results_since_human);
+  json.counted("errors_recent", trace.errors_recent);
+  json.counted("error_streak", trace.error_streak);
+  json.counted("error_words_recent", trace.error_words_recent);
+  json.counted("repeats_exact", trace.repeats_exact);
+  json.counted("repeats_recent", trace.repeats_recent);
+  json.counted("edits", trace.edits).counted("test_runs", trace.test_runs);
+  json.counted("human_turns", trace.human_turns);
+  json.counted("assistant_turns", trace.assistant_turns);
   json.close('}');
 }
 
@@ -172,10 +193,10 @@ void write_difficulty(Json& json, const Difficulty& difficulty) {
 
 void write_rates(Json& json, std::string_view name, const Rates& rates) {
   json.key(name).open('{');
-  json.member("input", rates.input).member("cache_read", rates.cache_read);
-  json.member("cache_write_5m", rates.cache_write_5m);
-  json.member("cache_write_1h", rates.cache_write_1h);
-  json.member("output", rates.output).member("per_request", rates.per_request);
+  json.counted("input", rates.input).counted("cache_read", rates.cache_read);
+  json.counted("cache_write_5m", rates.cache_write_5m);
+  json.counted("cache_write_1h", rates.cache_write_1h);
+  json.counted("output", rates.output).counted("per_request", rates.per_request);
   json.close('}');
 }
 
@@ -195,7 +216,9 @@ void write_candidate(Json& json, const Candidate& candidate) {
     json.close('}');
   }
   json.close(']');
-  write_rates(json, "ceiling", candidate.quote.ceiling);
+  if (candidate.quote.ceiling != candidate.quote.tiers[0].rates) {
+    write_rates(json, "ceiling", candidate.quote.ceiling);
+  }
   json.close('}').close('}');
 }
 
@@ -216,12 +239,12 @@ void write_decision(Json& json, const RouteDecision& decision) {
 
 void write_usage(Json& json, const Usage& usage) {
   json.key("usage").open('{');
-  json.member("input_fresh", usage.input_fresh);
-  json.member("input_cache_read", usage.input_cache_read);
-  json.member("input_cache_write_5m", usage.input_cache_write_5m);
-  json.member("input_cache_write_1h", usage.input_cache_write_1h);
-  json.member("output_text", usage.output_text);
-  json.member("output_reasoning", usage.output_reasoning);
+  json.counted("input_fresh", usage.input_fresh);
+  json.counted("input_cache_read", usage.input_cache_read);
+  json.counted("input_cache_write_5m", usage.input_cache_write_5m);
+  json.counted("input_cache_write_1h", usage.input_cache_write_1h);
+  json.counted("output_text", usage.output_text);
+  json.counted("output_reasoning", usage.output_reasoning);
   json.close('}');
 }
 

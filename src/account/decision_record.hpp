@@ -10,8 +10,9 @@
 
 namespace turnpike::account {
 
-/// Amounts are decimal strings of credits, prices integers of pico-credits, durations microseconds;
-/// optional figures that are not known are absent.
+/// Amounts are decimal strings of credits, prices integers of pico-credits, durations microseconds.
+/// Absent means: not known; zero or false in `needs`, `trace`, `usage` and rates; `ceiling`: the
+/// same as the first tier's rates.
 std::string decision_json(const Exchange& exchange);
 DecisionRow decision_row(const Exchange& exchange);
 
