@@ -112,6 +112,39 @@ std::string first_line(const std::string& text, std::size_t bytes_max) {
   return line.substr(0, utf8_cut(line, bytes_max));
 }
 
+// The end of the JSON object that begins at `from`, strings respected; npos if it does not end.
+std::size_t object_end(const std::string& text, std::size_t from) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = from; i < text.size(); ++i) {
+    if (quoted) {
+      if (text[i] == '\\')
+        ++i;
+      else if (text[i] == '"')
+        quoted = false;
+      continue;
+    }
+    if (text[i] == '"') quoted = true;
+    if (text[i] == '{') ++depth;
+    if (text[i] == '}' && --depth == 0) return i + 1;
+  }
+  return std::string::npos;
+}
+
+// A model also follows a schema that it is told in words: the first object after the last "JSON
+// Schema".
+std::optional<Json> schema_in_words(const Ask& ask) {
+  for (const auto* text : {&ask.system_text, &ask.last_user_text}) {
+    const auto named = text->rfind("JSON Schema");
+    const auto from = named == std::string::npos ? named : text->find('{', named);
+    const auto end = from == std::string::npos ? from : object_end(*text, from);
+    if (end == std::string::npos) continue;
+    auto schema = Json::parse(text->substr(from, end - from), nullptr, false);
+    if (schema.is_object()) return schema;
+  }
+  return std::nullopt;
+}
+
 std::string final_text(const Ask& ask) {
   if (const auto text = ask.directives.text("text"); !text.empty()) return text;
   if (const auto tokens = ask.directives.number("tokens", 0); tokens > 0) {
@@ -120,9 +153,9 @@ std::string final_text(const Ask& ask) {
   }
   if (const auto body = ask.directives.number("json", 0); body > 0)
     return prose(seed_of(ask), static_cast<std::size_t>(body));
-  if (ask.output_schema) {
-    return fill_schema(*ask.output_schema,
-                       {.command = "true", .topic = "turnpike", .optional_too = true})
+  const auto schema = ask.output_schema ? ask.output_schema : schema_in_words(ask);
+  if (schema) {
+    return fill_schema(*schema, {.command = "true", .topic = "turnpike", .optional_too = true})
         .dump();
   }
   if (ask.json_object)

@@ -85,8 +85,7 @@ def structured_output_satisfies_its_schema(bench):
         answer = gateway.chat(key, body)
         check_equal(answer.status, 200, f"{provider}: {answer.text[:300]}")
         value = json.loads(answer.json()["choices"][0]["message"]["content"])
-        if provider != "deepseek":  # it has no native schemas: the simulator answers an instruction with free JSON
-            check_equal(set(value), {"title", "steps"}, f"{provider}: members")
+        check_equal(set(value), {"title", "steps"}, f"{provider}: members")
 
 
 def decisions_are_explained(bench):
