@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -91,26 +92,22 @@ class Splicer {
   /// DeepSeek reads max_tokens only, and the newer name wins where a client sends both.
   void limit_output() {
     const auto cap = options_.output_tokens_cap;
-    const auto number = [this](const std::optional<ByteRange>& range) {
-      return range ? value(*range).integer() : std::nullopt;
-    };
-    const auto newer = number(view_.max_completion_tokens);
-    const auto older = number(view_.max_tokens);
+    const auto& newer = view_.max_completion_tokens;
+    const auto& older = view_.max_tokens;
     if (!newer && !older) {
-      if (cap)
-        append_member(fmt::format(R"("{}":{})", deepseek_ ? "max_tokens" : limit_name(), *cap));
+      if (cap) append_member(fmt::format(R"("{}":{})", limit_name(), *cap));
       return;
     }
-    const auto capped = [&](std::int64_t tokens) { return cap ? std::min(tokens, *cap) : tokens; };
+    const auto tokens = [this](ByteRange range) { return value(range).integer().value_or(0); };
     if (deepseek_ && newer) {
-      const auto tokens = std::to_string(capped(*newer));
-      if (older) return replace(*view_.max_tokens, tokens);
-      replace(name_before(view_.max_completion_tokens->begin), R"("max_tokens")");
-      return replace(*view_.max_completion_tokens, tokens);
+      const auto wanted = std::to_string(std::min(tokens(*newer), cap.value_or(INT64_MAX)));
+      if (older) return replace(*older, wanted);
+      replace(name_before(newer->begin), R"("max_tokens")");
+      return replace(*newer, wanted);
     }
-    if (newer && capped(*newer) != *newer)
-      replace(*view_.max_completion_tokens, std::to_string(*cap));
-    if (older && capped(*older) != *older) replace(*view_.max_tokens, std::to_string(*cap));
+    if (!cap) return;
+    if (newer && tokens(*newer) > *cap) replace(*newer, std::to_string(*cap));
+    if (older && tokens(*older) > *cap) replace(*older, std::to_string(*cap));
   }
 
   [[nodiscard]] std::string_view limit_name() const {

@@ -105,6 +105,28 @@ void weave_in(ir::Message& message, OpaqueState state) {
   message.blocks = std::move(woven);
 }
 
+/// The first call of the message; there must be one.
+ir::ToolCall& sign_calls(ir::Message& message, const Candidate& candidate,
+                         const TranslateOptions& options) {
+  ir::ToolCall* first = nullptr;
+  for (auto& block : message.blocks) {
+    auto* call = std::get_if<ir::ToolCall>(&block);
+    if (call == nullptr) continue;
+    if (first == nullptr) first = call;
+    const auto state = find_own(options, candidate, OpaqueKind::gemini_signature, call->id);
+    if (state && !state->blocks.empty()) call->signature = state->blocks.back().signature;
+  }
+  return *first;
+}
+
+void sign_text(ir::Message& message, const Candidate& candidate, const TranslateOptions& options) {
+  auto* last = message.blocks.empty() ? nullptr : std::get_if<ir::Text>(&message.blocks.back());
+  if (last == nullptr) return;
+  const auto state =
+      find_own(options, candidate, OpaqueKind::gemini_signature, turn_key(visible_text(message)));
+  if (state && !state->blocks.empty()) last->signature = state->blocks.back().signature;
+}
+
 }  // namespace
 
 bool restore_claude_thinking(ir::Request& request, const Candidate& candidate,
@@ -140,24 +162,14 @@ void restore_gemini_signatures(ir::Request& request, const Candidate& candidate,
     auto& message = request.messages[i];
     if (message.role != ir::Role::assistant) continue;
     request.losses.add_if(drop_client_reasoning(message), Loss::reasoning_history);
-    bool first = true;
-    for (auto& block : message.blocks) {
-      auto* call = std::get_if<ir::ToolCall>(&block);
-      if (call == nullptr) continue;
-      const auto state = find_own(options, candidate, OpaqueKind::gemini_signature, call->id);
-      if (state && !state->blocks.empty()) call->signature = state->blocks.back().signature;
-      if (first && i >= loop && candidate.quirks.signatures_required && call->signature.empty()) {
-        call->signature = stand_in_signature;
-        request.losses.add(Loss::reasoning_history);
-      }
-      first = false;
+    if (!has_calls(message)) {
+      sign_text(message, candidate, options);
+      continue;
     }
-    if (!first || message.blocks.empty()) continue;
-    const auto state =
-        find_own(options, candidate, OpaqueKind::gemini_signature, turn_key(visible_text(message)));
-    auto* last = std::get_if<ir::Text>(&message.blocks.back());
-    if (state && !state->blocks.empty() && last != nullptr)
-      last->signature = state->blocks.back().signature;
+    auto& first = sign_calls(message, candidate, options);
+    if (i < loop || !candidate.quirks.signatures_required || !first.signature.empty()) continue;
+    first.signature = stand_in_signature;
+    request.losses.add(Loss::reasoning_history);
   }
 }
 

@@ -93,7 +93,7 @@ std::optional<std::string> limit(const Flat& flat, bool lower, bool integral, bo
   // Draft 4: a flag that makes the plain bound exclusive.
   if (exclusive.is_bool()) {
     if (!plain.is_number()) return std::nullopt;
-    return *exclusive.boolean() ? moved(plain) : std::string{plain.raw()};
+    return exclusive.boolean() == true ? moved(plain) : std::string{plain.raw()};
   }
   if (!exclusive.is_number())
     return plain.is_number() ? std::optional{std::string{plain.raw()}} : std::nullopt;

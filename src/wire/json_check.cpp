@@ -2,10 +2,12 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 
 namespace turnpike::wire {
@@ -16,29 +18,31 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-/// Length of the valid UTF-8 sequence at `at`, 0 if there is none. Overlong forms, surrogates and
-/// values above U+10FFFF are none.
+/// What may follow a lead byte: RFC 3629, "Syntax of UTF-8 Byte Sequences". The second byte's range
+/// keeps out overlong forms, surrogates and values above U+10FFFF.
+struct Utf8Form {
+  unsigned char lead_min, lead_max;
+  std::size_t length;
+  unsigned char second_min, second_max;
+};
+constexpr Utf8Form utf8_forms[] = {
+    {0x00, 0x7F, 1, 0, 0},       {0xC2, 0xDF, 2, 0x80, 0xBF}, {0xE0, 0xE0, 3, 0xA0, 0xBF},
+    {0xE1, 0xEC, 3, 0x80, 0xBF}, {0xED, 0xED, 3, 0x80, 0x9F}, {0xEE, 0xEF, 3, 0x80, 0xBF},
+    {0xF0, 0xF0, 4, 0x90, 0xBF}, {0xF1, 0xF3, 4, 0x80, 0xBF}, {0xF4, 0xF4, 4, 0x80, 0x8F}};
+
+/// Length of the valid sequence at `at`, 0 if there is none.
 std::size_t utf8_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) -> std::uint32_t {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
-  };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
-  const auto lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    if (!continues(1) || !continues(2)) return 0;
-    if (lead == 0xE0 && byte(1) < 0xA0) return 0;
-    if (lead == 0xED && byte(1) > 0x9F) return 0;
-    return 3;
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
+  const auto* form = std::ranges::find_if(utf8_forms, [lead = byte(0)](const Utf8Form& f) {
+    return lead >= f.lead_min && lead <= f.lead_max;
+  });
+  if (form == std::end(utf8_forms) || at + form->length > text.size()) return 0;
+  if (form->length == 1) return 1;
+  if (byte(1) < form->second_min || byte(1) > form->second_max) return 0;
+  for (std::size_t i = 2; i < form->length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80U) return 0;
   }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    if (lead == 0xF0 && byte(1) < 0x90) return 0;
-    if (lead == 0xF4 && byte(1) > 0x8F) return 0;
-    return 4;
-  }
-  return 0;
+  return form->length;
 }
 
 std::size_t first_invalid_utf8(std::string_view text) {
@@ -219,9 +223,10 @@ class Checker {
       if (token.size() < 19) return;
       std::int64_t number = 0;
       std::uint64_t natural = 0;
-      const auto* last = token.data() + token.size();
-      if (std::from_chars(token.data(), last, number).ec == std::errc{}) return;
-      if (token[0] != '-' && std::from_chars(token.data(), last, natural).ec == std::errc{}) return;
+      const auto fits = [token](auto& into) {
+        return std::from_chars(token.data(), token.data() + token.size(), into).ec == std::errc{};
+      };
+      if (fits(number) || (token[0] != '-' && fits(natural))) return;
       huge_.emplace_back(begin, at_);
       return;
     }

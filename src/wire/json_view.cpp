@@ -119,9 +119,8 @@ std::optional<bool> JsonView::boolean() const {
 std::optional<std::int64_t> JsonView::integer() const {
   if (!is_number()) return std::nullopt;
   std::int64_t number = 0;
-  const auto* last = raw_.data() + raw_.size();
-  const auto [end, error] = std::from_chars(raw_.data(), last, number);
-  if (error != std::errc{} || end != last) return std::nullopt;
+  const auto [end, error] = std::from_chars(raw_.data(), raw_.data() + raw_.size(), number);
+  if (error != std::errc{} || end != raw_.data() + raw_.size()) return std::nullopt;
   return number;
 }
 
