@@ -90,7 +90,7 @@ class CatalogLoader {
     for (auto& file : files_) {
       faults_.insert(faults_.end(), file.faults.begin(), file.faults.end());
       catalog_.content_hash_ = catalog_.content_hash_ * 31 + file.content_hash;
-      if (file.provider) add_provider(file);
+      if (file.provider) add_provider(file, *file.provider);
     }
     for (auto& file : files_) {
       for (auto& entry : file.models) add_model(file, entry);
@@ -100,8 +100,7 @@ class CatalogLoader {
   }
 
  private:
-  void add_provider(const ProviderFile& file) {
-    Provider provider = *file.provider;
+  void add_provider(const ProviderFile& file, Provider provider) {
     if (catalog_.provider(provider.id) != nullptr) {
       faults_.push_back(fault_at(file, file.provider_at,
                                  fmt::format("provider \"{}\" is described twice", provider.id)));

@@ -9,7 +9,8 @@
 // where `sent` counts what really ran on the frontier, pins and loops that stay there included.
 // Summed over any n steps, share - target = (p_after - p_before) / (eta n): p is the integral of
 // the error, so the share is held whatever the scores do, and the histogram keeps p near 1 -
-// target, so that the right steps are chosen.
+// target, so that the right steps are chosen. A debt of more than three steps moves the threshold
+// further than p says, so that it is soon repaid.
 #pragma once
 
 #include <array>
