@@ -204,7 +204,8 @@ bool Balances::set_budget(const Entry& entry) {
 
 bool Balances::open_window(const Entry& entry) {
   const auto detail = parse_window(entry.detail);
-  auto* budget = detail ? find_budget(detail->budget) : nullptr;
+  if (!detail) return false;
+  auto* budget = find_budget(detail->budget);
   if (budget == nullptr) return false;
   auto& rule = rule_of(*budget, detail->rule);
   while (!rule.live.empty() && expired(rule.rule, rule.live.front()->span, detail->span.start)) {
@@ -299,6 +300,8 @@ std::int64_t Balances::find_name(const std::string& text) const {
 
 std::vector<Entry> Balances::snapshot() const {
   std::vector<Entry> entries;
+  entries.reserve(names_.size() + prices_.size() + windows_.size() * 2 + paths_.size() +
+                  attempts_.size() * 2);
   for (const auto& [text, seq] : names_) {
     entries.push_back(definition(EntryKind::name_defined, seq, text));
   }

@@ -11,6 +11,8 @@ namespace turnpike::account {
 
 namespace {
 
+__extension__ using Wide = __int128;
+
 Error unavailable() {
   auto error = gateway_error(503, "ledger_unavailable",
                              "the ledger cannot be written at the moment; nothing is admitted");
@@ -51,12 +53,11 @@ std::string span_name(const WindowRule& rule) {
 /// When there is room again; rolling windows free it bit by bit, beginning with their oldest
 /// bucket.
 std::string refill_text(const Rule& rule) {
-  if (rule.rule.kind == WindowKind::lifetime) return "it does not refill; ask for a higher limit";
-  if (rule.rule.kind == WindowKind::rolling) {
-    return fmt::format("it frees up from {} on",
-                       to_rfc3339(*rule.live.front()->span.end + rule.rule.duration));
-  }
-  return fmt::format("it refills {}", to_rfc3339(*rule.live.back()->span.end));
+  const bool rolling = rule.rule.kind == WindowKind::rolling;
+  const auto& end = (rolling ? rule.live.front() : rule.live.back())->span.end;
+  if (!end) return "it does not refill; ask for a higher limit";
+  if (rolling) return fmt::format("it frees up from {} on", to_rfc3339(*end + rule.rule.duration));
+  return fmt::format("it refills {}", to_rfc3339(*end));
 }
 
 /// Figures only of the caller's own key: those of wider budgets would tell about others.
@@ -66,7 +67,7 @@ std::string figures_text(const Rule& rule) {
 }
 
 bool reaches(Credits used, Credits limit, std::int32_t percent) {
-  return static_cast<__int128>(used.nano()) * 100 >= static_cast<__int128>(limit.nano()) * percent;
+  return Wide{used.nano()} * 100 >= Wide{limit.nano()} * percent;
 }
 
 bool belongs(const Path& path, const Account& account) {

@@ -1,5 +1,7 @@
 #include "account/fields.hpp"
 
+#include <memory>
+
 namespace turnpike::account {
 
 namespace {
@@ -43,8 +45,9 @@ std::string unescaped(std::string_view value) {
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   std::int64_t value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
+  const char* begin = std::to_address(text.begin());
+  const char* end = std::to_address(text.end());
+  const auto [stop, fault] = std::from_chars(begin, end, value);
   if (fault != std::errc{} || stop != end) return std::nullopt;
   return value;
 }

@@ -205,13 +205,13 @@ Result<void> Ledger::Impl::load(Store& store) {
   auto checkpoint = store.checkpoint();
   if (!checkpoint) return std::unexpected{checkpoint.error()};
   std::int64_t next = 1;
-  if (*checkpoint) {
-    const auto at = store.read((*checkpoint)->seq, 1);
+  if (const auto& kept = *checkpoint) {
+    const auto at = store.read(kept->seq, 1);
     if (!at) return std::unexpected{at.error()};
-    if (at->empty() || at->front().seq != (*checkpoint)->seq) return damaged((*checkpoint)->seq);
+    if (at->empty() || at->front().seq != kept->seq) return damaged(kept->seq);
     const auto& last = at->front();
-    if (!books.restore(**checkpoint, {last.seq, last.at, last.epoch, last.chain}))
-      return damaged(last.seq);
+    const Store::Tail tail{last.seq, last.at, last.epoch, last.chain};
+    if (!books.restore(*kept, tail)) return damaged(last.seq);
     next = last.seq + 1;
   }
   while (true) {
@@ -349,7 +349,7 @@ Result<void> Ledger::correct(std::int64_t entry, Credits amount, std::string_vie
   });
   if (!ran)
     return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
-  if (!path) {
+  if (!named || !path) {
     return std::unexpected{client_error(
         "bad_correction", fmt::format("entry {} is not a settlement", entry), "entry", 404)};
   }
@@ -411,7 +411,7 @@ Result<VerifyReport> Ledger::verify() {
     return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
   }
   if (!checkpoint) return std::unexpected{checkpoint.error()};
-  if (*checkpoint) verifier.expect(**std::move(checkpoint));
+  if (auto& kept = *checkpoint) verifier.expect(*std::move(kept));
   const auto done =
       impl_->each_entry(1, last, [&](const Entry& entry) { return verifier.feed(entry); });
   if (!done) return std::unexpected{done.error()};

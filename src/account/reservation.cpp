@@ -10,6 +10,8 @@ namespace turnpike::account {
 
 namespace {
 
+__extension__ using Wide = __int128;
+
 // A stream's progress is journalled this often. Source: reliability specification, "Settlement".
 constexpr std::int64_t journal_tokens = 256;
 constexpr std::chrono::seconds journal_interval{1};
@@ -23,7 +25,7 @@ bool negative(const Usage& usage) {
 
 bool above_context(const Usage& usage, std::int64_t context_tokens) {
   if (context_tokens <= 0) return false;
-  __int128 total = 0;
+  Wide total = 0;
   for (const auto count : {usage.input_fresh, usage.input_cache_read, usage.input_cache_write_5m,
                            usage.input_cache_write_1h, usage.output_text, usage.output_reasoning}) {
     total += count;
@@ -32,8 +34,7 @@ bool above_context(const Usage& usage, std::int64_t context_tokens) {
 }
 
 bool above_believable(Credits cost, Credits held) {
-  return static_cast<__int128>(cost.nano()) >
-         static_cast<__int128>(held.nano()) * believable_reservations;
+  return Wide{cost.nano()} > Wide{held.nano()} * believable_reservations;
 }
 
 Settlement settlement_of(EntryKind kind) {

@@ -22,6 +22,7 @@ void SpendSums::add(const Entry& entry) {
   if (!settlement && entry.kind != EntryKind::overrun && entry.kind != EntryKind::correction)
     return;
   std::vector<std::string> group;
+  group.reserve(query_.group_by.size());
   for (const auto by : query_.group_by) group.push_back(value(by, entry));
   auto& row = rows_[group];
   row.group = group;

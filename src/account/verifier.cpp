@@ -211,32 +211,34 @@ void Verifier::reserve_windows(const Entry& entry, const PathDetail& path) {
     for (const auto& [key, limit] : budget->second) {
       if (!limit.in_force) continue;
       ++due;
-      const auto charged =
-          std::find_if(path.windows.begin(), path.windows.end(), [&](std::int64_t id) {
-            const auto& window = windows_[id];
-            return window.detail.budget == name && window.rule == key;
-          });
-      if (charged == path.windows.end()) {
-        return fail(entry, "I2",
-                    fmt::format("not charged to the {} window of budget {}", key, name));
-      }
-      const auto& span = windows_[*charged].detail.span;
-      if (instant_of(entry) < span.start || (span.end && instant_of(entry) >= *span.end)) {
-        return fail(
-            entry, "I8",
-            fmt::format("charged to a window of budget {} that does not contain its instant",
-                        name));
-      }
-      Credits used;
-      for (const auto id : limit.windows) used += windows_[id].settled + windows_[id].reserved;
-      if (used > limit.rule.limit) {
-        return fail(entry, "I1",
-                    fmt::format("budget {} holds {} of {} credits", name, to_string(used),
-                                to_string(limit.rule.limit)));
-      }
+      reserve_window(entry, path, name, key, limit);
     }
   }
   if (due != path.windows.size()) fail(entry, "I2", "charged to a window that is not in force");
+}
+
+void Verifier::reserve_window(const Entry& entry, const PathDetail& path, const std::string& budget,
+                              const std::string& key, const Limit& limit) {
+  const auto charged = std::find_if(path.windows.begin(), path.windows.end(), [&](std::int64_t id) {
+    const auto& window = windows_[id];
+    return window.detail.budget == budget && window.rule == key;
+  });
+  if (charged == path.windows.end()) {
+    return fail(entry, "I2", fmt::format("not charged to the {} window of budget {}", key, budget));
+  }
+  const auto& span = windows_[*charged].detail.span;
+  if (instant_of(entry) < span.start || (span.end && instant_of(entry) >= *span.end)) {
+    return fail(
+        entry, "I8",
+        fmt::format("charged to a window of budget {} that does not contain its instant", budget));
+  }
+  Credits used;
+  for (const auto id : limit.windows) used += windows_[id].settled + windows_[id].reserved;
+  if (used > limit.rule.limit) {
+    fail(entry, "I1",
+         fmt::format("budget {} holds {} of {} credits", budget, to_string(used),
+                     to_string(limit.rule.limit)));
+  }
 }
 
 /// I9: what is reserved follows from the pinned price and the bounds in the entry.

@@ -61,6 +61,8 @@ class Verifier {
   void path_defined(const Entry& entry);
   void reserve(const Entry& entry);
   void reserve_windows(const Entry& entry, const PathDetail& path);
+  void reserve_window(const Entry& entry, const PathDetail& path, const std::string& budget,
+                      const std::string& key, const Limit& limit);
   void reserve_bound(const Entry& entry);
   void progress(const Entry& entry);
   void end(const Entry& entry);

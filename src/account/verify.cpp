@@ -16,7 +16,7 @@ Result<VerifyReport> verify(const std::filesystem::path& directory) {
   Verifier verifier;
   auto checkpoint = store->checkpoint();
   if (!checkpoint) return std::unexpected{checkpoint.error()};
-  if (*checkpoint) verifier.expect(**std::move(checkpoint));
+  if (auto& kept = *checkpoint) verifier.expect(*std::move(kept));
   const auto tail = store->tail();
   if (!tail) return std::unexpected{tail.error()};
 

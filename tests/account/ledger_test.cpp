@@ -8,6 +8,8 @@ using namespace turnpike;
 using namespace turnpike::account;
 using namespace turnpike::account::testing;
 
+__extension__ using Wide = __int128;
+
 TEST_CASE("an exact settlement books usage times price and gives the rest back",
           "[account][ledger]") {
   Fixture f;
@@ -476,7 +478,7 @@ TEST_CASE("a million settlements equal an integer oracle", "[account][ledger]") 
   // The sum in memory, without the journal's disk work: charges are computed as a reservation does.
   std::mt19937_64 random{13};
   Credits sum;
-  __int128 oracle = 0;
+  Wide oracle = 0;
   for (int i = 0; i < 1'000'000; ++i) {
     Usage usage;
     usage.input_fresh = static_cast<std::int64_t>(random() % 200'000);
@@ -486,12 +488,12 @@ TEST_CASE("a million settlements equal an integer oracle", "[account][ledger]") 
     const auto price = rates(static_cast<std::int64_t>(random() % 15'000'000),
                              static_cast<std::int64_t>(random() % 75'000'000));
     sum += charge(price, usage).value();
-    const auto pico = static_cast<__int128>(usage.input_fresh) * price.input +
-                      static_cast<__int128>(usage.input_cache_read) * price.cache_read +
-                      static_cast<__int128>(usage.output()) * price.output;
+    const auto pico = static_cast<Wide>(usage.input_fresh) * price.input +
+                      static_cast<Wide>(usage.input_cache_read) * price.cache_read +
+                      static_cast<Wide>(usage.output()) * price.output;
     oracle += (pico + 999) / 1000;
   }
-  CHECK(static_cast<__int128>(sum.nano()) == oracle);
+  CHECK(static_cast<Wide>(sum.nano()) == oracle);
 }
 
 TEST_CASE("a correction is an entry that names the old one", "[account][ledger]") {
