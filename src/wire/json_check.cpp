@@ -224,7 +224,8 @@ class Checker {
       std::int64_t number = 0;
       std::uint64_t natural = 0;
       const auto fits = [token](auto& into) {
-        return std::from_chars(token.data(), token.data() + token.size(), into).ec == std::errc{};
+        const char* first = token.data();
+        return std::from_chars(first, first + token.size(), into).ec == std::errc{};
       };
       if (fits(number) || (token[0] != '-' && fits(natural))) return;
       huge_.emplace_back(begin, at_);
