@@ -75,7 +75,7 @@ int run_serve(const Config& config, const Clock& clock) {
   print_faults((*snapshot)->policy.warnings());
   auto application = Application::make(config, std::move(*snapshot), clock);
   if (!application) return fail(application.error());
-  start_logging(1, config.log_level);
+  start_logging(2, config.log_level);
   const int code = (*application)->run();
   application->reset();
   stop_logging();

@@ -51,10 +51,9 @@ Result<ordered_json> decide_offline(const Config& config, const Clock& clock, st
     print_faults(snapshot.error());
     return std::unexpected{gateway_error(500, "bad_config", "the configuration has faults")};
   }
-  const auto view = dialect::read_view(Dialect::openai_chat, body);
-  if (!view) return std::unexpected{view.error()};
   const auto document = wire::JsonDocument::parse(body);
   if (!document) return std::unexpected{document.error()};
+  if (const auto view = dialect::read_view(Dialect::openai_chat, body, *document); !view) return std::unexpected{view.error()};
   auto facts = dialect::read_facts(Dialect::openai_chat, *document, RequestHead{});
   if (!facts) return std::unexpected{facts.error()};
   const Difficulty difficulty = (*snapshot)->classifier->classify(*facts);

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
+#include <cstdint>
 
 namespace turnpike {
 namespace {
@@ -45,6 +45,11 @@ bool take_fraction(std::string_view& text, std::chrono::microseconds& fraction) 
   return digits > 0;
 }
 
+/// Writes `number` in `width` digits at `at`; called for every log line, so no formatter.
+void put_digits(std::string& text, std::size_t at, std::size_t width, std::int64_t number) {
+  for (std::size_t i = at + width; i-- > at; number /= 10) text[i] = static_cast<char>('0' + number % 10);
+}
+
 bool take_offset(std::string_view& text, std::chrono::minutes& offset) {
   if (take(text, 'Z') || take(text, 'z')) return text.empty();
   const bool east = !text.empty() && text.front() == '+';
@@ -68,10 +73,17 @@ std::string to_rfc3339(Instant instant) {
   const auto days = std::chrono::floor<std::chrono::days>(instant);
   const std::chrono::year_month_day date{days};
   const std::chrono::hh_mm_ss time{instant - days};
-  std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                                 time.hours().count(), time.minutes().count(), time.seconds().count());
-  if (time.subseconds().count() != 0) text += fmt::format(".{:06}", time.subseconds().count());
+  std::string text = "0000-00-00T00:00:00";
+  put_digits(text, 0, 4, static_cast<int>(date.year()));
+  put_digits(text, 5, 2, static_cast<unsigned>(date.month()));
+  put_digits(text, 8, 2, static_cast<unsigned>(date.day()));
+  put_digits(text, 11, 2, time.hours().count());
+  put_digits(text, 14, 2, time.minutes().count());
+  put_digits(text, 17, 2, time.seconds().count());
+  if (time.subseconds().count() != 0) {
+    text += ".000000";
+    put_digits(text, 20, 6, time.subseconds().count());
+  }
   return text + "Z";
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace turnpike {
 namespace {
 
@@ -45,10 +47,22 @@ std::string to_string(Credits amount) {
   const std::int64_t nano = amount.nano();
   const auto magnitude = nano < 0 ? 0 - static_cast<std::uint64_t>(nano) : static_cast<std::uint64_t>(nano);
   const auto per_credit = static_cast<std::uint64_t>(nano_per_credit);
-  std::string text = fmt::format("{}{}.{:09}", nano < 0 ? "-" : "", magnitude / per_credit, magnitude % per_credit);
-  const std::size_t two_digits = text.find('.') + 3;
-  while (text.size() > two_digits && text.back() == '0') text.pop_back();
-  return text;
+  // Digits from the right: nine of the fraction, then the whole part.
+  std::array<char, 32> digits{};
+  std::size_t at = digits.size();
+  std::uint64_t fraction = magnitude % per_credit;
+  for (int i = 0; i < 9; ++i, fraction /= 10) digits[--at] = static_cast<char>('0' + fraction % 10);
+  digits[--at] = '.';
+  std::uint64_t whole = magnitude / per_credit;
+  do {
+    digits[--at] = static_cast<char>('0' + whole % 10);
+    whole /= 10;
+  } while (whole > 0);
+  if (nano < 0) digits[--at] = '-';
+  std::size_t end = digits.size();
+  const std::size_t shortest = digits.size() - 7;  // two fractional digits stay
+  while (end > shortest && digits[end - 1] == '0') --end;
+  return {digits.data() + at, end - at};
 }
 
 }  // namespace turnpike

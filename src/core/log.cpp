@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -18,6 +20,7 @@ namespace {
 
 constexpr std::size_t lines_max = 10'000;
 constexpr std::size_t string_bytes_max = 1024;
+constexpr std::chrono::milliseconds flush_interval{20};
 
 void append_escaped(std::string& line, std::string_view text) {
   line += '"';
@@ -48,9 +51,14 @@ std::string_view name_of(LogLevel level) {
 struct ValueWriter {
   std::string& line;
   void operator()(std::string_view text) const { append_escaped(line, text); }
-  void operator()(std::int64_t number) const { line += fmt::format("{}", number); }
-  void operator()(double number) const { line += fmt::format("{:.6g}", number); }
+  void operator()(std::int64_t number) const { append(number); }
+  void operator()(double number) const { append(number, std::chars_format::general, 6); }
   void operator()(bool flag) const { line += flag ? "true" : "false"; }
+  template <typename... Number>
+  void append(Number... number) const {
+    std::array<char, 32> digits{};
+    line.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number...).ptr);
+  }
 };
 
 void write_all(int descriptor, std::string_view bytes) {
@@ -97,8 +105,10 @@ class Writer {
       return;
     }
     lines_.push_back(std::move(line));
+    // The writer sleeps at most flush_interval, so only the first line of a quiet spell and a crowd wake it.
+    const bool wake = lines_.size() == 1 || lines_.size() == lines_max / 2;
     lock.unlock();
-    wake_.notify_one();
+    if (wake) wake_.notify_one();
   }
 
   [[nodiscard]] std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
@@ -108,6 +118,8 @@ class Writer {
     std::unique_lock lock{mutex_};
     while (running_ || !lines_.empty()) {
       wake_.wait(lock, [this] { return !running_ || !lines_.empty(); });
+      // Lines come in crowds; one wake-up and one write serve all of the next few milliseconds.
+      if (running_) wake_.wait_for(lock, flush_interval, [this] { return !running_ || lines_.size() >= lines_max / 2; });
       std::deque<std::string> batch;
       batch.swap(lines_);
       lock.unlock();
@@ -148,12 +160,12 @@ std::atomic<LogLevel>& least_level() {
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (level < least_level().load(std::memory_order_relaxed)) return;
-  std::string line = fmt::format(R"({{"at":"{}","level":"{}","event":)", to_rfc3339(SystemClock{}.now()), name_of(level));
+  std::string line;
+  line.reserve(512);
+  line.append(R"({"at":")").append(to_rfc3339(SystemClock{}.now())).append(R"(","level":")").append(name_of(level)).append(R"(","event":)");
   append_escaped(line, event);
   for (const auto& [name, value] : fields) {
-    line += ',';
-    append_escaped(line, name);
-    line += ':';
+    line.append(R"(,")").append(name).append(R"(":)");  // names are ours: nothing to escape
     std::visit(ValueWriter{line}, value);
   }
   line += "}\n";

@@ -242,18 +242,23 @@ Result<RequestView> read_chat(const object& root, const std::string& body, std::
 }  // namespace
 
 Result<RequestView> read_view(Dialect client, std::string& body) {
+  const auto document = wire::JsonDocument::parse(body);
+  if (!document) return std::unexpected{document.error()};
+  return read_view(client, body, *document);
+}
+
+Result<RequestView> read_view(Dialect client, const std::string& body,
+                              const wire::JsonDocument& document) {
   if (client != Dialect::openai_chat) {
     auto error = client_error("unsupported_dialect", "Requests of this dialect are not read yet.");
     error.http_status = 501;
     return std::unexpected{error};
   }
-  const auto document = wire::JsonDocument::parse(body);
-  if (!document) return std::unexpected{document.error()};
   object root;
-  if (document->root().get(root) != simdjson::SUCCESS) {
+  if (document.root().get(root) != simdjson::SUCCESS) {
     return std::unexpected{client_error("wrong_type", "The request body must be a JSON object.")};
   }
-  return read_chat(root, body, document->repaired());
+  return read_chat(root, body, document.repaired());
 }
 
 }  // namespace turnpike::dialect

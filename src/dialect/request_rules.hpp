@@ -10,6 +10,10 @@
 #include "turnpike/dialect.hpp"
 #include "turnpike/error.hpp"
 
+namespace turnpike::wire {
+class JsonDocument;
+}
+
 namespace turnpike::dialect {
 
 /// Bytes [begin, end) of the body.
@@ -44,5 +48,8 @@ struct RequestView {
 /// types and ranges) and reads the view. May write U+FFFD over lone surrogate escapes in `body`.
 /// Errors: origin client, status 400, `param` holds the JSON path of the field at fault.
 Result<RequestView> read_view(Dialect client, std::string& body);
+
+/// The same for a body that has been parsed already, so that facts can be read from the same document.
+Result<RequestView> read_view(Dialect client, const std::string& body, const wire::JsonDocument& document);
 
 }  // namespace turnpike::dialect

@@ -68,7 +68,7 @@ asio::awaitable<void> Gateway::handle(ClientRequest request, ResponseSink& sink)
     answer_local(verdict, request.head, sink);
     co_return;
   }
-  Call call{std::move(request), sink, verdict, snapshot_, {}, {}};
+  Call call{std::move(request), sink, verdict, snapshot_, {}, {}, {}};
   Result<void> outcome = plan(call);
   if (outcome) outcome = co_await try_candidates(call);
   if (!outcome) tell_error(call, outcome.error());
@@ -90,15 +90,16 @@ Result<void> Gateway::plan(Call& call) {
   exchange.config_version = call.snapshot->version;
   exchange.facts.dialect = call.head.route.dialect;
 
-  auto view = dialect::read_view(call.head.route.dialect, call.request.body);
-  if (!view) return std::unexpected{view.error()};
-  call.view = std::move(*view);
   const auto document = wire::JsonDocument::parse(call.request.body);
   if (!document) return std::unexpected{document.error()};
+  auto view = dialect::read_view(call.head.route.dialect, call.request.body, *document);
+  if (!view) return std::unexpected{view.error()};
+  call.view = std::move(*view);
   auto facts = dialect::read_facts(call.head.route.dialect, *document, call.request.head);
   if (!facts) return std::unexpected{facts.error()};
   exchange.facts = std::move(*facts);
   exchange.facts.stream = call.view.stream;
+  exchange.facts.body_bytes = static_cast<std::int64_t>(call.request.body.size());
   exchange.parsed = shared_.clock.monotonic();
 
   auto allowance = shared_.ledger.admit(*exchange.account);
@@ -116,14 +117,19 @@ Result<RouteDecision> Gateway::decide(Call& call) {
   const Snapshot& snapshot = *call.snapshot;
   const Exchange& exchange = call.exchange;
   const std::string scope = snapshot.share ? snapshot.share->scope_of(*exchange.account) : std::string{};
+  call.stay = shared_.conversations.find(exchange.account->key_id, exchange.facts.conversation);
   policy::Situation situation{.facts = exchange.facts,
                               .difficulty = exchange.difficulty,
                               .allowance = exchange.allowance,
                               .account = *exchange.account,
                               .health = shared_.health.view(),
-                              .stay = shared_.conversations.find(exchange.account->key_id, exchange.facts.conversation),
+                              .stay = call.stay,
                               .now = exchange.at};
-  if (snapshot.share) situation.threshold = snapshot.share->threshold(scope);
+  if (snapshot.share) {
+    const auto steering = snapshot.share->steer(scope);
+    situation.threshold = steering.threshold;
+    situation.escalation_allowed = steering.escalation_allowed;
+  }
   if (const auto model = call.request.head.header("x-turnpike-model")) situation.override_target = *model;
   if (const auto tier = call.request.head.header("x-turnpike-tier")) situation.override_tier = *tier;
   auto decision = policy::decide(snapshot.policy, snapshot.catalog, situation);

@@ -25,6 +25,7 @@ Usage estimated_usage(const dialect::Tally& tally, std::int64_t prompt_estimate)
 std::string joined_reasons(const RouteDecision& decision) {
   std::string names;
   for (const auto& why : decision.why) {
+    if (why.reason == Reason::fallback) continue;  // says which targets stand by; the record has it
     const auto name = to_string(why.reason);
     if (names.find(name) != std::string::npos) continue;
     if (!names.empty()) names += ',';
@@ -102,7 +103,7 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
   }
   const Error& error = *outcome.error;
   call.exchange.end = error.code.starts_with("timeout") ? StreamEnd::timed_out
-                      : error.code == "truncated" || error.code == "upstream_closed" ? StreamEnd::truncated
+                      : error.code == "stream_truncated" || error.code == "upstream_closed" ? StreamEnd::truncated
                                                                                        : StreamEnd::upstream_error;
   settle_answer(current, translator.tally(), error.code);
   co_return std::unexpected{error};
@@ -151,7 +152,9 @@ void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Ta
   policy::Stay stay;
   stay.target = candidate.target();
   stay.tier = candidate.tier.empty() ? exchange.decision.tier : candidate.tier;
-  stay.escalated = std::ranges::any_of(exchange.decision.why, [](const Why& why) { return why.reason == Reason::escalated; });
+  // Escalation lasts to the end of the tool loop.
+  const bool escalated_now = std::ranges::any_of(exchange.decision.why, [](const Why& why) { return why.reason == Reason::escalated; });
+  stay.escalated = escalated_now || (exchange.facts.in_tool_loop && call.stay && call.stay->escalated);
   stay.unusable_answer = tally.invalid_tool_json || tally.refusal || tally.finish == "length" ||
                          (tally.output_bytes == 0 && tally.tool_calls == 0);
   stay.cached_tokens = tally.usage.input_cache_read + tally.usage.input_cache_write_5m + tally.usage.input_cache_write_1h;
