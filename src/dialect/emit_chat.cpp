@@ -21,7 +21,7 @@ namespace {
 using wire::JsonFields;
 using wire::JsonView;
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string out;
   wire::append_quoted(out, text);
   return out;
@@ -38,7 +38,7 @@ class Splicer {
         deepseek_(candidate.thinking == ThinkingStyle::deepseek_effort) {}
 
   Outgoing run() {
-    replace(view_.model_value, quoted(candidate_.model));
+    replace(view_.model_value, json_text(candidate_.model));
     if (view_.stream) ask_for_usage();
     limit_output();
     if (deepseek_) disable_thinking();
@@ -137,7 +137,7 @@ class Splicer {
         "Answer with one JSON value that is valid under this JSON Schema and nothing else:\n{}",
         schema.is_object() ? schema.raw() : "{}");
     insert(view_.messages.begin + 1,
-           fmt::format(R"({{"role":"system","content":{}}},)", quoted(instruction)));
+           fmt::format(R"({{"role":"system","content":{}}},)", json_text(instruction)));
     losses_.add(Loss::response_format);
   }
 
@@ -167,9 +167,10 @@ class Splicer {
       text = fields["reasoning"].text();
     }
     if (present.absent()) {
-      insert(range_of(message).begin + 1, fmt::format(R"("reasoning_content":{},)", quoted(text)));
+      insert(range_of(message).begin + 1,
+             fmt::format(R"("reasoning_content":{},)", json_text(text)));
     } else {
-      replace(range_of(present), quoted(text));
+      replace(range_of(present), json_text(text));
     }
   }
 
