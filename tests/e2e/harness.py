@@ -381,6 +381,14 @@ class Bench:
         return max(least, int(count * self.scale))
 
 
+TOKEN_CLASSES = ("input_fresh", "input_cache_read", "input_cache_write_5m", "input_cache_write_1h", "output_text", "output_reasoning")
+
+
+def usage_of(attempt):
+    """An attempt's tokens by class; its record leaves zeros out."""
+    return {name: 0 for name in TOKEN_CLASSES} | attempt["usage"]
+
+
 def user(text):
     return {"role": "user", "content": text}
 

@@ -1,11 +1,15 @@
 """kill -9 at any moment."""
 import json
+import os
 import random
 import re
+import signal
+import socket
 import subprocess
+import threading
 import time
 
-from harness import check, check_equal, user
+from harness import call, check, check_equal, user
 
 
 def pin_ports(bench, gateway):
@@ -79,3 +83,40 @@ def sigterm_lets_streams_finish(bench):
     check_equal((figures["completed"], figures["broken"]), (50, 0), figures)
     report = json.loads(bench.run("--json", "ledger", "verify", bench.folder / "data"))
     check(report["ok"] and report["attempts_open"] == 0, report)
+
+
+def a_restart_on_an_inherited_socket_refuses_nobody(bench):
+    """LISTEN_FDS: the gateway serves on the listener it is given; three restarts on it lose no request."""
+    simulator = bench.simulator()
+    bench.write_config(simulator)
+    key = bench.key()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+    port = listener.getsockname()[1]
+    log = open(bench.folder / "gateway.log", "ab")
+
+    def start():
+        # LISTEN_PID must be the process's own id, which only the shell that becomes it can know.
+        script = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" --config "$1" serve'
+        return subprocess.Popen(["sh", "-c", script, bench.turnpike, bench.folder / "turnpike.toml"], stdout=log, stderr=log,
+                                stdin=subprocess.DEVNULL, env=bench.environment(), close_fds=False,
+                                preexec_fn=lambda: os.dup2(listener.fileno(), 3, inheritable=True))
+
+    def ask():
+        return call(port, "POST", "/v1/chat/completions", {"model": "auto", "messages": [user("hello")]}, {"authorization": f"Bearer {key}"}).status
+    process, statuses = start(), []
+    try:
+        check_equal(ask(), 200, "a request over the inherited socket")
+        asking = threading.Thread(target=lambda: statuses.extend(ask() for _ in range(60)))
+        asking.start()
+        for _ in range(3):
+            time.sleep(0.15)
+            process.send_signal(signal.SIGTERM)
+            check_equal(process.wait(30), 0, "exit code")
+            process = start()
+        asking.join(60)
+        check_equal(statuses, [200] * 60, "requests across three restarts")
+    finally:
+        process.kill()
+        process.wait()
+        listener.close()
+        log.close()

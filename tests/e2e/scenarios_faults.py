@@ -4,7 +4,7 @@ import re
 import socket
 import time
 
-from harness import ChatStream, check, check_equal, unique, user, wait_until
+from harness import ChatStream, check, check_equal, unique, usage_of, user, wait_until
 
 FALLBACK_ORDER = ["deepseek", "anthropic", "gemini"]  # of tier "bulk" in the shipped policy
 
@@ -118,7 +118,7 @@ def a_call_that_bills_on_is_drained(bench):
     check_equal(entry["outcome"], "complete", "the call at the provider")
     gateway.at_rest()
     attempt = wait_until(lambda: gateway.decisions(1), 5, "the record")[0]["attempts"][0]
-    check_equal((attempt["settlement"], attempt["usage"]), ("settle_exact", entry["billed"]), "the settlement")
+    check_equal((attempt["settlement"], usage_of(attempt)), ("settle_exact", entry["billed"]), "the settlement")
 
 
 def strange_usage_is_not_believed(bench):

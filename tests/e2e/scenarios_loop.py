@@ -1,7 +1,7 @@
 """An agent's loop through the gateway, on each of the three providers."""
 import json
 
-from harness import PROVIDERS, SHELL_TOOL, check, check_equal, unique, user
+from harness import PROVIDERS, SHELL_TOOL, check, check_equal, unique, usage_of, user
 
 TARGETS = {"deepseek": "deepseek/deepseek-flash", "anthropic": "anthropic/claude-opus-5-5", "gemini": "gemini/gemini-3.1-pro-preview"}
 
@@ -100,6 +100,6 @@ def decisions_are_explained(bench):
     record = json.loads(bench.run("--json", "explain", answer.headers["x-turnpike-decision"]))
     check_equal(record["attempts"][0]["target"], answer.headers["x-turnpike-model"], "the target in record and header")
     billed = simulator.billing()[-1]
-    check_equal(record["attempts"][0]["usage"], billed["usage"], "usage in the record and in the provider's books")
+    check_equal(usage_of(record["attempts"][0]), billed["usage"], "usage in the record and in the provider's books")
     rows = json.loads(bench.run("--json", "report", "spend", "--by", "model"))["rows"]
     check_equal(rows[0]["attempts"], 1, "attempts in the report")

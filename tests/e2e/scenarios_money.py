@@ -1,7 +1,7 @@
 """What providers bill is what the ledger holds, and budgets hold."""
 import json
 
-from harness import check, check_equal, user, wait_until
+from harness import check, check_equal, usage_of, user, wait_until
 from prices import PriceList, cost_written_down
 
 MIXED = "deepseek/deepseek-flash,anthropic/claude-opus-5-5,gemini/gemini-3.1-pro-preview,anthropic/claude-haiku-5-5,gemini/gemini-3.8-flash"
@@ -71,7 +71,7 @@ def compare_attempts(gateway, entries, costs):
     check(len(attempts) >= min(900, len(entries) * 0.9), f"only {len(attempts)} of {len(entries)} decision records kept")
     for attempt in attempts:
         entry, cost = known[attempt["upstream_request_id"]]
-        check_equal(attempt["usage"], entry["billed"], f"tokens of {attempt['target']}")
+        check_equal(usage_of(attempt), entry["billed"], f"tokens of {attempt['target']}")
         check_equal(credits_to_nano(attempt["cost"]), cost, f"cost of {attempt['target']} with {entry['billed']}")
 
 
@@ -168,4 +168,4 @@ def a_cancelled_stream_is_charged_for_what_was_received(bench):
     for record in wait_until(lambda: gateway.decisions(1000), 5, "records"):
         attempt = record["attempts"][0]
         check_equal((attempt["settlement"], attempt.get("cause")), ("settle_estimated", "client_gone"), "how it ended")
-        check(0 < attempt["usage"]["input_fresh"] and attempt["usage"]["output_text"] < 1000, attempt)
+        check(0 < usage_of(attempt)["input_fresh"] and usage_of(attempt)["output_text"] < 1000, attempt)
