@@ -96,7 +96,7 @@ def example_configuration(checks, folder, turnpike):
         return
     text = (DEPLOY / "turnpike.toml").read_text()
     # Every key that stands there as a comment must be one the gateway knows, so it is switched on for this check.
-    text = re.sub(r"^# ((?:\w+ = )[^#\n]*)", r"\1", text, flags=re.M)
+    text = re.sub(r"^# (\[\w+\]$|\w+ = [^#\n]*)", r"\1", text, flags=re.M)
     text = text.replace("/etc/turnpike", str(SOURCE)).replace("/var/lib/turnpike", str(folder / "data"))
     (folder / "turnpike.toml").write_text(text)
     good, _ = checks.runs("turnpike check accepts the example, commented keys switched on", turnpike, "--config", folder / "turnpike.toml", "check")
