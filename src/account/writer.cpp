@@ -50,24 +50,24 @@ bool Writer::run(const Job& job) {
 void Writer::loop() {
   while (!stopping_) {
     bell_.wait(options_.commit_interval);
-    const bool healthy = write_all();
+    const bool healthy = write_batch();
     if (healthy) books_.mend_front();
     answer(healthy);
   }
   shut_down();
 }
 
-bool Writer::write_all() {
-  while (true) {
-    auto batch = books_.take();
-    std::vector<DecisionRow> records;
-    {
-      const std::lock_guard lock{mutex_};
-      records.swap(records_);
-    }
-    if (batch.entries.empty() && records.empty()) return true;
-    if (!write(batch, records)) return false;
+/// One batch a ring: what arrives meanwhile rings again and gathers, or a busy store would be fsynced without pause
+/// for a handful of entries each time.
+bool Writer::write_batch() {
+  auto batch = books_.take();
+  std::vector<DecisionRow> records;
+  {
+    const std::lock_guard lock{mutex_};
+    records.swap(records_);
   }
+  if (batch.entries.empty() && records.empty()) return true;
+  return write(batch, records);
 }
 
 bool Writer::write(Books::Batch& batch, std::vector<DecisionRow>& records) {
@@ -123,7 +123,8 @@ void Writer::answer(bool healthy) {
 }
 
 void Writer::shut_down() {
-  const bool healthy = write_all();
+  // Nothing is appended any more; two rounds hold what came before and during the last one.
+  const bool healthy = write_batch() && write_batch();
   if (healthy) {
     const auto written = store_.commit({}, {}, books_.checkpoint());
     if (written && !books_.empty_front()) log(LogLevel::warn, "ledger_front_not_emptied");

@@ -48,7 +48,7 @@ class Writer {
   };
 
   void loop();
-  bool write_all();
+  bool write_batch();
   bool write(Books::Batch& batch, std::vector<DecisionRow>& records);
   void heal(Books::Batch& batch);
   void answer(bool healthy);
