@@ -192,6 +192,16 @@ TEST_CASE("calling off while the connection is being made tells so and goes on")
   CHECK(exchanged->error() == "cancelled");
 }
 
+TEST_CASE("a transfer may be destroyed before anybody waits for its head") {
+  RawServer server{[](RawConnection& connection) { connection.read_request(); }};
+  Rig rig;
+  const auto exchanged = rig.start(rig.request(rig.endpoint(server.url())));
+  exchanged->transfer.reset();  // the coroutine of start() has not run yet
+  rig.run_for(20ms);
+  CHECK_FALSE(exchanged->head.has_value());
+  CHECK(rig.upstream.active() == 0);
+}
+
 TEST_CASE("a transfer may be destroyed from inside its callbacks") {
   RawServer server{[&](RawConnection& connection) {
     while (connection.read_request()) {
