@@ -20,6 +20,7 @@ class AnswerRecorder {
  public:
   AnswerRecorder(const Candidate& candidate, OpaqueStore* opaque, std::string owner);
   void record(const StreamEvent& event);
+  void record(const Delta& delta) { piece(delta); }
   [[nodiscard]] const Tally& tally() const { return tally_; }
   /// Text, reasoning, a refusal or a tool call has been seen.
   [[nodiscard]] bool content_seen() const { return content_seen_; }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "dialect/answer_recorder.hpp"
+#include "dialect/chunk_shape.hpp"
 #include "dialect/decode_chat.hpp"
 #include "dialect/encode_chat.hpp"
 #include "dialect/error_body.hpp"
@@ -41,7 +42,9 @@ class StreamTranslator::Stream {
 
   void feed(std::string_view bytes, std::string& out) {
     if (over()) return;
-    splitter_.feed(bytes, [&](const wire::SseEvent& event) { return take(event, out); });
+    splitter_.feed(
+        bytes, [&](const wire::SseEvent& event) { return take(event, out); },
+        [&](std::string_view rest) { return over() ? 0 : recognise(rest, out); });
     if (splitter_.failed())
       fail_upstream(Retry::next_candidate, "bad_upstream", "sent an oversized event", out);
   }
@@ -82,6 +85,8 @@ class StreamTranslator::Stream {
 
  protected:
   virtual void on_event(const wire::SseEvent& event, std::string& out) = 0;
+  /// Deals with whole events at the front of `rest` that need no reading; their bytes.
+  virtual std::size_t recognise(std::string_view rest, std::string& out) = 0;
   /// Completes the stream if what came is a whole answer even without a terminator.
   virtual void body_ended(std::string& out) = 0;
   [[nodiscard]] virtual bool shows_provider_id() const = 0;
@@ -100,6 +105,12 @@ class StreamTranslator::Stream {
       }
     }
     return true;
+  }
+
+  /// Counts one event that says no more than this.
+  void note_one(const Delta& delta) {
+    ++events_seen_;
+    recorder_.record(delta);
   }
 
   /// A failure after content is told in band; before it the caller may still turn elsewhere.
@@ -159,9 +170,32 @@ class ChatRelay final : public StreamTranslator::Stream {
     if (chunk.usage_only && !options_.include_usage) return;
     if ((chunk.content || content_seen()) && !started_) start(out);
     forward(event, started_ ? out : held_);
+    learn(event);
     if (held_.size() > held_bytes_max) {
       fail_upstream(Retry::next_candidate, "bad_upstream", "sent too much before its answer", out);
     }
+  }
+
+  void learn(const wire::SseEvent& event) {
+    const auto* delta = events_.size() == 1 ? std::get_if<Delta>(&events_.front()) : nullptr;
+    if (delta == nullptr) {
+      shape_.forget();
+    } else if (started_ && !decoder_.last_chunk().repairs && event.terminated) {
+      shape_.learn(event, *delta);
+    }
+  }
+
+  std::size_t recognise(std::string_view rest, std::string& out) override {
+    std::size_t known = 0;
+    while (const auto match = shape_.match(rest.substr(known))) {
+      note_one(match->delta);
+      known += match->bytes;
+    }
+    if (known != 0) {
+      out.reserve(out.size() + rest.size() + done_event.size());  // the rest is likely to follow
+      out += rest.substr(0, known);
+    }
+    return known;
   }
 
   void forward(const wire::SseEvent& event, std::string& out) const {
@@ -200,6 +234,7 @@ class ChatRelay final : public StreamTranslator::Stream {
   [[nodiscard]] bool shows_provider_id() const override { return true; }
 
   ChatDecoder decoder_;
+  ChunkShape shape_;
   StreamEvents events_;
   std::string held_;  // whole events from before the first content
 };
@@ -224,6 +259,8 @@ class Translation final : public StreamTranslator::Stream {
     }
     deliver(out);
   }
+
+  std::size_t recognise(std::string_view /*rest*/, std::string& /*out*/) override { return 0; }
 
   void body_ended(std::string& out) override {
     events_.clear();

@@ -78,7 +78,8 @@ void SseSplitter::parse(std::string_view raw, SseEvent& event) {
   event = SseEvent{};
   event.raw = raw;
   while (!raw.empty()) {
-    const std::size_t end = std::min(raw.find_first_of("\r\n"), raw.size());
+    const std::size_t line_feed = find_byte(raw, '\n', 0);
+    const std::size_t end = find_byte(raw.substr(0, line_feed), '\r', 0);
     parse_line(raw.substr(0, end), event);
     const bool pair = raw.substr(end).starts_with("\r\n");
     raw.remove_prefix(std::min(raw.size(), end + (pair ? 2 : 1)));

@@ -37,15 +37,24 @@ class SseSplitter {
   /// (failed() then says so).
   template <typename OnEvent>
   bool feed(std::string_view bytes, OnEvent&& on_event) {
+    return feed(bytes, std::forward<OnEvent>(on_event), [](std::string_view) { return 0U; });
+  }
+
+  /// The same for a caller that knows some events by sight: before each event
+  /// `recognise(rest) -> std::size_t` may take whole events from the front of `rest`, each within
+  /// the limit, and says how many bytes they are. They are neither cut nor shown to on_event.
+  template <typename OnEvent, typename Recognise>
+  bool feed(std::string_view bytes, OnEvent&& on_event, Recognise&& recognise) {
     if (failed_) return false;
     const std::string_view buffer = take_in(bytes);
     SseEvent event;
-    while (next(buffer, event, false)) {
+    while (true) {
+      if (!at_start_) skip(recognise(buffer.substr(event_begin_)));
+      if (!next(buffer, event, false)) return keep_rest(buffer);
       if (on_event(event)) continue;
       reset();
       return false;
     }
-    return keep_rest(buffer);
   }
 
   /// End of the body: what feed() held back, the unterminated rest as one event with terminated =
@@ -67,6 +76,11 @@ class SseSplitter {
 
  private:
   std::string_view take_in(std::string_view bytes);
+  void skip(std::size_t recognised) {
+    if (recognised == 0) return;
+    event_begin_ += recognised;
+    line_begin_ = scanned_ = line_feed_ = event_begin_;
+  }
   bool next(std::string_view buffer, SseEvent& event, bool at_end);
   bool take_unterminated(std::string_view buffer, SseEvent& event);
   std::size_t find_line_end(std::string_view buffer);
