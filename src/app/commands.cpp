@@ -54,6 +54,7 @@ std::string percent_encode(std::string_view text) {
 
 int exit_code_of(const Error& error) {
   if (error.code == "store_locked") return exit_store_locked;
+  if (error.code == "no_keys") return exit_config;
   return error.code.starts_with("store_") ? exit_store_failed : 1;
 }
 

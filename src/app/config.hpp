@@ -25,7 +25,7 @@ struct Config {
   std::filesystem::path file;  // where it came from; empty: built-in defaults
 
   ListenAddress listen{"127.0.0.1", 8080};
-  ListenAddress admin{"127.0.0.1", 9090};  // loopback only
+  ListenAddress admin{"127.0.0.1", 9091};  // loopback only
   std::int64_t threads = 0;                // event loops; 0: one per core
   std::chrono::seconds drain_deadline{300};
 

@@ -1,6 +1,7 @@
 #include "app/gauges.hpp"
 
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "app/json_pages.hpp"
@@ -72,6 +73,21 @@ void add_prices(std::vector<Gauge>& out, const gateway::Snapshot& snapshot, Inst
   }
 }
 
+/// Every target of the policy, so that "all ejected" can be told from "none has failed yet".
+void add_health(std::vector<Gauge>& out, gateway::HealthBoard& health, const policy::Policy& policy) {
+  std::map<std::string, double> levels;
+  for (const auto& tier : policy.tiers) {
+    for (const auto& target : tier.targets) levels.emplace(target.name, 0);
+    for (const auto& target : tier.fallback) levels.emplace(target.name, 0);
+  }
+  for (const auto& state : health.states()) {
+    levels[state.target] = state.health == policy::Health::ok ? 0 : state.health == policy::Health::degraded ? 1 : 2;
+  }
+  for (const auto& [target, level] : levels) {
+    add(out, "turnpike_target_health", "0 ok, 1 degraded, 2 ejected.", level, {{"target", target}});
+  }
+}
+
 void add_process(std::vector<Gauge>& out, const GaugeSources& sources) {
   const auto opaque = sources.opaque.figures();
   add(out, "turnpike_opaque_bytes", "Signatures and reasoning kept for clients that drop them.", static_cast<double>(opaque.bytes));
@@ -80,10 +96,6 @@ void add_process(std::vector<Gauge>& out, const GaugeSources& sources) {
   add(out, "turnpike_open_requests", "Requests being answered.", static_cast<double>(sources.open_requests()));
   add(out, "turnpike_log_lines_dropped_total", "Log lines lost to a slow reader.", static_cast<double>(log_lines_dropped()));
   add(out, "turnpike_config_reload_failed", "1 if the last reload was rejected.", sources.reload_failed() ? 1 : 0);
-  for (const auto& state : sources.health.states()) {
-    const double level = state.health == policy::Health::ok ? 0 : state.health == policy::Health::degraded ? 1 : 2;
-    add(out, "turnpike_target_health", "0 ok, 1 degraded, 2 ejected.", level, {{"target", state.target}});
-  }
 }
 
 }  // namespace
@@ -97,6 +109,7 @@ std::function<void(std::vector<Gauge>&)> gauges(GaugeSources sources) {
     add_budgets(out, sources.ledger);
     add_share(out, *snapshot, now);
     add_prices(out, *snapshot, now);
+    add_health(out, sources.health, snapshot->policy);
     add_process(out, sources);
   };
 }

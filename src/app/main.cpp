@@ -132,6 +132,10 @@ int main(int argc, char** argv) {
   add_routing(app, flags, verb);
   add_keys(app, flags, verb);
   add_money(app, flags, verb);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return app.exit(wrong) == 0 ? 0 : turnpike::app::exit_usage;
+  }
   return run(flags, verb);
 }

@@ -165,9 +165,10 @@ class Application::Impl {
     data_->drain();
     const Monotonic deadline = clock_.monotonic() + config_.drain_deadline;
     std::unique_lock lock{stop_mutex_};
-    while (data_->open_requests() > 0 && clock_.monotonic() < deadline && stops_ < 2) {
+    // A connection that was just accepted may be about to send: idle ones get the listener's own short grace.
+    do {
       stopping_.wait_for(lock, std::chrono::milliseconds{20});
-    }
+    } while (!data_->idle() && clock_.monotonic() < deadline && stops_ < 2);
     lock.unlock();
     data_->close_all();
     // The handlers of cut connections settle their attempts on their loops before those stop.

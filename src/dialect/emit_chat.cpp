@@ -144,6 +144,7 @@ class Splicer {
   void repair_messages() {
     const bool reasoning = candidate_.quirks.reasoning_history;
     if (candidate_.thinking == ThinkingStyle::openai_effort && !reasoning) return;
+    if (!view_.developer_role && !(reasoning && view_.calls_in_history)) return;
     for (const auto& message : value(view_.messages).elements()) {
       const JsonFields fields{message};
       if (fields["role"].text_is("developer")) replace(range_of(fields["role"]), R"("system")");

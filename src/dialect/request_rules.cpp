@@ -217,6 +217,19 @@ Fault read_member(const wire::MemberSpan& span, std::string_view key, const elem
   return std::nullopt;
 }
 
+/// What a chat provider may need repaired: most bodies have neither, and their messages need no second walk.
+void note_roles(const object& root, RequestView& view) {
+  for (const auto message : root["messages"].get_array().value()) {
+    for (const auto& [key, value] : object{message}) {
+      if (key == "role") {
+        view.developer_role = view.developer_role || std::string_view{value} == "developer";
+      } else if (key == "tool_calls") {
+        view.calls_in_history = view.calls_in_history || value.is_array();
+      }
+    }
+  }
+}
+
 Result<RequestView> read_chat(const object& root, const std::string& body, std::uint32_t repaired) {
   if (auto fault = check_unique(root, "")) return std::unexpected{*fault};
   RequestView view;
@@ -236,6 +249,7 @@ Result<RequestView> read_chat(const object& root, const std::string& body, std::
     return std::unexpected{client_error("missing_field", "'messages' is missing.", "messages")};
   }
   view.object_end = body.rfind('}');
+  note_roles(root, view);
   return view;
 }
 

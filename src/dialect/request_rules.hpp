@@ -39,6 +39,8 @@ struct RequestView {
   std::optional<ByteRange> reasoning_effort;       // its value, if it is a string
   std::optional<ByteRange> thinking;               // its value; may be null
   std::optional<ByteRange> response_format;        // its value; may be null
+  bool developer_role = false;    // some message has the role "developer"
+  bool calls_in_history = false;  // some assistant message has tool calls
   ByteRange messages;                              // the array with its brackets
   std::size_t object_end = 0;                      // of the closing brace of the body
   std::uint32_t repaired_surrogates = 0;

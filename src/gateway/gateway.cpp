@@ -200,7 +200,11 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   options.output_tokens_cap = reservation->output_tokens_cap();
   auto outgoing = dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
   if (!outgoing) co_return std::unexpected{outgoing.error()};
-  exchange.losses.insert(exchange.losses.end(), outgoing->losses.begin(), outgoing->losses.end());
+  for (const auto& field : outgoing->losses) {
+    metrics_.add(metrics::Family::translation_lossy_total,
+                 {to_string(exchange.facts.dialect), to_string(candidate.dialect), field});
+    exchange.losses.push_back(field);
+  }
 
   Attempt& record = exchange.attempts.emplace_back();
   record.id = reservation->attempt_id();
@@ -280,11 +284,6 @@ void Gateway::tell_error(Call& call, const Error& error) {
 void Gateway::finish(Call& call) {
   Exchange& exchange = call.exchange;
   exchange.finished = shared_.clock.monotonic();
-  for (const auto& field : exchange.losses) {
-    metrics_.add(metrics::Family::translation_lossy_total,
-                 {to_string(exchange.facts.dialect),
-                  exchange.decision.candidates.empty() ? "" : to_string(exchange.decision.candidates.front().dialect), field});
-  }
   metrics_.record(exchange);
   shared_.ledger.record(exchange);
   if (call.snapshot->log_requests) log_request(exchange);

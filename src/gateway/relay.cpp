@@ -9,6 +9,24 @@ Error timed_out(std::string code, std::string message) {
   return upstream_error(504, Retry::next_candidate, std::move(code), std::move(message));
 }
 
+constexpr std::size_t spare_bytes_max = std::size_t{128} << 10U;
+
+/// A stream at rest holds no buffer, and a stream that flows does not allocate one for each wake-up.
+std::string& spare_buffer() {
+  thread_local std::string buffer;
+  return buffer;
+}
+
+void borrow(std::string& out) {
+  if (out.empty()) out.swap(spare_buffer());
+}
+
+void give_back(std::string& out) {
+  out.clear();
+  if (out.capacity() <= spare_bytes_max) out.swap(spare_buffer());
+  std::string{}.swap(out);
+}
+
 }  // namespace
 
 Relay::Relay(const RelayParts& parts, ResponseHead head, const RelayLimits& limits, bool cancel_when_gone)
@@ -26,6 +44,7 @@ asio::awaitable<RelayOutcome> Relay::run() {
 
 Flow Relay::on_bytes(std::string_view bytes) {
   if (ended_) return Flow::proceed;
+  borrow(out_);
   parts_.translator.feed(bytes, out_);
   if (const auto& failure = parts_.translator.failure()) {
     give_up(*failure);
@@ -33,15 +52,16 @@ Flow Relay::on_bytes(std::string_view bytes) {
   }
   const Monotonic now = parts_.clock.monotonic();
   observe(now);
-  if (!begun_ && !parts_.translator.content_started()) return Flow::proceed;
-  begin();
-  const Flow flow = push();
-  if (parts_.translator.complete() && !completed_) {
-    completed_ = true;
-    completed_at_ = now;
-    parts_.sink.finish();
+  if (!begun_ && !parts_.translator.content_started()) {
+    give_back(out_);  // the translator appends nothing before content
+    return Flow::proceed;
   }
-  return flow;
+  begin();
+  if (completed_ || !parts_.translator.complete()) return push(now);
+  completed_ = true;
+  completed_at_ = now;
+  push_last();
+  return Flow::proceed;
 }
 
 void Relay::on_end(const Result<void>& outcome) {
@@ -52,8 +72,7 @@ void Relay::on_end(const Result<void>& outcome) {
   if (const auto& failure = parts_.translator.failure()) return give_up(*failure);
   observe(parts_.clock.monotonic());
   begin();
-  push();
-  parts_.sink.finish();
+  push_last();
   end_with(RelayEnd::complete);
 }
 
@@ -94,7 +113,7 @@ void Relay::on_tick(Monotonic now) {
   if (!silent) return;
   begin();
   parts_.translator.heartbeat(out_);
-  push();
+  push(now);
 }
 
 void Relay::begin() {
@@ -103,12 +122,23 @@ void Relay::begin() {
   if (!parts_.sink.gone()) parts_.sink.begin(head_);
 }
 
-Flow Relay::push() {
-  if (out_.empty()) return Flow::proceed;
-  last_write_ = parts_.clock.monotonic();
-  const SinkState state = client_gone_ ? SinkState::gone : parts_.sink.write(out_);
-  out_.clear();
+Flow Relay::push(Monotonic now) {
+  SinkState state = SinkState::open;
+  if (!out_.empty()) {
+    last_write_ = now;
+    state = client_gone_ ? SinkState::gone : parts_.sink.write(out_);
+  }
+  give_back(out_);
   return state == SinkState::full ? Flow::pause : Flow::proceed;
+}
+
+void Relay::push_last() {
+  if (client_gone_) {
+    parts_.sink.finish();
+  } else {
+    parts_.sink.write_last(out_);
+  }
+  give_back(out_);
 }
 
 void Relay::observe(Monotonic now) {
@@ -127,8 +157,7 @@ void Relay::give_up(const Error& error) {
   if (begun_) {
     cause.retry = Retry::never;
     parts_.translator.fail(cause, out_);  // nothing if the translator has told the client already
-    push();
-    parts_.sink.finish();
+    push_last();
   }
   end_with(RelayEnd::failed, std::move(cause));
 }

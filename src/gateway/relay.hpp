@@ -69,7 +69,8 @@ class Relay final : public BodyReceiver, public SinkWatcher, public Ticked {
   void on_gone() override;
 
  private:
-  Flow push();
+  Flow push(Monotonic now);
+  void push_last();
   void begin();
   void observe(Monotonic now);
   void give_up(const Error& error);
@@ -83,7 +84,7 @@ class Relay final : public BodyReceiver, public SinkWatcher, public Ticked {
   bool client_gone_ = false;
   bool completed_ = false;
   bool ended_ = false;
-  std::string out_;
+  std::string out_;  // storage is lent by the thread for the length of a call-back
   std::int64_t output_seen_ = 0;
   Monotonic started_{};
   Monotonic first_content_{};
