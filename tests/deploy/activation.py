@@ -127,7 +127,7 @@ def exit_codes(checks, bench):
         config.write_text(good.replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{taken.getsockname()[1]}"', 1))
         checks.that(bench.run("serve", expect=None).returncode == 1, "the address is taken: 1")
     config.write_text(good.replace('data = "data"', 'data = "empty"', 1))
-    checks.that(bench.run("serve", expect=None).returncode == 1, "no key exists: 1")
+    checks.that(bench.run("serve", expect=None).returncode == 78, "no key exists: 78")
     config.write_text(good)
     done = bench.run("no-such-verb", expect=None)
     checks.that(done.returncode == 64, "wrong usage: 64", f"{done.returncode}")
