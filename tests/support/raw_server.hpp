@@ -120,6 +120,9 @@ class RawConnection {
     return true;
   }
 
+  /// True if this TLS connection took up an earlier session. After the first request was read.
+  [[nodiscard]] bool resumed() const { return ssl_ != nullptr && SSL_session_reused(ssl_) == 1; }
+
   /// Waits for a byte without taking it.
   bool wait_readable() {
     char byte = 0;

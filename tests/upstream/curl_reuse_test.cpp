@@ -42,6 +42,28 @@ TEST_CASE("sequential calls share one connection, plain and TLS") {
   CHECK(server.accepted() == 1);
 }
 
+TEST_CASE("a new TLS connection resumes the session of an earlier one, whichever handle made it") {
+  const TestCertificate certificate{"IP:127.0.0.1"};
+  std::atomic<int> resumed = 0;
+  RawServer server{[&](RawConnection& connection) {
+                     if (!connection.read_request()) return;
+                     if (connection.resumed()) ++resumed;
+                     connection.write(ok_response("{}", "Connection: close\r\n"));
+                   },
+                   &certificate};
+  Rig rig;
+  auto endpoint = rig.endpoint(server.url());
+  endpoint->ca_file = certificate.certificate_file();
+  CHECK(rig.fetch(rig.request(endpoint))->error().empty());
+  CHECK(resumed == 0);
+  // Two at once: the second needs a handle that has never made a connection.
+  const auto one = rig.start(rig.request(endpoint));
+  const auto other = rig.start(rig.request(endpoint));
+  REQUIRE(rig.run_until([&] { return one->over() && other->over(); }));
+  CHECK(server.accepted() == 3);
+  CHECK(resumed == 2);
+}
+
 TEST_CASE("connections of a burst stay open for the next burst") {
   constexpr int calls_per_burst = 100;
   std::atomic<int> requests = 0;
