@@ -55,6 +55,11 @@ class ResponseSink {
   virtual SinkState write(std::string_view bytes) = 0;
   /// The tidy end: last chunk. After a truncated stream call abort() instead.
   virtual void finish() = 0;
+  /// write() and finish() at once, where possible in one packet.
+  virtual void write_last(std::string_view bytes) {
+    write(bytes);
+    finish();
+  }
   /// Closes the connection without a last chunk, so that the client sees a broken stream.
   virtual void abort() = 0;
   [[nodiscard]] virtual bool head_sent() const = 0;

@@ -86,6 +86,7 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
   void begin(const ResponseHead& head) override;
   SinkState write(std::string_view bytes) override;
   void finish() override;
+  void write_last(std::string_view bytes) override;
   void abort() override;
   [[nodiscard]] bool head_sent() const override { return response_.head_sent; }
   [[nodiscard]] bool gone() const override { return gone_; }

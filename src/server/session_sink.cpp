@@ -16,6 +16,7 @@ namespace turnpike::server {
 namespace {
 
 constexpr std::string_view last_chunk = "0\r\n\r\n";
+constexpr std::string_view end_and_last_chunk = "\r\n0\r\n\r\n";
 
 /// "1f\r\n" in a buffer of its own.
 class ChunkSizeLine {
@@ -112,6 +113,21 @@ void Session::finish() {
   const std::string head = std::move(response_.head);
   const bool terminated = response_.chunked && !response_.bodyless;
   if (terminated || !head.empty()) send({head, terminated ? last_chunk : std::string_view{}});
+}
+
+void Session::write_last(std::string_view bytes) {
+  if (phase_ != Phase::answering || response_.complete) return;
+  if (!response_.chunked || response_.bodyless || bytes.empty()) {
+    write(bytes);
+    return finish();
+  }
+  assert(response_.begun);
+  const std::string head = std::move(response_.head);
+  response_.head.clear();
+  response_.head_sent = true;
+  response_.complete = true;
+  const ChunkSizeLine size{bytes.size()};
+  send({head, size.text(), bytes, end_and_last_chunk});
 }
 
 void Session::abort() {
