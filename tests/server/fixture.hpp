@@ -116,6 +116,12 @@ class PathHandler final : public Handler {
     } const leave{seen_};
     const std::string& path = request.head.path;
     if (path == "/stream") stream(request.head.query, sink);
+    if (path == "/last") begin_and(sink, [](ResponseSink& to) { to.write_last(" and last"); });
+    if (path == "/only") {
+      sink.begin(ResponseHead{});
+      sink.write_last(request.head.query);
+      sink.write("late");
+    }
     if (path == "/abort") begin_and(sink, [](ResponseSink& to) { to.abort(); });
     if (path == "/half") begin_and(sink, [](ResponseSink&) {});
     if (path == "/begin-then-reply") {

@@ -35,6 +35,29 @@ TEST_CASE("a stream is one HTTP chunk for each write and ends with the last chun
   CHECK(client.read_response().status == 200);
 }
 
+TEST_CASE("the last bytes of a stream bring its end with them", "[server][streams]") {
+  Server server;
+  Client client{server};
+  client.send("GET /last" + http_1_1);
+  const auto response = client.read_response();
+  CHECK(response.complete);
+  CHECK(response.chunks == 2);
+  CHECK(response.body == "part and last");
+  client.send("GET /only?all" + http_1_1);
+  const auto whole = client.read_response();
+  CHECK(whole.complete);
+  CHECK(whole.chunks == 1);
+  CHECK(whole.body == "all");
+  client.send("GET /only" + http_1_1);
+  const auto empty = client.read_response();
+  CHECK(empty.complete);
+  CHECK(empty.body.empty());
+  client.send("GET /last HTTP/1.0\r\n\r\n");
+  const auto old = client.read_response();
+  CHECK(old.complete);
+  CHECK(old.body == "part and last");
+}
+
 TEST_CASE("a stream to HTTP/1.0 is not chunked and ends with the connection", "[server][streams]") {
   Server server;
   Client client{server};
