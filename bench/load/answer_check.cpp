@@ -48,45 +48,54 @@ void AnswerCheck::closed() {
 }
 
 void AnswerCheck::read() {
-  std::string line;
-  while (!over_ && fault_.empty()) {
+  bool moved = true;
+  while (moved && !over_ && fault_.empty()) {
     switch (phase_) {
       case Phase::head:
-        if (!read_head()) return;
+        moved = read_head();
         break;
       case Phase::counted:
-      case Phase::chunk_data: {
-        const auto part = std::min(left_, in_.size());
-        if (part == 0 && left_ > 0) return;
-        take_body(std::string_view{in_}.substr(0, part));
-        in_.erase(0, part);
-        left_ -= part;
-        if (left_ > 0) return;
-        phase_ = phase_ == Phase::counted ? Phase::done : Phase::chunk_end;
+      case Phase::chunk_data:
+        moved = read_data();
         break;
-      }
-      case Phase::chunk_size: {
-        if (!read_line(line)) return;
-        const auto [end, bad] = std::from_chars(line.data(), line.data() + line.size(), left_, 16);
-        if (bad != std::errc{} || (end != line.data() + line.size() && *end != ';'))
-          return fail("bad chunk size: " + excerpt(line));
-        phase_ = left_ == 0 ? Phase::trailer : Phase::chunk_data;
-        break;
-      }
+      case Phase::chunk_size:
       case Phase::chunk_end:
-        if (!read_line(line)) return;
-        if (!line.empty()) return fail("no line end after a chunk");
-        phase_ = Phase::chunk_size;
-        break;
       case Phase::trailer:
-        if (!read_line(line)) return;
-        if (line.empty()) phase_ = Phase::done;
+        moved = read_frame();
         break;
       case Phase::done:
         finish_body();
-        return;
+        break;
     }
   }
+}
+
+bool AnswerCheck::read_data() {
+  const auto part = std::min(left_, in_.size());
+  take_body(std::string_view{in_}.substr(0, part));
+  in_.erase(0, part);
+  left_ -= part;
+  if (left_ > 0) return false;
+  phase_ = phase_ == Phase::counted ? Phase::done : Phase::chunk_end;
+  return true;
+}
+
+// A chunk's size, the line end behind a chunk, or a trailer.
+bool AnswerCheck::read_frame() {
+  std::string line;
+  if (!read_line(line)) return false;
+  if (phase_ == Phase::chunk_size) {
+    const auto [end, bad] = std::from_chars(line.data(), line.data() + line.size(), left_, 16);
+    const bool whole = end == line.data() + line.size() || *end == ';';
+    if (bad != std::errc{} || !whole) fail("bad chunk size: " + excerpt(line));
+    phase_ = left_ == 0 ? Phase::trailer : Phase::chunk_data;
+  } else if (phase_ == Phase::chunk_end) {
+    if (!line.empty()) fail("no line end after a chunk");
+    phase_ = Phase::chunk_size;
+  } else if (line.empty()) {
+    phase_ = Phase::done;
+  }
+  return true;
 }
 
 bool AnswerCheck::read_line(std::string& line) {

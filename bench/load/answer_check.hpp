@@ -56,6 +56,8 @@ class AnswerCheck {
   void read();
   bool read_head();
   bool read_line(std::string& line);
+  bool read_data();
+  bool read_frame();
   void take_body(std::string_view bytes);
   void take_events();
   void take_event(std::string_view event);

@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
     const auto start = std::chrono::steady_clock::now();
     driver.run();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    std::cout << report(options, driver.totals(), took.count()).dump() << std::endl;
+    std::cout << report(options, driver.totals(), took.count()).dump() << '\n' << std::flush;
     return driver.totals().broken > 0 ? 1 : 0;
   } catch (const std::invalid_argument& fault) {
     std::cerr << "turnpike-load: " << fault.what() << "\n\n" << turnpike::load::usage_text;

@@ -99,7 +99,7 @@ class Anthropic final : public Wire {
   std::vector<Step> plan(const Exchange& exchange) const override {
     std::vector<Step> steps{{StepKind::start}};
     const auto& blocks = exchange.answer.blocks;
-    for (std::uint16_t i = 0; i < blocks.size(); ++i) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
       const auto kind = blocks[i].kind;
       steps.push_back({StepKind::open, i});
       if (i == 0) steps.push_back({StepKind::ping});
@@ -120,7 +120,7 @@ class Anthropic final : public Wire {
 
   void render(const Exchange& exchange, const Step& step, const Tokens& sent,
               std::string& out) const override {
-    const auto seed = exchange.seed + step.from + step.block * 7U;
+    const auto seed = exchange.seed + step.from + step.block * 7;
     const auto index = std::to_string(step.block);
     switch (step.kind) {
       case StepKind::start: {

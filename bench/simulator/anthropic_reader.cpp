@@ -210,18 +210,7 @@ class Reader {
     const auto& output = member(body_, "output_config");
     const auto effort = string_member(output, "effort");
     if (!effort.empty()) {
-      if (family_.efforts.empty()) return bad("This model does not support the effort parameter.");
-      if (std::find(family_.efforts.begin(), family_.efforts.end(), effort) ==
-          family_.efforts.end()) {
-        std::string all;
-        for (const auto& one : family_.efforts) all += (all.empty() ? "" : ", ") + one;
-        return bad("This model does not support effort level '" + effort +
-                   "'. Supported levels: " + all + ".");
-      }
-      const bool too_high = effort == "max" || effort == "xhigh";
-      if (!ask_.thinking && too_high && family_.version >= 50) {
-        return bad("thinking cannot be disabled at effort level '" + effort + "' on this model.");
-      }
+      if (auto fine = check_effort(effort); !fine) return fine;
     }
     ask_.effort = effort.empty() ? (family_.name == "opus-5.5" ? "medium" : "high") : effort;
     const auto& format = member(output, "format");
@@ -231,6 +220,20 @@ class Reader {
     }
     ask_.output_schema = member(format, "schema");
     return check_closed(*ask_.output_schema, 0);
+  }
+
+  Checked<void> check_effort(const std::string& effort) const {
+    const auto& known = family_.efforts;
+    if (known.empty()) return bad("This model does not support the effort parameter.");
+    if (std::find(known.begin(), known.end(), effort) == known.end()) {
+      std::string all;
+      for (const auto& one : known) all.append(all.empty() ? "" : ", ").append(one);
+      return bad("This model does not support effort level '" + effort +
+                 "'. Supported levels: " + all + ".");
+    }
+    const bool too_high = effort == "max" || effort == "xhigh";
+    if (ask_.thinking || !too_high || family_.version < 50) return {};
+    return bad("thinking cannot be disabled at effort level '" + effort + "' on this model.");
   }
 
   // Structured output wants every object closed.
@@ -255,26 +258,28 @@ class Reader {
   }
 
   Checked<void> read_sampling() {
+    const bool new_version = request_.header("anthropic-version") == "2026-10-21";
+    for (const std::string name : {"temperature", "top_p", "top_k"}) {
+      const auto& value = member(body_, name.c_str());
+      if (value.is_null()) continue;
+      if (!value.is_number()) return bad(name + ": Input should be a valid number");
+      if ((!family_.sampling && value != 1) || new_version)
+        return bad("`" + name + "` is deprecated for this model.");
+      const auto number = value.get<double>();
+      if (name != "top_k" && (number < 0 || number > 1)) return bad(name + ": range: 0..1");
+    }
     const auto& temperature = member(body_, "temperature");
     const auto& top_p = member(body_, "top_p");
-    const bool new_version = request_.header("anthropic-version") == "2026-10-21";
-    for (const auto* name : {"temperature", "top_p", "top_k"}) {
-      const auto& value = member(body_, name);
-      if (value.is_null()) continue;
-      if (!value.is_number()) return bad(std::string{name} + ": Input should be a valid number");
-      if ((!family_.sampling && value != 1) || new_version)
-        return bad("`" + std::string{name} + "` is deprecated for this model.");
-    }
-    if (temperature.is_number() && (temperature.get<double>() < 0 || temperature.get<double>() > 1))
-      return bad("temperature: range: 0..1");
-    if (top_p.is_number() && (top_p.get<double>() < 0 || top_p.get<double>() > 1))
-      return bad("top_p: range: 0..1");
     if (temperature.is_number() && top_p.is_number() && family_.version >= 41) {
       return bad(
           "`temperature` and `top_p` cannot both be specified for this model. Please use only "
           "one.");
     }
-    if (!ask_.thinking || family_.version > 46) return {};
+    return ask_.thinking && family_.version <= 46 ? check_thinking_sampling(temperature, top_p)
+                                                  : Checked<void>{};
+  }
+
+  static Checked<void> check_thinking_sampling(const Json& temperature, const Json& top_p) {
     const std::string where =
         " Please consult our documentation at "
         "https://docs.claude.com/en/docs/build-with-claude/extended-thinking";

@@ -59,8 +59,8 @@ class Reader {
     if (body_.is_discarded())
       return bad("Failed to parse the request body as JSON: expected value at line 1 column 1");
     for (auto step : {&Reader::read_model, &Reader::read_thinking, &Reader::read_sampling,
-                      &Reader::read_tools, &Reader::read_messages, &Reader::check_pairing,
-                      &Reader::check_reasoning, &Reader::read_format}) {
+                      &Reader::read_tools, &Reader::read_tool_choice, &Reader::read_messages,
+                      &Reader::check_pairing, &Reader::check_reasoning, &Reader::read_format}) {
       if (auto fine = (this->*step)(); !fine) return std::unexpected{fine.error()};
     }
     read_directives(ask_);
@@ -203,21 +203,24 @@ class Reader {
     for (std::size_t i = 0; i < tools.size(); ++i) {
       if (auto fine = read_tool(tools[i], i); !fine) return fine;
     }
+    const auto& parallel = member(body_, "parallel_tool_calls");
+    ask_.parallel_calls = !parallel.is_boolean() || parallel.get<bool>();
+    return {};
+  }
+
+  Checked<void> read_tool_choice() {
     const auto& choice = member(body_, "tool_choice");
     if (!choice.is_null() && ask_.tools.empty() && choice != "none")
       return bad("When using `tool_choice`, `tools` must be set.");
     if (choice == "none") ask_.tool_mode = ToolMode::none;
     if (choice == "required") ask_.tool_mode = ToolMode::required;
-    if (choice.is_object()) {
-      ask_.tool_mode = ToolMode::required;
-      ask_.allowed_tools.push_back(string_member(member(choice, "function"), "name"));
-      bool known = false;
-      for (const auto& tool : ask_.tools) known = known || tool.name == ask_.allowed_tools.front();
-      if (!known)
-        return bad("Tool '" + ask_.allowed_tools.front() + "' in tool_choice is not in tools");
-    }
-    const auto& parallel = member(body_, "parallel_tool_calls");
-    ask_.parallel_calls = !parallel.is_boolean() || parallel.get<bool>();
+    if (!choice.is_object()) return {};
+    ask_.tool_mode = ToolMode::required;
+    const auto name = string_member(member(choice, "function"), "name");
+    ask_.allowed_tools.push_back(name);
+    const bool known = std::any_of(ask_.tools.begin(), ask_.tools.end(),
+                                   [&](const Tool& tool) { return tool.name == name; });
+    if (!known) return bad("Tool '" + name + "' in tool_choice is not in tools");
     return {};
   }
 
@@ -390,7 +393,7 @@ class DeepSeek final : public Wire {
   std::vector<Step> plan(const Exchange& exchange) const override {
     std::vector<Step> steps{{StepKind::start}};
     const auto& blocks = exchange.answer.blocks;
-    for (std::uint16_t i = 0; i < blocks.size(); ++i) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
       if (blocks[i].kind == BlockKind::call) steps.push_back({StepKind::open, i});
       add_deltas(steps, i, blocks[i].text,
                  delta_bytes(exchange.ask, blocks[i].kind == BlockKind::call ? 8 : 5));

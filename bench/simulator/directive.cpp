@@ -117,7 +117,12 @@ std::string Directives::text(std::string_view name, std::string_view otherwise) 
 
 std::string Directives::canonical() const {
   std::string out;
-  for (const auto& [name, value] : values_) out += name + '=' + value + ' ';
+  for (const auto& [name, value] : values_) {
+    out += name;
+    out += '=';
+    out += value;
+    out += ' ';
+  }
   return out;
 }
 

@@ -109,7 +109,7 @@ struct Exchange {
   std::uint64_t sequence = 0;
   std::uint64_t seed = 0;      // unique per request; names are drawn from it
   std::string request_id;      // goes out in a header
-  std::string trace_id;      // DeepSeek's own header
+  std::string trace_id;        // DeepSeek's own header
   std::string response_id;     // goes out in the body
   std::string client_key;      // fingerprint of the key that came with the request
   std::int64_t created_s = 0;  // wall clock

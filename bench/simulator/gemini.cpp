@@ -81,7 +81,7 @@ class Gemini final : public Wire {
   std::vector<Step> plan(const Exchange& exchange) const override {
     std::vector<Step> steps;
     const auto& blocks = exchange.answer.blocks;
-    for (std::uint16_t i = 0; i < blocks.size(); ++i) {
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
       if (blocks[i].kind == BlockKind::thinking && !exchange.ask.thinking_shown) continue;
       if (blocks[i].kind == BlockKind::call) {
         steps.push_back({StepKind::open, i, 0, static_cast<std::uint32_t>(blocks[i].text.size())});

@@ -3,7 +3,6 @@
 #include <cctype>
 #include <functional>
 #include <map>
-#include <set>
 
 namespace turnpike::simulator {
 namespace {
@@ -151,6 +150,33 @@ Json renamed(const Json& value, const std::string& message) {
   return out;
 }
 
+enum class Below : std::uint8_t { nothing, schema, named_schemas };
+
+// The documented subset of JSON Schema, and where further schemas lie.
+const std::map<std::string, Below, std::less<>>& keywords() {
+  static const std::map<std::string, Below, std::less<>> all = [] {
+    std::map<std::string, Below, std::less<>> made;
+    for (const auto* name :
+         {"$id", "$ref", "$anchor", "type", "format", "title", "description", "enum", "minItems",
+          "maxItems", "minimum", "maximum", "required", "propertyOrdering"}) {
+      made.emplace(name, Below::nothing);
+    }
+    for (const auto* name : {"items", "prefixItems", "anyOf", "oneOf", "additionalProperties"})
+      made.emplace(name, Below::schema);
+    for (const auto* name : {"properties", "$defs"}) made.emplace(name, Below::named_schemas);
+    return made;
+  }();
+  return all;
+}
+
+/// In any of an array's or object's values.
+std::optional<std::string> first_unsupported(const Json& schemas) {
+  for (const auto& schema : schemas) {
+    if (auto found = find_unsupported_keyword(schema)) return found;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<UnknownField> find_unknown_field(const Json& request) {
@@ -158,44 +184,15 @@ std::optional<UnknownField> find_unknown_field(const Json& request) {
 }
 
 std::optional<std::string> find_unsupported_keyword(const Json& schema) {
-  static const std::set<std::string, std::less<>> known = {"$id",
-                                                           "$defs",
-                                                           "$ref",
-                                                           "$anchor",
-                                                           "type",
-                                                           "format",
-                                                           "title",
-                                                           "description",
-                                                           "enum",
-                                                           "items",
-                                                           "prefixItems",
-                                                           "minItems",
-                                                           "maxItems",
-                                                           "minimum",
-                                                           "maximum",
-                                                           "anyOf",
-                                                           "oneOf",
-                                                           "properties",
-                                                           "additionalProperties",
-                                                           "required",
-                                                           "propertyOrdering"};
-  if (schema.is_array()) {
-    for (const auto& one : schema) {
-      if (auto found = find_unsupported_keyword(one)) return found;
-    }
-  }
+  if (schema.is_array()) return first_unsupported(schema);
   if (!schema.is_object()) return std::nullopt;
   for (const auto& [key, value] : schema.items()) {
-    if (!known.contains(key)) return key;
-    const bool named_schemas = key == "properties" || key == "$defs";
-    if (named_schemas && value.is_object()) {
-      for (const auto& [name, one] : value.items()) {
-        if (auto found = find_unsupported_keyword(one)) return found;
-      }
-    } else if (key == "items" || key == "prefixItems" || key == "anyOf" || key == "oneOf" ||
-               key == "additionalProperties") {
-      if (auto found = find_unsupported_keyword(value)) return found;
-    }
+    const auto known = keywords().find(key);
+    if (known == keywords().end()) return key;
+    std::optional<std::string> found;
+    if (known->second == Below::schema) found = find_unsupported_keyword(value);
+    if (known->second == Below::named_schemas) found = first_unsupported(value);
+    if (found) return found;
   }
   return std::nullopt;
 }

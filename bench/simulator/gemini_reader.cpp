@@ -262,7 +262,9 @@ class Reader {
                        where);
     }
     for (const auto& [key, value] : member(schema, "properties").items()) {
-      if (auto fine = check_types(value, where + ".properties[" + key + "]"); !fine) return fine;
+      std::string below = where;
+      below.append(".properties[").append(key).append("]");
+      if (auto fine = check_types(value, below); !fine) return fine;
     }
     return check_types(member(schema, "items"), where + ".items");
   }

@@ -145,27 +145,34 @@ bool RequestReader::parse_head(std::string_view head) {
 }
 
 RequestReader::Progress RequestReader::read_chunks(std::string& buffer) {
-  while (phase_ != Phase::done) {
-    if (phase_ == Phase::chunk_data) {
-      if (buffer.size() < left_ + 2) return Progress::need_more;
-      request_.body.append(buffer, 0, left_);
-      buffer.erase(0, left_ + 2);
-      if (request_.body.size() > body_bytes_max) return Progress::bad;
-      phase_ = Phase::chunk_size;
-      continue;
-    }
-    const auto end = buffer.find("\r\n");
-    if (end == std::string::npos) return buffer.size() > 8192 ? Progress::bad : Progress::need_more;
-    const std::string line = buffer.substr(0, end);
-    buffer.erase(0, end + 2);
-    if (phase_ == Phase::trailers) {
-      if (line.empty()) phase_ = Phase::done;
-      continue;
-    }
-    const auto [stop, fault] = std::from_chars(line.data(), line.data() + line.size(), left_, 16);
-    if (fault != std::errc{} || left_ > body_bytes_max) return Progress::bad;
-    phase_ = left_ == 0 ? Phase::trailers : Phase::chunk_data;
+  auto progress = Progress::complete;
+  while (phase_ != Phase::done && progress == Progress::complete) {
+    progress = phase_ == Phase::chunk_data ? read_chunk_data(buffer) : read_chunk_line(buffer);
   }
+  return progress;
+}
+
+RequestReader::Progress RequestReader::read_chunk_data(std::string& buffer) {
+  if (buffer.size() < left_ + 2) return Progress::need_more;
+  request_.body.append(buffer, 0, left_);
+  buffer.erase(0, left_ + 2);
+  phase_ = Phase::chunk_size;
+  return request_.body.size() > body_bytes_max ? Progress::bad : Progress::complete;
+}
+
+// A chunk's size, or a trailer, which nobody reads.
+RequestReader::Progress RequestReader::read_chunk_line(std::string& buffer) {
+  const auto end = buffer.find("\r\n");
+  if (end == std::string::npos) return buffer.size() > 8192 ? Progress::bad : Progress::need_more;
+  const std::string line = buffer.substr(0, end);
+  buffer.erase(0, end + 2);
+  if (phase_ == Phase::trailers) {
+    if (line.empty()) phase_ = Phase::done;
+    return Progress::complete;
+  }
+  const auto [stop, fault] = std::from_chars(line.data(), line.data() + line.size(), left_, 16);
+  if (fault != std::errc{} || left_ > body_bytes_max) return Progress::bad;
+  phase_ = left_ == 0 ? Phase::trailers : Phase::chunk_data;
   return Progress::complete;
 }
 

@@ -41,6 +41,8 @@ class RequestReader {
 
   Progress read_head(std::string& buffer);
   Progress read_chunks(std::string& buffer);
+  Progress read_chunk_data(std::string& buffer);
+  Progress read_chunk_line(std::string& buffer);
   bool parse_head(std::string_view head);
   Progress body_begins();
 

@@ -170,53 +170,67 @@ Reply::Next Playback::think(Instant now, std::string& out) {
 }
 
 Reply::Next Playback::play(Instant now, std::string& out) {
-  constexpr std::size_t batch_bytes_max = 16 * 1024;
+  constexpr std::size_t batch_bytes_max = 16'384;
   std::string batch;
-  Next next;
-  while (next_step_ < steps_.size() && batch.size() < batch_bytes_max) {
-    const auto step = steps_[next_step_];
-    const bool content = counts_as_content(step);
-    if ((content || step.kind == StepKind::finish) && now < due()) {
-      if (!batch.empty()) write_chunk(batch, out);
-      return {Then::at, due()};
-    }
-    if (content || step.kind == StepKind::finish) {
-      std::string broken;
-      if (fault_here(now, broken, next)) {
-        if (!batch.empty()) write_chunk(batch, out);
-        out += broken;
-        return next;
-      }
-      batch += broken;
-    }
-    ++next_step_;
-    const bool unfinished = wishes_.has("no_terminator") &&
-                            (step.kind == StepKind::finish || step.kind == StepKind::end);
-    if (unfinished || (wishes_.has("no_done") && step.kind == StepKind::end)) {
-      fault_ = unfinished ? "no_terminator" : "no_done";
-      continue;
-    }
-    note_progress(step);
-    render_step(step, batch);
-    if (content) ++content_events_;
+  std::string broken;  // what a fault leaves behind the batch, framed already
+  Next next{Then::more};
+  bool stopped = false;
+  while (next_step_ < steps_.size() && batch.size() < batch_bytes_max && !stopped) {
+    stopped = !play_step(now, batch, broken, next);
   }
   if (!batch.empty()) write_chunk(batch, out);
-  if (next_step_ < steps_.size()) return {Then::more};
+  out += broken;
+  if (stopped || next_step_ < steps_.size()) return next;
   out += "0\r\n\r\n";
   return end(now, fault_.empty() ? Outcome::complete : Outcome::fault, then_);
 }
 
+// False when the stream waits for its time or does not go on: `next` says which.
+bool Playback::play_step(Instant now, std::string& batch, std::string& broken, Next& next) {
+  const auto step = steps_[next_step_];
+  const bool content = counts_as_content(step);
+  if (content || step.kind == StepKind::finish) {
+    if (now < due()) {
+      next = {Then::at, due()};
+      return false;
+    }
+    if (garbage_is_due()) append_garbage(batch);
+    if (fault_here(now, broken, next)) return false;
+  }
+  ++next_step_;
+  if (left_out(step)) return true;
+  note_progress(step);
+  render_step(step, batch);
+  if (content) ++content_events_;
+  return true;
+}
+
+bool Playback::left_out(const Step& step) {
+  const bool ending = step.kind == StepKind::finish || step.kind == StepKind::end;
+  if (ending && wishes_.has("no_terminator")) {
+    fault_ = "no_terminator";
+    return true;
+  }
+  if (step.kind != StepKind::end || !wishes_.has("no_done")) return false;
+  fault_ = "no_done";
+  return true;
+}
+
+bool Playback::garbage_is_due() const {
+  return wishes_.has("garbage") && wishes_.number("garbage", 1) == content_events_ &&
+         fault_ != "garbage";
+}
+
+void Playback::append_garbage(std::string& out) {
+  fault_ = "garbage";
+  out += exchange_.ask.provider == Provider::anthropic
+             ? "event: content_block_delta\ndata: "
+               "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_de\n\n"
+             : "data: {\"id\":\"broken\",\"choices\":[{\"delta\":{\"content\":\"ha\n\n";
+}
+
 bool Playback::fault_here(Instant now, std::string& out, Next& next) {
   const auto at = [&](const char* name) { return wishes_.number(name, -1) == content_events_; };
-  if (wishes_.has("garbage") && wishes_.number("garbage", 1) == content_events_ && !garbage_sent_) {
-    garbage_sent_ = true;
-    fault_ = "garbage";
-    out += exchange_.ask.provider == Provider::anthropic
-               ? "event: content_block_delta\ndata: "
-                 "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_de\n\n"
-               : "data: {\"id\":\"broken\",\"choices\":[{\"delta\":{\"content\":\"ha\n\n";
-    return false;
-  }
   if (at("stall_after")) {
     fault_ = "stall";
     phase_ = Phase::stalled;
@@ -266,20 +280,12 @@ Reply::Next Playback::play_body(Instant now, std::string& out) {
   if (now < content_begins_)
     return {Then::at, blank_lines ? std::min(content_begins_, next_comment_) : content_begins_};
   auto body = wire_.body(exchange_);
-  usage_sent_ = !wishes_.has("no_usage");
-  if (wishes_.has("garbage")) body.resize(body.size() / 2), fault_ = "garbage";
-  if (wishes_.has("cut_after") || wishes_.has("stall_after")) {
-    fault_ = wishes_.has("cut_after") ? "cut" : "stall";
-    auto headers = wire_.headers(exchange_);
-    headers.emplace_back("Content-Length", std::to_string(body.size()));
-    out += response_head(200, headers) + body.substr(0, body.size() / 2);
-    usage_sent_ = false;
-    if (fault_ == "cut")
-      return end(now, Outcome::fault,
-                 wishes_.text("cut", "rst") == "rst" ? Then::reset : Then::close);
-    phase_ = Phase::stalled;
-    return {Then::at, now + for_ever};
+  if (wishes_.has("cut_after") || wishes_.has("stall_after")) return half_body(now, body, out);
+  if (wishes_.has("garbage")) {
+    body.resize(body.size() / 2);
+    fault_ = "garbage";
   }
+  usage_sent_ = !wishes_.has("no_usage");
   if (blank_lines) {
     write_chunk(body, out);
     out += "0\r\n\r\n";
@@ -288,6 +294,21 @@ Reply::Next Playback::play_body(Instant now, std::string& out) {
   }
   sent_ = exchange_.usage;
   return end(now, fault_.empty() ? Outcome::complete : Outcome::fault, then_);
+}
+
+Reply::Next Playback::half_body(Instant now, const std::string& body, std::string& out) {
+  auto headers = wire_.headers(exchange_);
+  headers.emplace_back("Content-Length", std::to_string(body.size()));
+  out += response_head(200, headers);
+  out += body.substr(0, body.size() / 2);
+  if (wishes_.has("cut_after")) {
+    fault_ = "cut";
+    return end(now, Outcome::fault,
+               wishes_.text("cut", "rst") == "rst" ? Then::reset : Then::close);
+  }
+  fault_ = "stall";
+  phase_ = Phase::stalled;
+  return {Then::at, now + for_ever};
 }
 
 void Playback::render_step(const Step& step, std::string& out) {

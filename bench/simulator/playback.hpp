@@ -29,7 +29,12 @@ class Playback final : public Reply {
   Next begin(Instant now, std::string& out);
   Next think(Instant now, std::string& out);
   Next play(Instant now, std::string& out);
+  bool play_step(Instant now, std::string& batch, std::string& broken, Next& next);
+  bool left_out(const Step& step);
+  [[nodiscard]] bool garbage_is_due() const;
+  void append_garbage(std::string& out);
   Next play_body(Instant now, std::string& out);
+  Next half_body(Instant now, const std::string& body, std::string& out);
   Next stall(Instant now, std::string& out);
   /// Faults at a position inside the stream; true when the stream does not go on.
   bool fault_here(Instant now, std::string& out, Next& next);
@@ -61,7 +66,6 @@ class Playback final : public Reply {
   std::int64_t content_events_ = 0;
   std::int64_t first_byte_us_ = -1;
   int status_ = 200;
-  bool garbage_sent_ = false;
   bool usage_sent_ = false;
   bool billed_ = false;
   std::string fault_;

@@ -1,6 +1,7 @@
 #include "schema_fill.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "text.hpp"
@@ -93,25 +94,42 @@ class Filler {
     return out;
   }
 
+  // What a property of this name usually holds; parallel calls differ where that makes sense.
   std::string text_for_name(const std::string& name) const {
-    const auto holds = [&](std::string_view part) { return name.find(part) != std::string::npos; };
-    const std::string nth = hints_.variant == 0 ? "" : "-" + std::to_string(hints_.variant + 1);
-    if (name == "command" || name == "cmd" || name == "script" || holds("shell"))
-      return hints_.command;
-    if (holds("description") || holds("reason") || holds("explanation"))
-      return "Look at the project" + nth;
-    if (holds("title")) return "Gateway routing check";
-    if (holds("path") || holds("file") || holds("dir"))
-      return hints_.variant == 0 ? "README.md" : "notes" + nth + ".md";
-    if (holds("pattern") || holds("glob") || holds("regex")) return "*.md";
-    if (holds("city") || holds("location") || holds("place"))
-      return hints_.variant == 0 ? "Berlin" : "Lisbon";
-    if (holds("lat")) return "52.5200";
-    if (holds("lon")) return "13.4050";
-    if (holds("old")) return "before";
-    if (holds("new") || holds("content")) return "after";
-    if (holds("id")) return "item" + nth;
-    return hints_.topic + nth;
+    struct Usual {
+      std::string_view part;
+      std::string_view text;
+      std::string_view others;  // for the second parallel call on; a number is appended
+    };
+    static constexpr std::array<Usual, 19> usual = {
+        {{"description", "Look at the project", "Look again "},
+         {"reason", "Look at the project", "Look again "},
+         {"explanation", "Look at the project", "Look again "},
+         {"title", "Gateway routing check", ""},
+         {"path", "README.md", "notes"},
+         {"file", "README.md", "notes"},
+         {"dir", "src", "src"},
+         {"pattern", "*.md", ""},
+         {"glob", "*.md", ""},
+         {"regex", "TODO", ""},
+         {"city", "Berlin", "Lisbon "},
+         {"location", "Berlin", "Lisbon "},
+         {"place", "Berlin", "Lisbon "},
+         {"lat", "52.5200", ""},
+         {"lon", "13.4050", ""},
+         {"old", "before", ""},
+         {"new", "after", ""},
+         {"content", "after", ""},
+         {"id", "item", "item"}}};
+    const bool command = name == "command" || name == "cmd" || name == "script" ||
+                         name.find("shell") != std::string::npos;
+    if (command) return hints_.command;
+    const std::string nth = std::to_string(hints_.variant + 1);
+    for (const auto& [part, text, others] : usual) {
+      if (name.find(part) == std::string::npos) continue;
+      return hints_.variant == 0 || others.empty() ? std::string{text} : std::string{others} + nth;
+    }
+    return hints_.variant == 0 ? hints_.topic : hints_.topic + "-" + nth;
   }
 
   static Json number(const Json& schema, bool whole) {

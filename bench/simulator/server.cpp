@@ -15,7 +15,7 @@
 namespace turnpike::simulator {
 namespace {
 
-constexpr std::size_t out_bytes_max = 256 * 1024;
+constexpr std::size_t out_bytes_max = 262'144;
 constexpr std::uint64_t listener_id = 0;
 
 [[noreturn]] void fail(const char* what) {

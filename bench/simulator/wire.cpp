@@ -20,7 +20,7 @@ std::string_view bearer(const HttpRequest& request) {
 }
 
 std::string figure(const Exchange& exchange, std::int64_t tokens) {
-  const auto wish = exchange.ask.directives.text("usage");
+  auto wish = exchange.ask.directives.text("usage");
   if (wish.empty()) return std::to_string(tokens);
   if (wish.front() == 'x') return std::to_string(tokens * std::max(1, std::atoi(wish.c_str() + 1)));
   if (wish.front() == '\'')
@@ -46,7 +46,7 @@ bool looks_failed(std::string_view tool_result) {
          start.find("no such file") != std::string::npos;
 }
 
-void add_deltas(std::vector<Step>& steps, std::uint16_t block, std::string_view text,
+void add_deltas(std::vector<Step>& steps, std::size_t block, std::string_view text,
                 std::size_t bytes) {
   for (std::size_t from = 0; from < text.size();) {
     const auto to = from + utf8_cut(text.substr(from), std::max<std::size_t>(bytes, 1));

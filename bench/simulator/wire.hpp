@@ -37,7 +37,7 @@ enum class StepKind : std::uint8_t { start, ping, open, delta, sign, close, fini
 /// One event of a stream: which block, and for deltas which bytes of it.
 struct Step {
   StepKind kind = StepKind::start;
-  std::uint16_t block = 0;
+  std::size_t block = 0;
   std::uint32_t from = 0;
   std::uint32_t to = 0;
 };
@@ -78,7 +78,7 @@ bool shows_usage(const Exchange& exchange);
 void read_directives(Ask& ask);
 bool looks_failed(std::string_view tool_result);
 /// Cuts a block's text into deltas of `bytes` each, at characters.
-void add_deltas(std::vector<Step>& steps, std::uint16_t block, std::string_view text,
+void add_deltas(std::vector<Step>& steps, std::size_t block, std::string_view text,
                 std::size_t bytes);
 /// Bytes per delta: the directive `bytes`, or 4 when `tokens` is given, or the provider's habit.
 std::size_t delta_bytes(const Ask& ask, std::size_t habit);

@@ -394,3 +394,17 @@ def a_thousand_streams_run_at_once(bench):
                          "--requests", count, "--directive", "tokens=40 cadence_ms=50", "--stream-share", "1", "--loop-share", "0")
     check_equal((figures["completed"], figures["broken"]), (count, 0), figures)
     check_equal(simulator.stats()["open_peak"], count, "streams at once")
+
+
+def sigterm_ends_it_cleanly(bench):
+    """SIGTERM: exit code 0, also with streams open; nothing said on the way out."""
+    simulator = bench.simulator()
+    bodies = [json.dumps({"model": "deepseek-flash", "stream": True, "messages": [user("[[sim stall_after=2]]")]}).encode() for _ in range(5)]
+    connections = []
+    for body in bodies:
+        connection = socket.create_connection(("127.0.0.1", simulator.port))
+        connection.sendall(b"POST /chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        connections.append(connection)
+    wait_until(lambda: simulator.stats()["open"] == 5, 5, "five open streams")
+    check_equal(simulator.stop(10), 0, f"exit code ({simulator.output()[-500:]})")
+    check_equal(len(simulator.output().splitlines()), 1, "lines of output")
