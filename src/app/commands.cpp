@@ -225,6 +225,7 @@ int run_report_spend(const Config& config, const Clock& clock, const std::string
     begin = end + 1;
   }
   const std::size_t groups = columns.size();
+  columns.reserve(groups + 6);
   for (const char* title : {"attempts", "estimated", "input", "cached", "output", "credits"}) columns.push_back({title, Align::right});
   Table table{columns};
   Credits total;

@@ -106,6 +106,7 @@ class Application::Impl {
 
   Result<void> listen() {
     std::vector<server::LoopBinding> bindings;
+    bindings.reserve(workers_.size());
     for (auto& worker : workers_) bindings.push_back({worker->loop, worker->gateway});
     const int inherited = inherited_socket();
     auto data = inherited >= 0 ? server::Listener::adopt(inherited, bindings, {}, clock_)

@@ -143,7 +143,8 @@ Result<RouteDecision> Gateway::decide(Call& call) {
 
 Task<> Gateway::try_candidates(Call& call) {
   const auto& candidates = call.exchange.decision.candidates;
-  std::optional<Error> last;
+  // Nothing below runs without a candidate, so this text is for a broken invariant only.
+  Error last = gateway_error(500, "no_candidate", "The decision named no target.");
   int sent = 0;
   for (std::size_t i = 0; i < candidates.size() && sent < limits_.attempts_max;) {
     const std::size_t tried_before = call.exchange.attempts.size();
@@ -151,21 +152,21 @@ Task<> Gateway::try_candidates(Call& call) {
     if (outcome) co_return outcome;
     // A refusal by the ledger costs no attempt: nothing has left.
     if (call.exchange.attempts.size() > tried_before) ++sent;
-    if (!last || outcome.error().origin != Origin::gateway) last = outcome.error();
+    // What a provider said tells more than a later refusal by the ledger.
+    if (last.code == "no_candidate" || outcome.error().origin != Origin::gateway) last = outcome.error();
     const Retry retry = outcome.error().retry;
     if (retry == Retry::never || call.sink.gone() || call.sink.head_sent()) break;
     const bool alone = i + 1 >= candidates.size();
     if (!alone) {
       ++i;
     } else if (retry == Retry::same_then_next && sent < limits_.attempts_max) {
-      const Error cause = outcome.error();
-      co_await pause_before_retry(cause, sent);
+      co_await pause_before_retry(outcome.error(), sent);
     } else {
       break;
     }
   }
-  if (last->origin == Origin::upstream && !last->should_retry) last->should_retry = false;
-  co_return std::unexpected{std::move(*last)};
+  if (last.origin == Origin::upstream && !last.should_retry) last.should_retry = false;
+  co_return std::unexpected{std::move(last)};
 }
 
 Task<> Gateway::attempt(Call& call, const Candidate& candidate) {

@@ -1,6 +1,7 @@
 // The second half of an attempt: what came back from the provider, told to the client and settled.
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "dialect/error_body.hpp"
@@ -35,7 +36,7 @@ std::string joined_reasons(const RouteDecision& decision) {
 }
 
 std::string short_decimal(float value) {
-  const int thousandths = static_cast<int>(std::clamp(value, 0.0F, 1.0F) * 1000 + 0.5F);
+  const int thousandths = static_cast<int>(std::lround(std::clamp(value, 0.0F, 1.0F) * 1000));
   std::string text = std::to_string(thousandths / 1000) + '.' + std::to_string(1000 + thousandths % 1000).substr(1);
   return text;
 }
@@ -101,7 +102,7 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
     case RelayEnd::failed:
       break;
   }
-  const Error& error = *outcome.error;
+  const Error error = outcome.error.value_or(upstream_error(502, Retry::never, "upstream_error", "The stream broke."));
   call.exchange.end = error.code.starts_with("timeout") ? StreamEnd::timed_out
                       : error.code == "stream_truncated" || error.code == "upstream_closed" ? StreamEnd::truncated
                                                                                        : StreamEnd::upstream_error;

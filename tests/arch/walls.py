@@ -29,7 +29,8 @@ FUNCTION_LINES_MAX = 70
 def read_table(text):
     """Room table: name -> (rooms it may include, libraries it may include), in the order of the rows."""
     rooms = {}
-    for line in text.splitlines():
+    chapter = text.split("## Rooms", 1)[-1].split("\n## ", 1)[0]
+    for line in chapter.splitlines():
         cells = [cell.strip() for cell in line.split("|")]
         if len(cells) == 6 and re.fullmatch(r"[a-z]+", cells[1]) and cells[1] != "room":
             rooms[cells[1]] = (cells[3].split(), cells[4].split())
@@ -86,12 +87,13 @@ def length_faults(path, text):
     faults = []
     lines = text.splitlines()
     for number, line in enumerate(lines):
-        match = re.match(r"^(\s{0,4})(?!(?:namespace|class|struct|enum|union|extern|using|public|private)\b)\S.*\)\s*(const|noexcept|override|final|->\s*\S+|\s)*\{$", line)
+        match = re.match(r"^(\s{0,4})(?!(?:namespace|class|struct|enum|union|extern|using|public|private|template)\b)(?![^(]*\b(?:class|struct)\b)\S.*\)\s*(const|noexcept|override|final|->\s*\S+|\s)*\{$", line)
         if not match or re.match(r"\s*(if|for|while|switch|else|do|catch)\b", line):
             continue
         indent = match.group(1)
         for end in range(number + 1, len(lines)):
-            if lines[end].startswith(indent + "}"):
+            closing = re.match(r"(\s*)\}", lines[end])
+            if closing and len(closing.group(1)) <= len(indent):
                 if end - number + 1 > FUNCTION_LINES_MAX:
                     faults.append(f"{path}:{number + 1}: function of {end - number + 1} lines (at most {FUNCTION_LINES_MAX})")
                 break
