@@ -82,12 +82,12 @@ def a_ragged_load_leaves_nothing_reserved(bench):
     total = {"requests": 0, "cancelled": 0, "error_events": 0}
     for seed, directive in enumerate(("tokens=40 cadence_ms=3", "tokens=30 cadence_ms=2 cut_after=9 only=deepseek", "tokens=20 status=529 only=deepseek",
                                       "tokens=20 no_usage", "tokens=20 usage=-1", "tokens=20 garbage=5", "tokens=10 error_after=3"), 1):
-        figures = bench.load(gateway.url, key, "--models", "turnpike-bulk," + MIXED, "--concurrency", 60, "--requests", bench.scaled(200, 40),
+        figures = bench.load(gateway.url, key, "--models", "turnpike-bulk," + MIXED, "--concurrency", 60, "--requests", bench.scaled(200, 120),
                              "--cancel-share", 0.3, "--loop-share", 0.4, "--seed", seed, "--directive", directive)
         check_equal(figures["broken"], 0, f"malformed answers with {directive}: {figures['broken_reasons']}")
         for name in total:
             total[name] += figures[name]
-    check(total["cancelled"] > 20 and total["error_events"] > 20, f"the load was not ragged: {total}")
+    check(total["cancelled"] > 10 and total["error_events"] > 10, f"the load was not ragged: {total}")
     gateway.at_rest(60)
     simulator.quiet()
     report = json.loads(bench.run("--json", "ledger", "verify"))
