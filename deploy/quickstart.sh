@@ -61,12 +61,12 @@ if [ ! -s "$data/client.key" ]; then
   (umask 077; cli keys create --name quickstart --org local --budget 20/day > "$data/client.key" 2> /dev/null)
 fi
 key=$(cat "$data/client.key")
-"$turnpike" --config "$data/turnpike.toml" serve > "$data/gateway.log" 2> "$data/gateway.err" &
+"$turnpike" --config "$data/turnpike.toml" serve > "$data/gateway.log" 2>&1 &
 pids+=($!)
 for _ in $(seq 200); do
   grep -q '"event":"ready"' "$data/gateway.log" && break
   if ! kill -0 "${pids[-1]}" 2>/dev/null; then
-    cat "$data/gateway.err" "$data/gateway.log" >&2
+    cat "$data/gateway.log" >&2
     echo "the gateway did not start; is another one running on $data or on $listen?" >&2
     exit 1
   fi

@@ -53,6 +53,7 @@ struct ModelQuirks {
   bool strips_call_ids = false;       // functionCall.id refused (Vertex)
   bool signatures_required = false;   // Gemini 3: a call of the current turn needs its thoughtSignature
   bool reasoning_history = false;     // DeepSeek V4: reasoning_content on every past tool-calling turn
+  bool thinking_bound = false;        // Claude 5.5: a thinking block is bound to everything before it
   bool operator==(const ModelQuirks&) const = default;
 };
 

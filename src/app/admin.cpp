@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -54,8 +55,30 @@ std::optional<std::string> query_field(std::string_view query, std::string_view 
   return std::nullopt;
 }
 
+/// These pages are also called on a bare directory, where no configuration is in force.
+Error not_running() { return gateway_error(503, "not_running", "no gateway is running on this data directory"); }
+
 bool same_secret(std::string_view given, std::string_view wanted) {
   return given.size() == wanted.size() && CRYPTO_memcmp(given.data(), wanted.data(), wanted.size()) == 0;
+}
+
+/// A budget that can bind nobody is a typing mistake.
+Result<void> check_budget(const account::BudgetSettings& settings, const account::Ledger& ledger) {
+  const std::string& name = settings.budget;
+  const auto fault = [&](std::string_view why) {
+    return std::unexpected{client_error("bad_request", quoted_for_message(name) + std::string{why}, "budget")};
+  };
+  const std::string path = name.substr(std::min(name.size(), name.find(':') + 1));
+  if ((name.starts_with("team:") || name.starts_with("user:")) && path.find('/') == std::string::npos) {
+    return fault(" needs its organisation: team:ORG/NAME, user:ORG/NAME");
+  }
+  if (name.starts_with("key:")) {
+    const auto keys = ledger.keys();
+    if (std::ranges::none_of(keys, [&](const auto& key) { return key.account.key_id == path; })) {
+      return fault(" names no key; `turnpike keys list` shows their ids");
+    }
+  }
+  return {};
 }
 
 Result<ordered_json> parse_body(const ClientRequest& request) {
@@ -126,6 +149,7 @@ WholeReply AdminHandler::health(const ClientRequest&, std::string_view) { return
 
 WholeReply AdminHandler::status(const ClientRequest&, std::string_view) {
   const auto snapshot = parts_.snapshot();
+  if (!snapshot) return fault_page(not_running());
   ordered_json body;
   body["policy"] = snapshot->policy.name;
   body["config_version"] = snapshot->version;
@@ -135,6 +159,7 @@ WholeReply AdminHandler::status(const ClientRequest&, std::string_view) {
 }
 
 WholeReply AdminHandler::reload(const ClientRequest&, std::string_view) {
+  if (!parts_.snapshot()) return fault_page(not_running());
   const auto faults = parts_.reload();
   ordered_json body;
   body["faults"] = ordered_json::array();
@@ -181,6 +206,14 @@ WholeReply AdminHandler::set_budget(const ClientRequest& request, std::string_vi
   if (!body) return fault_page(body.error());
   auto settings = read_budget(*body);
   if (!settings) return fault_page(settings.error());
+  if (auto known = check_budget(*settings, parts_.ledger); !known) return fault_page(known.error());
+  // Freezing is a switch of its own: the windows stay.
+  if (settings->frozen && settings->windows.empty()) {
+    for (const auto& budget : parts_.ledger.budgets()) {
+      if (budget.budget != settings->budget) continue;
+      for (const auto& window : budget.windows) settings->windows.push_back(window.rule);
+    }
+  }
   auto done = parts_.ledger.set_budget(*settings);
   if (!done) return fault_page(done.error());
   return page({{"budget", settings->budget}});

@@ -152,7 +152,7 @@ int run_keys_list(const Config& config, const Clock& clock, Output output) {
 }
 
 int run_keys_revoke(const Config& config, const Clock& clock, const std::string& id) {
-  const auto answer = ask(config, clock, "DELETE", "/admin/keys/" + id);
+  const auto answer = ask(config, clock, "DELETE", "/admin/keys/" + percent_encode(id));
   if (!answer) return fail(answer.error());
   std::cout << "revoked " << id << '\n';
   return 0;
@@ -174,7 +174,11 @@ int run_budgets_list(const Config& config, const Clock& clock, Output output) {
 }
 
 int run_budgets_set(const Config& config, const Clock& clock, const std::string& budget,
-                    const std::vector<std::string>& windows, bool frozen) {
+                    const std::vector<std::string>& windows, bool frozen, bool lift) {
+  if (windows.empty() && !frozen && !lift) {
+    std::cerr << "turnpike: no limit given; write for example 100/month, or --lift to remove the budget\n";
+    return exit_usage;
+  }
   const ordered_json body{{"budget", budget}, {"windows", windows}, {"frozen", frozen}, {"by", "cli"}};
   const auto answer = ask(config, clock, "PUT", "/admin/budgets", body);
   if (!answer) return fail(answer.error());

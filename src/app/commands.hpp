@@ -45,7 +45,7 @@ int run_keys_revoke(const Config& config, const Clock& clock, const std::string&
 
 int run_budgets_list(const Config& config, const Clock& clock, Output output);
 int run_budgets_set(const Config& config, const Clock& clock, const std::string& budget,
-                    const std::vector<std::string>& windows, bool frozen);
+                    const std::vector<std::string>& windows, bool frozen, bool lift);
 
 /// `directory`: a copy to verify; empty: the configured data directory, or the gateway that runs on it.
 int run_ledger_verify(const Config& config, const Clock& clock, const std::string& directory, Output output);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -97,7 +98,7 @@ void print_outline(const ordered_json& value, const std::string& indent) {
 
 int run_explain(const Config& config, const Clock& clock, const std::string& what, Output output) {
   Result<ordered_json> answer;
-  if (std::ifstream file{what, std::ios::binary}; file) {
+  if (std::ifstream file{what, std::ios::binary}; file && std::filesystem::is_regular_file(what)) {
     answer = decide_offline(config, clock, std::string{std::istreambuf_iterator<char>{file}, {}});
   } else {
     auto link = open_link(config, clock);

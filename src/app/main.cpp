@@ -29,6 +29,7 @@ struct Flags {
   std::string what, id, budget, directory, by = "model", since;
   std::vector<std::string> windows;
   bool frozen = false;
+  bool lift = false;
   bool jsonl = false;
   turnpike::app::KeyOptions key;
 };
@@ -58,11 +59,12 @@ void add_keys(CLI::App& app, Flags& flags, Verb& verb) {
 void add_money(CLI::App& app, Flags& flags, Verb& verb) {
   auto* budgets = app.add_subcommand("budgets", "What may be spent by whom")->require_subcommand(1);
   budgets->add_subcommand("list", "All budgets and their present state")->callback([&] { verb = [&](const auto& c, const auto& t) { return run_budgets_list(c, t, flags.output); }; });
-  auto* set = budgets->add_subcommand("set", "Replace a budget; without windows it is lifted");
+  auto* set = budgets->add_subcommand("set", "Replace a budget");
   set->add_option("budget", flags.budget, "org:NAME, team:ORG/NAME, user:ORG/NAME or key:ID")->required();
   set->add_option("windows", flags.windows, "100/month, 5/day@Europe/Berlin, 20/lifetime, 3/rolling:6h");
-  set->add_flag("--frozen", flags.frozen, "Admit nothing");
-  set->callback([&] { verb = [&](const auto& c, const auto& t) { return run_budgets_set(c, t, flags.budget, flags.windows, flags.frozen); }; });
+  set->add_flag("--frozen", flags.frozen, "Admit nothing; the limits stay");
+  set->add_flag("--lift", flags.lift, "Remove the budget");
+  set->callback([&] { verb = [&](const auto& c, const auto& t) { return run_budgets_set(c, t, flags.budget, flags.windows, flags.frozen, flags.lift); }; });
 
   auto* ledger = app.add_subcommand("ledger", "The journal of all spending")->require_subcommand(1);
   auto* verify = ledger->add_subcommand("verify", "Recompute every invariant from the journal");
@@ -137,5 +139,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& wrong) {
     return app.exit(wrong) == 0 ? 0 : turnpike::app::exit_usage;
   }
-  return run(flags, verb);
+  try {
+    return run(flags, verb);
+  } catch (const std::exception& failed) {
+    std::cerr << "turnpike: " << failed.what() << '\n';
+    return 1;
+  }
 }

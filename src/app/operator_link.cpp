@@ -126,7 +126,7 @@ std::string first_word(const std::filesystem::path& file) {
 Result<std::unique_ptr<OperatorLink>> open_link(const Config& config, const Clock& clock) {
   if (const std::string address = first_word(config.data / "admin.address"); !address.empty()) {
     auto live = std::make_unique<LiveLink>(address, first_word(config.admin_token_file));
-    const auto alive = live->ask("GET", "/healthz", "");
+    const auto alive = live->ask("GET", "/admin/status", "");
     if (alive) return live;
   }
   static SystemRandomness randomness;

@@ -1,10 +1,12 @@
 #include "app/wiring.hpp"
 
 #include <fmt/format.h>
+#include <openssl/rand.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/signal_set.hpp>
 #include <condition_variable>
 #include <csignal>
@@ -44,9 +46,12 @@ Result<Secret> admin_token(const std::filesystem::path& file) {
   std::ifstream existing{file};
   std::string token;
   if (existing >> token && token.size() >= 16) return Secret{std::move(token)};
-  SystemRandomness randomness;
-  const Instant zero{};
-  token = make_id(zero, randomness).substr(10) + make_id(zero, randomness).substr(10) + make_id(zero, randomness).substr(10);
+  std::array<unsigned char, 24> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    return std::unexpected{gateway_error(500, "no_randomness", "the operating system gave no random bytes for the admin token")};
+  }
+  token.clear();
+  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
   const mode_t before = ::umask(0077);
   std::ofstream made{file, std::ios::trunc};
   made << token << '\n';
@@ -96,12 +101,15 @@ class Application::Impl {
   }
 
   ~Impl() {
-    data_.reset();
+    // The admin loop first: a scrape asks the data listener.
     admin_listener_.reset();
-    for (auto& worker : workers_) worker->loop.stop();
     admin_loop_.stop();
-    for (auto& worker : workers_) worker->loop.join();
     admin_loop_.join();
+    data_.reset();
+    for (auto& worker : workers_) worker->loop.stop();
+    for (auto& worker : workers_) worker->loop.join();
+    std::error_code ignored;
+    std::filesystem::remove(config_.data / "admin.address", ignored);
   }
 
   Result<void> listen() {
@@ -171,12 +179,16 @@ class Application::Impl {
       stopping_.wait_for(lock, std::chrono::milliseconds{20});
     } while (!data_->idle() && clock_.monotonic() < deadline && stops_ < 2);
     lock.unlock();
-    data_->close_all();
-    // The handlers of cut connections settle their attempts on their loops before those stop.
+    for (auto& worker : workers_) {
+      worker->loop.post([&gateway = worker->gateway] { gateway.end_all(); });
+    }
+    // Each ended attempt settles on its own loop; the error events need a moment to leave.
     const Monotonic grace = clock_.monotonic() + std::chrono::seconds{5};
     while (ledger_->figures().attempts_open > 0 && clock_.monotonic() < grace) {
       std::this_thread::sleep_for(std::chrono::milliseconds{5});
     }
+    if (data_->open_requests() > 0) std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    data_->close_all();
     save_share();
     ledger_->flush();
     log(LogLevel::info, "stopped", {{"attempts_open", ledger_->figures().attempts_open}});

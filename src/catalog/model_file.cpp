@@ -27,7 +27,7 @@ constexpr std::array<Flag<Needs>, 9> capability_flags{{{"tools", &Needs::tools},
                                                        {"choices", &Needs::many_choices},
                                                        {"logprobs", &Needs::logprobs}}};
 
-constexpr std::array<Flag<ModelQuirks>, 9> quirk_flags{
+constexpr std::array<Flag<ModelQuirks>, 10> quirk_flags{
     {{"sampling_rejected", &ModelQuirks::sampling_rejected},
      {"one_sampling_param", &ModelQuirks::one_sampling_param},
      {"forced_tool_rejected", &ModelQuirks::forced_tool_rejected},
@@ -36,7 +36,8 @@ constexpr std::array<Flag<ModelQuirks>, 9> quirk_flags{
      {"json_schema_by_instruction", &ModelQuirks::json_schema_native, false},
      {"strips_call_ids", &ModelQuirks::strips_call_ids},
      {"signatures_required", &ModelQuirks::signatures_required},
-     {"reasoning_history", &ModelQuirks::reasoning_history}}};
+     {"reasoning_history", &ModelQuirks::reasoning_history},
+     {"thinking_bound", &ModelQuirks::thinking_bound}}};
 
 template <typename Owner, std::size_t N>
 Owner read_flags(TableReader& table, std::string_view key,

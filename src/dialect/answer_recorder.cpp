@@ -72,7 +72,7 @@ void AnswerRecorder::record(const StreamEvent& event) {
                  [this](const Opaque& state) { opaque(state); },
                  [this](const UsageReport& report) {
                    tally_.usage = report.usage;
-                   tally_.usage_reported = true;
+                   tally_.usage_reported = tally_.usage_reported || report.final;
                    tally_.usage_plausible = report.plausible;
                  },
                  [this](const Stop& reason) { stop(reason); },

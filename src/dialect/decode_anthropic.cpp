@@ -35,13 +35,13 @@ class AnthropicDecoder::Reader {
   void message(const JsonObject& message);
 
  private:
-  void start(const JsonObject& message);
+  void start(const JsonObject& message, bool whole);
   void block_start(std::int64_t wire_index, const JsonObject& content, const RawCursor& raw);
   void block_delta(const Block& block, const JsonObject& delta);
   void block_stop(Block& block);
   void message_delta(const JsonObject& root);
   void message_stop();
-  void usage(const JsonObject& usage);
+  void usage(const JsonObject& usage, bool final);
   void failure(const JsonObject& root);
 
   void text(const Block& block, std::string_view bytes);
@@ -94,7 +94,7 @@ void AnthropicDecoder::Reader::event(const JsonObject& root) {
   } else if (type == "content_block_stop") {
     if (Block* block = find(index)) block_stop(*block);
   } else if (type == "message_start") {
-    if (const auto message = object_member(root, "message")) start(*message);
+    if (const auto message = object_member(root, "message")) start(*message, false);
   } else if (type == "message_delta") {
     message_delta(root);
   } else if (type == "message_stop") {
@@ -108,7 +108,7 @@ void AnthropicDecoder::Reader::event(const JsonObject& root) {
 
 // A second message_start is a harmless repetition, or a retry behind the provider's own front: a
 // new beginning is possible only while nothing has been passed on.
-void AnthropicDecoder::Reader::start(const JsonObject& message) {
+void AnthropicDecoder::Reader::start(const JsonObject& message, bool whole) {
   if (decoder_.content_seen_) {
     events_.emplace_back(broken_answer(decoder_.candidate_, "the start of a second answer"));
     return;
@@ -117,7 +117,7 @@ void AnthropicDecoder::Reader::start(const JsonObject& message) {
   decoder_.counts_ = Counts{};
   decoder_.started_ = true;
   events_.emplace_back(Start{text_member(message, "id"), text_member(message, "model")});
-  if (const auto counts = object_member(message, "usage")) usage(*counts);
+  if (const auto counts = object_member(message, "usage")) usage(*counts, whole);
 }
 
 void AnthropicDecoder::Reader::block_start(std::int64_t wire_index, const JsonObject& content,
@@ -181,7 +181,7 @@ void AnthropicDecoder::Reader::message_delta(const JsonObject& root) {
     const std::string_view reason = text_member(*delta, "stop_reason");
     if (!reason.empty()) decoder_.stop_reason_ = reason;
   }
-  if (const auto counts = object_member(root, "usage")) usage(*counts);
+  if (const auto counts = object_member(root, "usage")) usage(*counts, true);
 }
 
 void AnthropicDecoder::Reader::message_stop() {
@@ -195,7 +195,7 @@ void AnthropicDecoder::Reader::message_stop() {
 }
 
 // Counts are cumulative and may be told again in part: what is told is set, never added.
-void AnthropicDecoder::Reader::usage(const JsonObject& usage) {
+void AnthropicDecoder::Reader::usage(const JsonObject& usage, bool final) {
   Counts& counts = decoder_.counts_;
   CountReader reader{counts.plausible};
   bool told = reader.read(usage, "input_tokens", counts.input);
@@ -220,7 +220,7 @@ void AnthropicDecoder::Reader::usage(const JsonObject& usage) {
   sum.input_cache_write_5m = counts.cache_write - sum.input_cache_write_1h;
   sum.output_reasoning = std::min(counts.thinking, counts.output);
   sum.output_text = counts.output - sum.output_reasoning;
-  events_.emplace_back(UsageReport{sum, counts.plausible});
+  events_.emplace_back(UsageReport{sum, counts.plausible, final});
 }
 
 void AnthropicDecoder::Reader::message(const JsonObject& message) {
@@ -233,7 +233,7 @@ void AnthropicDecoder::Reader::message(const JsonObject& message) {
     events_.emplace_back(broken_answer(decoder_.candidate_, "an answer without content"));
     return;
   }
-  start(message);
+  start(message, true);
   std::int64_t index = 0;
   decoder_.blocks_.reserve(content->size());  // events point into the blocks: they must not move
   const RawCursor raw = RawCursor{text_}.member("content");

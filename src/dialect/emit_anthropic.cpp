@@ -350,14 +350,33 @@ class Emitter {
     writer_.end_object();
   }
 
+  /// The newest families bind a thinking block to everything before it. The client, who never saw the block, may have
+  /// changed that (a date in the system text, a compacted turn): the block must then be dropped, not the request
+  /// refused. Source: wire-formats specification §4.3.
+  [[nodiscard]] bool replays_bound_thinking() const {
+    if (!candidate_.quirks.thinking_bound || thinking_.mode == ClaudeThinking::Mode::disabled) return false;
+    return std::ranges::any_of(conversation_.turns, [](const auto& turn) {
+      return std::ranges::any_of(turn.blocks, [](const ir::Block& block) {
+        return std::holds_alternative<ir::Reasoning>(block);
+      });
+    });
+  }
+
   void write_thinking() {
     using ThinkingMode = ClaudeThinking::Mode;
-    if (thinking_.mode != ThinkingMode::unset) {
+    const bool bound = replays_bound_thinking();
+    if (thinking_.mode != ThinkingMode::unset || bound) {
       writer_.key("thinking").begin_object();
+      if (thinking_.mode == ThinkingMode::unset) writer_.member("type", "adaptive");
       if (thinking_.mode == ThinkingMode::disabled) writer_.member("type", "disabled");
       if (thinking_.mode == ThinkingMode::adaptive) writer_.member("type", "adaptive");
       if (thinking_.mode == ThinkingMode::enabled) {
         writer_.member("type", "enabled").member("budget_tokens", thinking_.budget);
+      }
+      if (bound) {
+        writer_.key("block_binding").begin_object();
+        writer_.member("prefix_mismatch_behavior", "drop_block").end_object();
+        out_.headers.emplace_back("anthropic-beta", "thinking-binding-controls-2026-08-01");
       }
       writer_.end_object();
     }

@@ -47,6 +47,7 @@ Result<TranslatedResponse> translate_response(const Candidate& candidate,
   }
   StreamEvents events;
   decoder->decode_whole(body, events);
+  restore_tool_names(events, options);
   auto tally = read(candidate, options, events);
   if (!tally) return std::unexpected{std::move(tally.error())};
   ChatBodyEncoder encoder{options};

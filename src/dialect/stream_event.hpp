@@ -71,6 +71,7 @@ struct BlockStop {
 struct UsageReport {
   Usage usage;
   bool plausible = true;
+  bool final = true;  // false: told at the start of a stream, before the output is known
 };
 
 struct Stop {
@@ -99,5 +100,10 @@ struct Overloaded : Handlers... {
 };
 template <typename... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;
+
+struct StreamOptions;
+
+/// Gives calls of renamed tools their client-side names; the names live in `options`.
+void restore_tool_names(StreamEvents& events, const StreamOptions& options);
 
 }  // namespace turnpike::dialect

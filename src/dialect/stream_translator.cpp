@@ -30,6 +30,17 @@ bool has_end(const StreamEvents& events) {
 }  // namespace
 
 /// What relays and translations share: cutting, counting, ending once.
+void restore_tool_names(StreamEvents& events, const StreamOptions& options) {
+  if (options.renamed_tools.empty()) return;
+  for (StreamEvent& event : events) {
+    auto* start = std::get_if<BlockStart>(&event);
+    if (start == nullptr) continue;
+    for (const auto& [theirs, ours] : options.renamed_tools) {
+      if (start->name == theirs) start->name = ours;
+    }
+  }
+}
+
 class StreamTranslator::Stream {
  public:
   Stream(const Candidate& candidate, StreamOptions options)
@@ -115,7 +126,6 @@ class StreamTranslator::Stream {
 
   /// A failure after content is told in band; before it the caller may still turn elsewhere.
   void stop_with(Error error, std::string& out) {
-    if (started_) error.retry = Retry::never;
     failure_ = std::move(error);
     if (started_) fail(*failure_, out);
   }
@@ -252,6 +262,7 @@ class Translation final : public StreamTranslator::Stream {
     events_.clear();
     if (decoder_ && options_.client == Dialect::openai_chat) {
       decoder_->decode(event, events_);
+      restore_tool_names(events_, options_);
     } else {
       events_.emplace_back(
           Failure{gateway_error(501, "unsupported_dialect",
@@ -265,6 +276,7 @@ class Translation final : public StreamTranslator::Stream {
   void body_ended(std::string& out) override {
     events_.clear();
     if (decoder_) decoder_->end(events_);
+    restore_tool_names(events_, options_);
     deliver(out);
   }
 

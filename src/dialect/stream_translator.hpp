@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "turnpike/decision.hpp"
 #include "turnpike/dialect.hpp"
@@ -32,6 +34,8 @@ struct StreamOptions {
   OpaqueStore* opaque =
       nullptr;        // keeps signatures and reasoning that the client cannot carry; may be null
   std::string owner;  // whose conversations the store may mix: the account
+  /// Tools that go by another name upstream (upstream's, the client's); calls come back under the client's.
+  std::vector<std::pair<std::string, std::string>> renamed_tools;
 };
 
 /// What the answer turned out to be; grows while it streams.
@@ -73,7 +77,7 @@ class StreamTranslator {
   [[nodiscard]] bool content_started() const;
   /// The provider's terminator has been seen and the client's has been appended.
   [[nodiscard]] bool complete() const;
-  /// Why the stream cannot be completed; retry is `never` once content has begun.
+  /// Why the stream cannot be completed. Its retry is a hint for as long as the client has seen nothing.
   [[nodiscard]] const std::optional<Error>& failure() const;
   [[nodiscard]] const Tally& tally() const;
   [[nodiscard]] const Usage& usage() const { return tally().usage; }

@@ -18,8 +18,8 @@ class ClientWatch final : public SinkWatcher, public Ticked {
  public:
   static constexpr std::chrono::seconds drain_max{120};
 
-  ClientWatch(ResponseSink& sink, Transfer& transfer, WhenGone when_gone, const Clock& clock, Ticker& ticker)
-      : sink_(sink), transfer_(transfer), when_gone_(when_gone), clock_(clock), ticker_(ticker) {
+  ClientWatch(ResponseSink& sink, Transfer& transfer, WhenGone when_gone, const Clock& clock, Ticker& ticker, int& drains)
+      : sink_(sink), transfer_(transfer), when_gone_(when_gone), clock_(clock), ticker_(ticker), drains_(drains) {
     ticker_.add(*this);
     sink_.watch(this);
     if (sink_.gone()) on_gone();
@@ -27,6 +27,7 @@ class ClientWatch final : public SinkWatcher, public Ticked {
   ~ClientWatch() override {
     sink_.watch(nullptr);
     ticker_.remove(*this);
+    if (gone_ && when_gone_ == WhenGone::drain) --drains_;
   }
   ClientWatch(const ClientWatch&) = delete;
   ClientWatch& operator=(const ClientWatch&) = delete;
@@ -36,8 +37,13 @@ class ClientWatch final : public SinkWatcher, public Ticked {
     if (gone_) return;
     gone_ = true;
     gone_at_ = clock_.monotonic();
-    if (when_gone_ == WhenGone::cancel) transfer_.cancel();
+    if (when_gone_ == WhenGone::cancel) {
+      transfer_.cancel();
+    } else {
+      ++drains_;
+    }
   }
+  void on_shutdown() override { transfer_.cancel(); }
   void on_tick(Monotonic now) override {
     if (gone_ && when_gone_ == WhenGone::drain && now - gone_at_ > drain_max) transfer_.cancel();
   }
@@ -49,6 +55,7 @@ class ClientWatch final : public SinkWatcher, public Ticked {
   WhenGone when_gone_;
   const Clock& clock_;
   Ticker& ticker_;
+  int& drains_;  // answers of this loop that are read on without a client
   bool gone_ = false;
   Monotonic gone_at_{};
 };

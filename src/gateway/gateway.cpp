@@ -221,7 +221,7 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   request.stream = call.view.stream;
   const auto transfer = upstream_.send(std::move(request));
   if (exchange.sent_upstream == Monotonic{}) exchange.sent_upstream = shared_.clock.monotonic();
-  Try current{candidate, record, *reservation, *transfer, estimate};
+  Try current{candidate, record, *reservation, *transfer, estimate, std::move(outgoing->renamed_tools)};
   Result<void> outcome = co_await converse(call, current);
   record.ended = shared_.clock.monotonic();
   if (outcome) {
@@ -237,10 +237,15 @@ Task<> Gateway::converse(Call& call, Try& current) {
   const bool drained = !current.candidate.cancel_stops_billing || !call.view.stream;
   const WhenGone when_gone = drained && drains_ < limits_.drains_max ? WhenGone::drain : WhenGone::cancel;
   std::optional<ClientWatch> watch;
-  watch.emplace(call.sink, current.transfer, when_gone, shared_.clock, ticker_);
+  watch.emplace(call.sink, current.transfer, when_gone, shared_.clock, ticker_, drains_);
   Result<UpstreamHead> head = co_await current.transfer.head();
   if (!head) {
-    settle_unanswered(current, head.error(), call.view.stream);
+    // An unusable head (a redirect, an odd status) is a refusal without usage: nothing was generated.
+    if (head.error().code == "bad_upstream") {
+      note(current.record, current.reservation.settle_void(head.error().code));
+    } else {
+      settle_unanswered(current, head.error(), call.view.stream);
+    }
     co_return std::unexpected{head.error()};
   }
   current.record.head_at = shared_.clock.monotonic();

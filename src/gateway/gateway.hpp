@@ -60,6 +60,8 @@ class Gateway final : public Handler {
   /// Draining: /readyz answers 503.
   void set_ready(bool ready) { ready_ = ready; }
   void on_tick(Monotonic now) { ticker_.tick(now); }
+  /// Ends what still runs, telling the clients in their dialect; every attempt is settled on return or soon after.
+  void end_all() { ticker_.end_all(); }
 
  private:
   // One attempt's belongings, in the frame of attempt().
@@ -69,6 +71,7 @@ class Gateway final : public Handler {
     account::Reservation& reservation;
     Transfer& transfer;
     std::int64_t prompt_estimate;  // tokens
+    std::vector<std::pair<std::string, std::string>> renamed_tools;  // as Outgoing has them
   };
 
   // --- local answers
@@ -95,7 +98,7 @@ class Gateway final : public Handler {
   void judge_health(const Candidate& candidate, const Error& error);
   void remember(Call& call, const Candidate& candidate, const dialect::Tally& tally);
   [[nodiscard]] ResponseHead answer_head(const Call& call, const Try& current, std::string content_type) const;
-  [[nodiscard]] dialect::StreamOptions stream_options(const Call& call, const Candidate& candidate);
+  [[nodiscard]] dialect::StreamOptions stream_options(const Call& call, const Try& current);
   void tell_error(Call& call, const Error& error);
   void finish(Call& call);
 

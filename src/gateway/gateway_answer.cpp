@@ -59,7 +59,7 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
     settle_unanswered(current, body.error(), false);
     co_return std::unexpected{body.error()};
   }
-  const auto options = stream_options(call, current.candidate);
+  const auto options = stream_options(call, current);
   auto answer = dialect::translate_response(current.candidate, options, std::move(*body));
   if (!answer) {
     note(current.record, current.reservation.settle_at_reservation("bad_upstream"));
@@ -78,11 +78,11 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
 }
 
 Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
-  dialect::StreamTranslator translator{current.candidate, stream_options(call, current.candidate)};
+  dialect::StreamTranslator translator{current.candidate, stream_options(call, current)};
   const RelayParts parts{current.transfer, call.sink, translator, current.reservation, shared_.clock};
   const bool cancel_when_gone = current.candidate.cancel_stops_billing || drains_ >= limits_.drains_max;
   Relay relay{parts, answer_head(call, current, "text/event-stream; charset=utf-8"),
-              limits_.relay, cancel_when_gone};
+              limits_.relay, cancel_when_gone, drains_};
   ticker_.add(relay);
   const RelayOutcome outcome = co_await relay.run();
   ticker_.remove(relay);
@@ -125,10 +125,12 @@ void Gateway::settle_unanswered(Try& current, const Error& error, bool streaming
 void Gateway::settle_answer(Try& current, const dialect::Tally& tally, std::string_view cause_if_broken) {
   Attempt& record = current.record;
   if (cause_if_broken.empty() && tally.usage_reported) {
-    record.usage = tally.usage;
-    // A usage that contradicts itself is as good as none: the ledger books the reservation and raises the alarm.
-    note(record, tally.usage_plausible ? current.reservation.settle_exact(tally.usage)
-                                       : current.reservation.settle_at_reservation("implausible_usage"));
+    // A usage that cannot be true is as good as none: the reservation is booked, an alarm raised, and the figures go
+    // into no sum.
+    const auto settled = tally.usage_plausible ? current.reservation.settle_exact(tally.usage)
+                                               : current.reservation.settle_at_reservation("implausible_usage");
+    if (tally.usage_plausible && !settled.implausible) record.usage = tally.usage;
+    note(record, settled);
     return;
   }
   record.usage = estimated_usage(tally, current.prompt_estimate);
@@ -192,13 +194,14 @@ ResponseHead Gateway::answer_head(const Call& call, const Try& current, std::str
   return head;
 }
 
-dialect::StreamOptions Gateway::stream_options(const Call& call, const Candidate& candidate) {
+dialect::StreamOptions Gateway::stream_options(const Call& call, const Try& current) {
   dialect::StreamOptions options;
   options.client = call.head.route.dialect;
   options.include_usage = call.view.include_usage;
   options.id = "chatcmpl-" + call.exchange.decision_id;
   options.created = std::chrono::duration_cast<std::chrono::seconds>(call.exchange.at.time_since_epoch()).count();
-  options.model = candidate.model;
+  options.model = current.candidate.model;
+  options.renamed_tools = current.renamed_tools;
   options.opaque = &shared_.opaque;
   options.owner = call.exchange.account->key_id;
   return options;

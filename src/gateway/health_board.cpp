@@ -14,8 +14,8 @@ constexpr std::chrono::seconds ejection_max{300};
 }  // namespace
 
 policy::Health HealthBoard::health_of(const Record& record, Monotonic now) {
-  if (record.ejected) return now < record.ejected_until ? policy::Health::ejected : policy::Health::degraded;
-  return record.failures_in_row > 0 ? policy::Health::degraded : policy::Health::ok;
+  // Once its time is over the target stands in its own place again; the first failure then ejects it for longer.
+  return record.ejected && now < record.ejected_until ? policy::Health::ejected : policy::Health::ok;
 }
 
 policy::HealthView HealthBoard::view() {

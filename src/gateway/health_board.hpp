@@ -22,8 +22,8 @@ class HealthBoard {
  public:
   HealthBoard(const Clock& clock, Randomness& randomness) : clock_(clock), randomness_(randomness) {}
 
-  /// Copied into the decision. An ejected target whose time is over shows as degraded: last in line, and the first
-  /// request that reaches it is the probe.
+  /// Copied into the decision: only ejected targets are in trouble. One whose time is over is tried again in its usual
+  /// place; a failure then ejects it at once.
   [[nodiscard]] policy::HealthView view();
   void succeeded(std::string_view target);
   /// A fault of the target's own (5xx, refused, time-out, broken answer). A 429 is not one.

@@ -29,10 +29,14 @@ void give_back(std::string& out) {
 
 }  // namespace
 
-Relay::Relay(const RelayParts& parts, ResponseHead head, const RelayLimits& limits, bool cancel_when_gone)
-    : parts_(parts), head_(std::move(head)), limits_(limits), cancel_when_gone_(cancel_when_gone) {}
+Relay::Relay(const RelayParts& parts, ResponseHead head, const RelayLimits& limits, bool cancel_when_gone,
+             int& drains)
+    : parts_(parts), head_(std::move(head)), limits_(limits), cancel_when_gone_(cancel_when_gone), drains_(drains) {}
 
-Relay::~Relay() { parts_.sink.watch(nullptr); }
+Relay::~Relay() {
+  parts_.sink.watch(nullptr);
+  if (client_gone_ && !cancel_when_gone_) --drains_;
+}
 
 asio::awaitable<RelayOutcome> Relay::run() {
   started_ = last_write_ = parts_.clock.monotonic();
@@ -67,7 +71,12 @@ Flow Relay::on_bytes(std::string_view bytes) {
 void Relay::on_end(const Result<void>& outcome) {
   if (ended_) return;
   if (completed_) return end_with(RelayEnd::complete);
-  if (client_gone_) return end_with(RelayEnd::client_gone);
+  if (client_gone_) {
+    // Nobody reads on, but the usage of an answer that was drained to its end counts.
+    parts_.translator.end(outcome, out_);
+    out_.clear();
+    return end_with(RelayEnd::client_gone);
+  }
   parts_.translator.end(outcome, out_);
   if (const auto& failure = parts_.translator.failure()) return give_up(*failure);
   observe(parts_.clock.monotonic());
@@ -84,6 +93,7 @@ void Relay::on_gone() {
   if (client_gone_ || ended_) return;
   client_gone_ = true;
   gone_at_ = parts_.clock.monotonic();
+  if (!cancel_when_gone_) ++drains_;
   // A finished answer needs no cancelling: closing after the last event is how some clients hang up.
   if (completed_) return;
   if (cancel_when_gone_) {
@@ -91,6 +101,13 @@ void Relay::on_gone() {
   } else {
     parts_.transfer.resume();
   }
+}
+
+void Relay::on_shutdown() {
+  if (ended_ || completed_) return;
+  Error draining = gateway_error(503, "gateway_draining", "The gateway is shutting down; send the request again.");
+  draining.should_retry = true;
+  give_up(draining);
 }
 
 void Relay::on_tick(Monotonic now) {

@@ -53,7 +53,7 @@ struct RelayOutcome {
 class Relay final : public BodyReceiver, public SinkWatcher, public Ticked {
  public:
   /// `cancel_when_gone`: false drains the answer to its usage after the client has left.
-  Relay(const RelayParts& parts, ResponseHead head, const RelayLimits& limits, bool cancel_when_gone);
+  Relay(const RelayParts& parts, ResponseHead head, const RelayLimits& limits, bool cancel_when_gone, int& drains);
   ~Relay() override;
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
@@ -62,6 +62,7 @@ class Relay final : public BodyReceiver, public SinkWatcher, public Ticked {
   asio::awaitable<RelayOutcome> run();
   /// Coarse time-outs and heartbeats; may end the relay, and with it the object.
   void on_tick(Monotonic now) override;
+  void on_shutdown() override;
 
   Flow on_bytes(std::string_view bytes) override;
   void on_end(const Result<void>& outcome) override;
@@ -80,6 +81,7 @@ class Relay final : public BodyReceiver, public SinkWatcher, public Ticked {
   ResponseHead head_;
   RelayLimits limits_;
   bool cancel_when_gone_;
+  int& drains_;  // answers of this loop that are read on without a client
   bool begun_ = false;
   bool client_gone_ = false;
   bool completed_ = false;

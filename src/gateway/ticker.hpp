@@ -13,6 +13,8 @@ class Ticked {
   virtual ~Ticked() = default;
   /// May end, and so destroy, this object or others of the list.
   virtual void on_tick(Monotonic now) = 0;
+  /// The process ends: tell whoever waits, and let go.
+  virtual void on_shutdown() = 0;
 };
 
 /// One event loop.
@@ -24,6 +26,13 @@ class Ticker {
     const std::vector<Ticked*> present{members_.begin(), members_.end()};
     for (Ticked* ticked : present) {
       if (members_.contains(ticked)) ticked->on_tick(now);
+    }
+  }
+
+  void end_all() {
+    const std::vector<Ticked*> present{members_.begin(), members_.end()};
+    for (Ticked* ticked : present) {
+      if (members_.contains(ticked)) ticked->on_shutdown();
     }
   }
 

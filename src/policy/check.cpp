@@ -38,10 +38,11 @@ void append(std::vector<Fault>& all, const std::vector<Fault>& some) {
 std::vector<Fault> check_all(const std::filesystem::path& providers_dir,
                              const std::filesystem::path& policies_dir, std::string_view active,
                              const catalog::LoadOptions& options, Instant now) {
-  // Without a catalog no name in a policy can be judged.
-  const auto catalog = catalog::Catalog::load(providers_dir, options);
-  if (!catalog) return catalog.error();
-  std::vector<Fault> faults = catalog->warnings();
+  // Without a catalog no model's name in a policy can be judged, but everything else can.
+  const auto loaded = catalog::Catalog::load(providers_dir, options);
+  const catalog::Catalog nothing;
+  const catalog::Catalog& catalog = loaded ? *loaded : nothing;
+  std::vector<Fault> faults = loaded ? loaded->warnings() : loaded.error();
   auto files = policy_files(policies_dir, faults);
   bool found = std::any_of(files.begin(), files.end(),
                            [&](const auto& file) { return is_active(file, active); });
@@ -53,7 +54,7 @@ std::vector<Fault> check_all(const std::filesystem::path& providers_dir,
   for (const auto& file : files) {
     const auto severity =
         is_active(file, active) ? catalog::Severity::error : catalog::Severity::warning;
-    const auto policy = Policy::load(file, *catalog, {now, severity});
+    const auto policy = Policy::load(file, catalog, {now, severity, loaded.has_value()});
     append(faults, policy ? policy->warnings() : policy.error());
   }
   if (!found)

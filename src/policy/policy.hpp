@@ -119,6 +119,8 @@ class Policy {
     /// A tier without any target on sale: an error in the policy in force, a warning in one kept
     /// for later.
     catalog::Severity unusable_tier = catalog::Severity::error;
+    /// False: the catalog could not be loaded, so names of models are not judged; everything else is.
+    bool names_judged = true;
   };
 
   /// All faults of the file; warnings alone do not refuse it.

@@ -53,7 +53,7 @@ Policy PolicyLoader::read(const Node& root) {
   std::vector<TomlPosition> tiers_at;
   tiers_at.reserve(drafts_.size());
   for (const auto& draft : drafts_) tiers_at.push_back(draft.node->at);
-  check_targets(policy_, catalog_, options_, tiers_at, faults_);
+  if (options_.names_judged) check_targets(policy_, catalog_, options_, tiers_at, faults_);
   return std::move(policy_);
 }
 
@@ -68,6 +68,7 @@ std::optional<TierIndex> PolicyLoader::tier_at(const std::string& what, const st
 std::optional<ModelIndex> PolicyLoader::model_at(const std::string& what, const std::string& name,
                                                  TomlPosition at) {
   if (const auto* model = catalog_.find(name)) return catalog_.index_of(*model);
+  if (!options_.names_judged) return std::nullopt;
   faults_.error(at, fmt::format("{} names model \"{}\", not in providers/{}", what, name,
                                 nearest_hint(name, catalog_.names())));
   return std::nullopt;
