@@ -111,7 +111,7 @@ class Filler {
          {"dir", "src", "src"},
          {"pattern", "*.md", ""},
          {"glob", "*.md", ""},
-         {"regex", "TODO", ""},
+         {"regex", "error", ""},
          {"city", "Berlin", "Lisbon "},
          {"location", "Berlin", "Lisbon "},
          {"place", "Berlin", "Lisbon "},
