@@ -105,6 +105,7 @@ TEST_CASE("a golden stream truncated at any byte before its end never looks whol
       REQUIRE(got.finish.empty());
       REQUIRE(got.error == run.started);
       REQUIRE(run.out.empty() == !run.started);
+      REQUIRE(run.failure->retry != Retry::never);
     }
   }
 }

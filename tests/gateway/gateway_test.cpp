@@ -280,6 +280,49 @@ TEST_CASE("a stream that breaks after content ends with an error event and never
   CHECK(bench.figures().estimated == 1);
 }
 
+TEST_CASE("a failure in the same read as the first content still gives way to the next target", "[gateway]") {
+  Bench bench;
+  Script script;
+  script.chunks = {chunk(R"({"role":"assistant","content":"Hel"})") + "data: {broken\n\n"};
+  bench.upstream->expect(script);
+  bench.upstream->expect(good_stream());
+  const auto sink = bench.ask(streamed);
+  CHECK(bench.upstream->sent.size() == 2);
+  CHECK(sink.body.find("error") == std::string::npos);
+  CHECK(sink.body.ends_with(done));
+  CHECK(sink.body.find("Hello") != std::string::npos);
+}
+
+TEST_CASE("shutdown tells the client in its dialect and settles the attempt", "[gateway]") {
+  Bench bench;
+  Script script;
+  script.chunks = {chunk(R"({"role":"assistant","content":"Hel"})")};
+  script.hold_open = true;
+  bench.upstream->expect(script);
+  RecordingSink sink;
+  bench.start(streamed, sink);
+  bench.run();
+  REQUIRE(bench.figures().attempts_open == 1);
+  bench.gateway->end_all();
+  bench.run();
+  CHECK(sink.body.find("gateway_draining") != std::string::npos);
+  CHECK(sink.body.find("[DONE]") == std::string::npos);
+  CHECK(sink.finished);
+  CHECK(bench.figures().attempts_open == 0);
+}
+
+TEST_CASE("a redirect is a refusal without usage and costs nothing", "[gateway]") {
+  Bench bench;
+  Script script;
+  script.head_error = upstream_error(502, Retry::next_candidate, "bad_upstream", "302");
+  bench.upstream->expect(script);
+  bench.upstream->expect(good_stream());
+  const auto sink = bench.ask(streamed);
+  CHECK(sink.body.ends_with(done));
+  CHECK(bench.figures().estimated == 0);
+  CHECK(bench.figures().settled.nano() == 10 * exact_cost_nano);
+}
+
 TEST_CASE("a client that leaves stops the call, and what was used is booked as an estimate", "[gateway]") {
   Bench bench;
   Script script;
