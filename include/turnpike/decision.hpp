@@ -78,7 +78,7 @@ struct Candidate {
   std::string model;      // the id sent upstream: "claude-opus-5-5"
   std::string family;     // models that can read each other's opaque state: "claude-5.5"
   std::string tier;       // tier that chose it: "bulk", "frontier"
-  Dialect dialect = Dialect::openai_chat;
+  Dialect dialect = Dialect::openai_chat;  // of the endpoint to use: the client's own where the provider speaks it
   std::int64_t context_tokens = 0;
   std::int64_t output_tokens_max = 0;
   std::int64_t tokens_per_image_max = 2048;
@@ -89,6 +89,9 @@ struct Candidate {
   std::int64_t thinking_budget_max = 0;
   ModelQuirks quirks;
   PriceQuote quote;
+  /// Values of anthropic-beta on their way to this provider: passed but for the exceptions, or only the exceptions.
+  bool betas_passed = false;
+  std::vector<std::string> betas_excepted;
   /// True if closing the connection stops the provider's meter; else a cancelled call is drained to its usage.
   bool cancel_stops_billing = true;
 

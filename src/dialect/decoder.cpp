@@ -5,6 +5,7 @@
 #include "dialect/decode_anthropic.hpp"
 #include "dialect/decode_chat.hpp"
 #include "dialect/decode_gemini.hpp"
+#include "dialect/decode_responses.hpp"
 
 namespace turnpike::dialect {
 
@@ -19,7 +20,7 @@ std::unique_ptr<Decoder> make_decoder(const Candidate& candidate, std::string fa
     case Dialect::openai_responses:
       break;
   }
-  return nullptr;
+  return make_responses_decoder(candidate, std::move(fallback_id));
 }
 
 }  // namespace turnpike::dialect

@@ -24,7 +24,7 @@ class Decoder {
   virtual void decode_whole(std::string_view body, StreamEvents& events) = 0;
 };
 
-/// For candidate.dialect; null for dialects that no decoder reads. `fallback_id` stands in for a
+/// For candidate.dialect. `fallback_id` stands in for a
 /// missing response id when tool call ids have to be made up. The candidate must outlive the
 /// decoder.
 std::unique_ptr<Decoder> make_decoder(const Candidate& candidate, std::string fallback_id);

@@ -209,7 +209,7 @@ class Emitter {
     writer_.key("tools").begin_array().begin_object().key("functionDeclarations").begin_array();
     for (const auto& tool : request_.tools) {
       const auto name = wire_name(tool.name);
-      if (name != tool.name) out_.renamed_tools.emplace_back(name, tool.name);
+      add_alias(out_.tools, tool, name);
       writer_.begin_object().member("name", std::string_view{name});
       if (!tool.description.empty())
         writer_.member("description", std::string_view{tool.description});

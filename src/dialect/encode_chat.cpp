@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dialect/answer_recorder.hpp"
+#include "dialect/error_body.hpp"
 #include "wire/json_writer.hpp"
 
 namespace turnpike::dialect {
@@ -53,14 +54,14 @@ std::string_view delta_key(BlockKind kind) {
 }  // namespace
 
 ChatStreamEncoder::ChatStreamEncoder(const StreamOptions& options)
-    : prefix_("data: "), include_usage_(options.include_usage) {
+    : options_(options), prefix_("data: "), include_usage_(options.include_usage) {
   JsonWriter json{prefix_};
   json.begin_object();
   write_head(json, options, options.id, "chat.completion.chunk");
   json.key("choices").begin_array();
 }
 
-void ChatStreamEncoder::encode(const StreamEvent& event, std::string& out) {
+std::optional<Error> ChatStreamEncoder::encode(const StreamEvent& event, std::string& out) {
   std::visit(Overloaded{
                  [&](const BlockStart& start) { block_start(start, out); },
                  [&](const Delta& piece) { delta(piece, out); },
@@ -73,6 +74,15 @@ void ChatStreamEncoder::encode(const StreamEvent& event, std::string& out) {
                  [](const auto&) {},
              },
              event);
+  return std::nullopt;
+}
+
+void ChatStreamEncoder::heartbeat(std::string& out) {
+  append_chat_heartbeat(out, options_, options_.id);
+}
+
+void ChatStreamEncoder::fail(const Error& error, std::string& out) {
+  append_error_event(out, Dialect::openai_chat, error);
 }
 
 void ChatStreamEncoder::block_start(const BlockStart& start, std::string& out) {
@@ -213,7 +223,7 @@ void ChatBodyEncoder::delta(const Delta& delta) {
   }
 }
 
-std::string ChatBodyEncoder::body() const {
+Result<std::string> ChatBodyEncoder::body() const {
   std::string out;
   JsonWriter json{out};
   json.begin_object();

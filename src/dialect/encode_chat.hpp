@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dialect/encoder.hpp"
 #include "dialect/stream_event.hpp"
 #include "dialect/stream_translator.hpp"
 
@@ -18,11 +19,12 @@ namespace turnpike::dialect {
 
 /// Builds each chunk from a prefix made once. Holds back the role chunk of a choice until its first
 /// content, so nothing is appended before there is some. One per stream.
-class ChatStreamEncoder {
+class ChatStreamEncoder final : public StreamEncoder {
  public:
   explicit ChatStreamEncoder(const StreamOptions& options);
-  /// Start, KeepAlive, Opaque and Failure append nothing: they are the caller's business.
-  void encode(const StreamEvent& event, std::string& out);
+  std::optional<Error> encode(const StreamEvent& event, std::string& out) override;
+  void heartbeat(std::string& out) override;
+  void fail(const Error& error, std::string& out) override;
 
  private:
   struct Choice {
@@ -40,6 +42,7 @@ class ChatStreamEncoder {
   /// `},"finish_reason":null}]…}` and the blank line.
   void end_chunk(std::string& out) const;
 
+  const StreamOptions& options_;
   std::string prefix_;  // up to and including `"choices":[`
   bool include_usage_;
   std::list<Choice> choices_;
@@ -52,12 +55,12 @@ class ChatStreamEncoder {
 void append_chat_heartbeat(std::string& out, const StreamOptions& options, std::string_view id);
 
 /// Collects a whole answer.
-class ChatBodyEncoder {
+class ChatBodyEncoder final : public BodyEncoder {
  public:
   explicit ChatBodyEncoder(const StreamOptions& options) : options_(options) {}
-  void encode(const StreamEvent& event);
+  void encode(const StreamEvent& event) override;
   /// The chat.completion object.
-  [[nodiscard]] std::string body() const;
+  [[nodiscard]] Result<std::string> body() const override;
 
  private:
   struct Call {

@@ -7,7 +7,10 @@
 #include <charconv>
 #include <utility>
 
+#include "dialect/facts_anthropic.hpp"
 #include "dialect/facts_chat.hpp"
+#include "dialect/facts_gemini.hpp"
+#include "dialect/facts_responses.hpp"
 #include "dialect/facts_text.hpp"
 #include "dialect/facts_trace.hpp"
 
@@ -73,7 +76,7 @@ std::string tool_tail(const Outline& outline) {
 
 /// No tools, small, and shaped like a harness talking to itself: a forced format or a tiny answer,
 /// or a harness whose working steps always carry tools.
-bool is_side_call(const ChatReading& reading, bool harness) {
+bool is_side_call(const FactsReading& reading, bool harness) {
   const auto& facts = reading.facts;
   if (facts.tools > 0 || facts.text_bytes >= side_call_bytes_max) return false;
   const bool has_system = std::ranges::any_of(
@@ -84,12 +87,12 @@ bool is_side_call(const ChatReading& reading, bool harness) {
 
 /// The history of a tool loop sent without the tools: nobody can go on working with that, it is to
 /// be summed up.
-bool is_compaction(const ChatReading& reading, const Ending& ending) {
+bool is_compaction(const FactsReading& reading, const Ending& ending) {
   return reading.facts.tools == 0 && !ending.tool_loop && reading.facts.trace.tool_results > 0 &&
          reading.facts.text_bytes >= side_call_bytes_max;
 }
 
-StepKind step_of(const ChatReading& reading, const Ending& ending, const RequestHead& head) {
+StepKind step_of(const FactsReading& reading, const Ending& ending, const RequestHead& head) {
   if (const auto declared =
           parse_step_kind(head.header("x-turnpike-step").value_or(reading.declared_step))) {
     return *declared;
@@ -125,7 +128,7 @@ class Fingerprint {
   std::uint64_t hash_ = 0xCBF29CE484222325ULL;
 };
 
-std::string conversation_of(const ChatReading& reading, const RequestHead& head) {
+std::string conversation_of(const FactsReading& reading, const RequestHead& head) {
   Fingerprint fingerprint;
   if (const auto session = first_header(head, session_headers)) {
     fingerprint.add(*session);
@@ -160,16 +163,25 @@ std::int64_t body_bytes_of(const RequestHead& head, std::int64_t text_bytes) {
                                                                                    : text_bytes;
 }
 
+Result<FactsReading> read_body(Dialect client, const simdjson::dom::element& root) {
+  switch (client) {
+    case Dialect::anthropic_messages:
+      return read_anthropic_facts(root);
+    case Dialect::openai_responses:
+      return read_responses_facts(root);
+    case Dialect::gemini_generate:
+      return read_gemini_facts(root);
+    case Dialect::openai_chat:
+      break;
+  }
+  return read_chat_facts(root);
+}
+
 }  // namespace
 
 Result<RequestFacts> read_facts(Dialect client, const wire::JsonDocument& document,
                                 const RequestHead& head) {
-  if (client != Dialect::openai_chat) {
-    return std::unexpected{
-        gateway_error(501, "unsupported_dialect",
-                      fmt::format("requests in {} are not served yet", to_string(client)))};
-  }
-  auto reading = read_chat(document.root());
+  auto reading = read_body(client, document.root());
   if (!reading) return std::unexpected{std::move(reading.error())};
   RequestFacts& facts = reading->facts;
   facts.dialect = client;

@@ -14,8 +14,7 @@
 
 namespace turnpike::dialect {
 
-/// `client` is the dialect of the route; today the chat body is read, the others answer 501
-/// unsupported_dialect. Assumes a document that passed the request rules, yet tolerates null
+/// `client` is the dialect of the route. Assumes a document that passed the request rules, yet tolerates null
 /// everywhere; a field that is read here and has the wrong type is 400 wrong_type with its JSON
 /// path. `head` gives the session and step headers.
 /// body_bytes is the Content-Length, or text_bytes without one: a caller that knows the body's size

@@ -66,7 +66,7 @@ Effort effort_of_budget(std::int64_t tokens) {
 
 class ChatReader {
  public:
-  Result<ChatReading> read(const element& root) {
+  Result<FactsReading> read(const element& root) {
     object body;
     if (root.get(body) != simdjson::SUCCESS) {
       return std::unexpected{client_error("wrong_type", "the body must be a JSON object")};
@@ -343,7 +343,7 @@ class ChatReader {
     facts.needs.many_choices = facts.choices > 1;
   }
 
-  ChatReading out_;
+  FactsReading out_;
   Faults faults_;
   std::size_t index_ = 0;
   Effort effort_ = Effort::unset;
@@ -352,6 +352,6 @@ class ChatReader {
 
 }  // namespace
 
-Result<ChatReading> read_chat(const element& root) { return ChatReader{}.read(root); }
+Result<FactsReading> read_chat_facts(const element& root) { return ChatReader{}.read(root); }
 
 }  // namespace turnpike::dialect

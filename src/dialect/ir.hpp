@@ -30,7 +30,7 @@ struct Text {
 /// reasoning back.
 struct Reasoning {
   std::string text;
-  std::string signature;
+  std::string signature;  // as the client brought it: a vendor's own, or the gateway's (issuer_tag.hpp)
   bool redacted = false;  // `signature` holds the encrypted data
 };
 
@@ -75,6 +75,8 @@ struct Tool {
   std::string description;
   std::string_view parameters;  // raw JSON Schema; empty: takes nothing
   bool takes_text = false;      // a free-text tool: one string named "input"
+  std::string name_space;       // Responses: where the client's tool lives; `name` is unique without it
+  std::string client_name;      // the client's name inside name_space; empty: `name`
   bool cache = false;
 };
 
@@ -121,6 +123,7 @@ struct Request {
   std::optional<std::int64_t> top_logprobs;
   std::string user;
   bool stream = false;
+  std::string echo;  // Responses: see Outgoing::echo
   Losses losses;
 };
 

@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "dialect/message_rules.hpp"
+#include "dialect/rules_anthropic.hpp"
+#include "dialect/rules_gemini.hpp"
+#include "dialect/rules_responses.hpp"
 #include "wire/json_document.hpp"
 
 namespace turnpike::dialect {
@@ -263,14 +266,19 @@ Result<RequestView> read_view(Dialect client, std::string& body) {
 
 Result<RequestView> read_view(Dialect client, const std::string& body,
                               const wire::JsonDocument& document) {
-  if (client != Dialect::openai_chat) {
-    auto error = client_error("unsupported_dialect", "Requests of this dialect are not read yet.");
-    error.http_status = 501;
-    return std::unexpected{error};
-  }
   object root;
   if (document.root().get(root) != simdjson::SUCCESS) {
     return std::unexpected{client_error("wrong_type", "The request body must be a JSON object.")};
+  }
+  switch (client) {
+    case Dialect::anthropic_messages:
+      return read_anthropic_view(root, body, document.repaired());
+    case Dialect::openai_responses:
+      return read_responses_view(root, body, document.repaired());
+    case Dialect::gemini_generate:
+      return read_gemini_view(root, body, document.repaired());
+    case Dialect::openai_chat:
+      break;
   }
   return read_chat(root, body, document.repaired());
 }

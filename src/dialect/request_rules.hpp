@@ -34,14 +34,16 @@ struct RequestView {
 
   ByteRange model_value;
   std::optional<ByteRange> stream_options;         // its value; may be null
-  std::optional<ByteRange> max_tokens;             // its value, if it is a number
+  std::optional<ByteRange> max_tokens;  // max_tokens, max_output_tokens or maxOutputTokens: if it is a number
   std::optional<ByteRange> max_completion_tokens;  // likewise
   std::optional<ByteRange> reasoning_effort;       // its value, if it is a string
   std::optional<ByteRange> thinking;               // its value; may be null
   std::optional<ByteRange> response_format;        // its value; may be null
   bool developer_role = false;    // some message has the role "developer"
   bool calls_in_history = false;  // some assistant message has tool calls
-  ByteRange messages;                              // the array with its brackets
+  ByteRange messages;  // messages, input or contents: the value with its brackets (input may be a string)
+  bool opaque_state = false;  // some block brings a signature, encrypted content or redacted thinking
+  std::string previous_response_id;  // Responses: the answer this one continues, kept by its provider
   std::size_t object_end = 0;                      // of the closing brace of the body
   std::uint32_t repaired_surrogates = 0;
 };

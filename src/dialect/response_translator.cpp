@@ -4,7 +4,7 @@
 
 #include "dialect/answer_recorder.hpp"
 #include "dialect/decode_chat.hpp"
-#include "dialect/encode_chat.hpp"
+#include "dialect/encoder.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -22,12 +22,15 @@ Result<Tally> read(const Candidate& candidate, const StreamOptions& options,
 /// The provider's bytes from the first that is not blank.
 Result<TranslatedResponse> relay(const Candidate& candidate, const StreamOptions& options,
                                  std::string body) {
-  ChatDecoder decoder{candidate, options.id};
+  const auto decoder = make_decoder(candidate, options.id);
   StreamEvents events;
-  decoder.decode_whole(body, events);
+  decoder->decode_whole(body, events);
   auto tally = read(candidate, options, events);
   if (!tally) return std::unexpected{std::move(tally.error())};
-  if (decoder.last_chunk().repairs) body = decoder.repaired_chat_json(body);
+  if (const auto* chat = dynamic_cast<const ChatDecoder*>(decoder.get());
+      chat != nullptr && chat->last_chunk().repairs) {
+    body = chat->repaired_chat_json(body);
+  }
   body.erase(0, body.find_first_not_of(" \t\r\n"));
   return TranslatedResponse{std::move(body), std::move(*tally)};
 }
@@ -36,23 +39,18 @@ Result<TranslatedResponse> relay(const Candidate& candidate, const StreamOptions
 
 Result<TranslatedResponse> translate_response(const Candidate& candidate,
                                               const StreamOptions& options, std::string body) {
-  const bool chat = options.client == Dialect::openai_chat;
-  if (chat && candidate.dialect == Dialect::openai_chat) {
-    return relay(candidate, options, std::move(body));
-  }
+  if (candidate.dialect == options.client) return relay(candidate, options, std::move(body));
   const auto decoder = make_decoder(candidate, options.id);
-  if (!decoder || !chat) {
-    return std::unexpected{gateway_error(
-        501, "unsupported_dialect", "Answers of " + candidate.target() + " cannot be translated.")};
-  }
   StreamEvents events;
   decoder->decode_whole(body, events);
-  restore_tool_names(events, options);
+  restore_tool_names(events, options.tools);
   auto tally = read(candidate, options, events);
   if (!tally) return std::unexpected{std::move(tally.error())};
-  ChatBodyEncoder encoder{options};
-  for (const StreamEvent& event : events) encoder.encode(event);
-  return TranslatedResponse{encoder.body(), std::move(*tally)};
+  const auto encoder = make_body_encoder(options, candidate);
+  for (const StreamEvent& event : events) encoder->encode(event);
+  auto written = encoder->body();
+  if (!written) return std::unexpected{std::move(written.error())};
+  return TranslatedResponse{std::move(*written), std::move(*tally)};
 }
 
 }  // namespace turnpike::dialect

@@ -10,10 +10,12 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "dialect/tool_alias.hpp"
 #include "turnpike/error.hpp"
 #include "turnpike/usage.hpp"
 
@@ -43,6 +45,7 @@ struct BlockStart {
   std::string_view id;     // tool calls only
   std::string_view name;   // likewise
   bool free_text = false;  // a tool whose input is not JSON
+  std::string_view name_space;  // Responses: where the client's tool lives; empty: nowhere
 };
 
 /// Decoded UTF-8 text; for tool calls a piece of the arguments' JSON text.
@@ -77,6 +80,7 @@ struct UsageReport {
 struct Stop {
   std::int32_t choice = 0;
   StopReason reason = StopReason::natural;
+  std::string_view sequence;  // stop_sequence: the one that ended it, where the provider tells
 };
 
 /// The dialect's terminator, or what counts as one. Nothing follows.
@@ -101,9 +105,10 @@ struct Overloaded : Handlers... {
 template <typename... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
-struct StreamOptions;
-
-/// Gives calls of renamed tools their client-side names; the names live in `options`.
-void restore_tool_names(StreamEvents& events, const StreamOptions& options);
+/// Gives calls of tools that differ upstream their client-side names; the names live in `tools`. A call of a tool that
+/// takes text has free_text set, while its pieces are still the JSON of {"input": …}: free_text_of() unwraps them.
+void restore_tool_names(StreamEvents& events, const ToolAliases& tools);
+/// The text in the arguments {"input": "…"} of a call with free_text; arguments of any other form as they are.
+std::string free_text_of(std::string_view arguments);
 
 }  // namespace turnpike::dialect

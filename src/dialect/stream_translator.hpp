@@ -12,9 +12,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
+#include "dialect/tool_alias.hpp"
 #include "turnpike/decision.hpp"
 #include "turnpike/dialect.hpp"
 #include "turnpike/error.hpp"
@@ -22,6 +21,7 @@
 
 namespace turnpike::dialect {
 
+class AnswerStream;
 class OpaqueStore;
 
 /// What both the streamed and the whole answer need to know of the request.
@@ -34,8 +34,10 @@ struct StreamOptions {
   OpaqueStore* opaque =
       nullptr;        // keeps signatures and reasoning that the client cannot carry; may be null
   std::string owner;  // whose conversations the store may mix: the account
-  /// Tools that go by another name upstream (upstream's, the client's); calls come back under the client's.
-  std::vector<std::pair<std::string, std::string>> renamed_tools;
+  ToolAliases tools;  // as Outgoing has them: calls come back under the client's names
+  /// Responses: members that every response object repeats from the request, as JSON text without braces
+  /// ("\"temperature\":0.2,\"store\":false"); as Outgoing has it.
+  std::string echo;
 };
 
 /// What the answer turned out to be; grows while it streams.
@@ -70,7 +72,7 @@ class StreamTranslator {
   /// event, once.
   void fail(const Error& error, std::string& out);
   /// The dialect's harmless event, for silences. Nothing after the end.
-  void heartbeat(std::string& out) const;
+  void heartbeat(std::string& out);
 
   /// A first text, reasoning, refusal or tool call has been seen, or the clean end of an empty
   /// answer.
@@ -87,10 +89,8 @@ class StreamTranslator {
   /// Upstream events with data, terminators included.
   [[nodiscard]] std::uint64_t events() const;
 
-  class Stream;  // known to stream_translator.cpp only
-
  private:
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<AnswerStream> stream_;
 };
 
 }  // namespace turnpike::dialect

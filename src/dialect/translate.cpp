@@ -1,41 +1,77 @@
 #include "dialect/translate.hpp"
 
-#include <fmt/format.h>
+#include <utility>
 
+#include "dialect/anthropic_request.hpp"
 #include "dialect/chat_request.hpp"
 #include "dialect/emit_anthropic.hpp"
 #include "dialect/emit_chat.hpp"
 #include "dialect/emit_gemini.hpp"
+#include "dialect/gemini_request.hpp"
+#include "dialect/responses_request.hpp"
+#include "dialect/splice_anthropic.hpp"
+#include "dialect/splice_gemini.hpp"
+#include "dialect/splice_responses.hpp"
+#include "dialect/write_chat.hpp"
 
 namespace turnpike::dialect {
 
 namespace {
 
-Error no_translation(Dialect client, Dialect provider) {
-  auto error = gateway_error(501, "unsupported_dialect",
-                             fmt::format("Requests in {} cannot be sent as {} yet.",
-                                         to_string(client), to_string(provider)));
-  error.retry = Retry::next_candidate;
-  return error;
+Result<Outgoing> splice(const std::string& body, const RequestView& view,
+                        const Candidate& candidate, const TranslateOptions& options) {
+  switch (candidate.dialect) {
+    case Dialect::anthropic_messages:
+      return splice_anthropic(body, view, candidate, options);
+    case Dialect::openai_responses:
+      return splice_responses(body, view, candidate, options);
+    case Dialect::gemini_generate:
+      return splice_gemini(body, view, candidate, options);
+    case Dialect::openai_chat:
+      break;
+  }
+  return emit_chat(body, view, candidate, options);
+}
+
+Result<ir::Request> read(Dialect client, const std::string& body, const RequestView& view) {
+  switch (client) {
+    case Dialect::anthropic_messages:
+      return read_anthropic_request(body, view);
+    case Dialect::openai_responses:
+      return read_responses_request(body, view);
+    case Dialect::gemini_generate:
+      return read_gemini_request(body, view);
+    case Dialect::openai_chat:
+      break;
+  }
+  return read_chat_request(body, view);
 }
 
 }  // namespace
 
 Result<Outgoing> translate(Dialect client, const std::string& body, const RequestView& view,
                            const Candidate& candidate, const TranslateOptions& options) {
-  if (client != Dialect::openai_chat)
-    return std::unexpected{no_translation(client, candidate.dialect)};
-  if (candidate.dialect == Dialect::openai_chat) return emit_chat(body, view, candidate, options);
-  auto request = read_chat_request(body, view);
-  if (!request) return std::unexpected{request.error()};
-  switch (candidate.dialect) {
-    case Dialect::anthropic_messages:
-      return emit_anthropic(std::move(*request), candidate, options);
-    case Dialect::gemini_generate:
-      return emit_gemini(std::move(*request), candidate, options);
-    default:
-      return std::unexpected{no_translation(client, candidate.dialect)};
-  }
+  if (client == candidate.dialect) return splice(body, view, candidate, options);
+  auto request = read(client, body, view);
+  if (!request) return std::unexpected{std::move(request.error())};
+  std::string echo = std::move(request->echo);
+  auto outgoing = [&]() -> Result<Outgoing> {
+    switch (candidate.dialect) {
+      case Dialect::anthropic_messages:
+        return emit_anthropic(std::move(*request), candidate, options);
+      case Dialect::gemini_generate:
+        return emit_gemini(std::move(*request), candidate, options);
+      case Dialect::openai_chat:
+        return write_chat(std::move(*request), candidate, options);
+      case Dialect::openai_responses:
+        break;
+    }
+    // A provider that speaks Responses has a second dialect for everybody else (catalog rule).
+    return std::unexpected{gateway_error(501, "unsupported_dialect",
+                                         "Only Responses clients can be served over Responses.")};
+  }();
+  if (outgoing) outgoing->echo = std::move(echo);
+  return outgoing;
 }
 
 }  // namespace turnpike::dialect

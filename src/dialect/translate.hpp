@@ -9,11 +9,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "dialect/opaque_store.hpp"
 #include "dialect/request_rules.hpp"
+#include "dialect/tool_alias.hpp"
 #include "turnpike/decision.hpp"
 #include "turnpike/dialect.hpp"
 #include "turnpike/error.hpp"
@@ -28,6 +28,11 @@ struct TranslateOptions {
   /// limit or instead of it.
   std::optional<std::int64_t> output_tokens_cap;
   bool cache_hints = true;  // place cache_control marks for Anthropic
+  /// The client's request headers: a beta and the body fields it unlocks travel as a pair. May be null.
+  const HeaderList* client_headers = nullptr;
+  /// Write a request that only asks for the prompt's token count; path and body are those of the provider's counting
+  /// endpoint (Messages, Gemini).
+  bool count_only = false;
 };
 
 struct Outgoing {
@@ -37,8 +42,9 @@ struct Outgoing {
   /// What the target cannot express and was left out: names of client fields from the closed list
   /// in losses.hpp, each once, in alphabetical order. Metric labels.
   std::vector<std::string> losses;
-  /// Tools whose names the target would refuse: name upstream, name at the client.
-  std::vector<std::pair<std::string, std::string>> renamed_tools;
+  ToolAliases tools;  // those that differ upstream
+  /// For StreamOptions::echo.
+  std::string echo;
 };
 
 /// `body` must be the bytes that `view` was read from. Errors: 400 unsupported_parameter where the

@@ -221,7 +221,7 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   request.stream = call.view.stream;
   const auto transfer = upstream_.send(std::move(request));
   if (exchange.sent_upstream == Monotonic{}) exchange.sent_upstream = shared_.clock.monotonic();
-  Try current{candidate, record, *reservation, *transfer, estimate, std::move(outgoing->renamed_tools)};
+  Try current{candidate, record, *reservation, *transfer, estimate, std::move(outgoing->tools), std::move(outgoing->echo)};
   Result<void> outcome = co_await converse(call, current);
   record.ended = shared_.clock.monotonic();
   if (outcome) {

@@ -71,7 +71,8 @@ class Gateway final : public Handler {
     account::Reservation& reservation;
     Transfer& transfer;
     std::int64_t prompt_estimate;  // tokens
-    std::vector<std::pair<std::string, std::string>> renamed_tools;  // as Outgoing has them
+    dialect::ToolAliases tools;  // as Outgoing has them
+    std::string echo;            // likewise
   };
 
   // --- local answers

@@ -201,7 +201,8 @@ dialect::StreamOptions Gateway::stream_options(const Call& call, const Try& curr
   options.id = "chatcmpl-" + call.exchange.decision_id;
   options.created = std::chrono::duration_cast<std::chrono::seconds>(call.exchange.at.time_since_epoch()).count();
   options.model = current.candidate.model;
-  options.renamed_tools = current.renamed_tools;
+  options.tools = current.tools;
+  options.echo = current.echo;
   options.opaque = &shared_.opaque;
   options.owner = call.exchange.account->key_id;
   return options;

@@ -422,10 +422,10 @@ TEST_CASE("Tool names outside a target's alphabet are renamed and reported") {
   const auto outgoing = try_translate(
       ask(R"("tools":[{"type":"function","function":{"name":"7zip.pack"}}])"), gemini());
   REQUIRE(outgoing);
-  REQUIRE(outgoing->renamed_tools.size() == 1);
-  CHECK(outgoing->renamed_tools[0].second == "7zip.pack");
-  CHECK(outgoing->renamed_tools[0].first.starts_with("_7zip_pack_"));
-  CHECK(outgoing->body.find(outgoing->renamed_tools[0].first) != std::string::npos);
+  REQUIRE(outgoing->tools.size() == 1);
+  CHECK(outgoing->tools[0].client == "7zip.pack");
+  CHECK(outgoing->tools[0].upstream.starts_with("_7zip_pack_"));
+  CHECK(outgoing->body.find(outgoing->tools[0].upstream) != std::string::npos);
 }
 
 TEST_CASE("Half a surrogate pair inside a call's arguments does not reach the provider") {

@@ -1,0 +1,9 @@
+#include "dialect/anthropic_request.hpp"
+
+namespace turnpike::dialect {
+
+Result<ir::Request> read_anthropic_request(const std::string&, const RequestView&) {
+  return std::unexpected{gateway_error(501, "unsupported_dialect", "Requests of this dialect are not translated yet.")};
+}
+
+}  // namespace turnpike::dialect

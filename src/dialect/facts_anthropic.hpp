@@ -1,0 +1,13 @@
+// Reads a body of Anthropic Messages into facts and outline: one walk, no conclusions.
+#pragma once
+
+#include "dialect/facts_reading.hpp"
+#include "turnpike/error.hpp"
+#include "wire/json_document.hpp"
+
+namespace turnpike::dialect {
+
+/// Null members count as absent. 400 wrong_type with the JSON path.
+Result<FactsReading> read_anthropic_facts(const simdjson::dom::element& root);
+
+}  // namespace turnpike::dialect

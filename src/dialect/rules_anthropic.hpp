@@ -1,0 +1,19 @@
+// The first look at a body of Anthropic Messages: the rules of request_rules.hpp in this dialect. Source: wire-formats specification
+// §1.4; reliability specification, "JSON input rules".
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <string>
+
+#include "dialect/request_rules.hpp"
+#include "turnpike/error.hpp"
+
+namespace turnpike::dialect {
+
+/// `root` is the parsed `body`. Fills of the view: messages: the messages array; max_tokens; thinking.
+Result<RequestView> read_anthropic_view(const simdjson::dom::object& root, const std::string& body,
+                                   std::uint32_t repaired_surrogates);
+
+}  // namespace turnpike::dialect

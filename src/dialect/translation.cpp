@@ -1,0 +1,60 @@
+#include "dialect/translation.hpp"
+
+#include <utility>
+
+#include "dialect/decoder.hpp"
+#include "dialect/encoder.hpp"
+
+namespace turnpike::dialect {
+namespace {
+
+bool has_end(const StreamEvents& events) {
+  return !events.empty() && std::holds_alternative<End>(events.back());
+}
+
+class Translation final : public AnswerStream {
+ public:
+  Translation(const Candidate& candidate, StreamOptions options)
+      : AnswerStream(candidate, std::move(options)),
+        decoder_(make_decoder(candidate_, options_.id)),
+        encoder_(make_stream_encoder(options_, candidate_)) {}
+
+ private:
+  void on_event(const wire::SseEvent& event, std::string& out) override {
+    events_.clear();
+    decoder_->decode(event, events_);
+    deliver(out);
+  }
+
+  void body_ended(std::string& out) override {
+    events_.clear();
+    decoder_->end(events_);
+    deliver(out);
+  }
+
+  // The encoder appends nothing before content either, so what it appends may go out at once.
+  void deliver(std::string& out) {
+    restore_tool_names(events_, options_.tools);
+    if (!note(events_, out)) return;
+    started_ = started_ || content_seen() || has_end(events_);
+    for (const StreamEvent& event : events_) {
+      if (auto fault = encoder_->encode(event, out)) return stop_with(std::move(*fault), out);
+    }
+    complete_ = has_end(events_);
+  }
+
+  void append_heartbeat(std::string& out) override { encoder_->heartbeat(out); }
+  void append_failure(std::string& out, const Error& error) override { encoder_->fail(error, out); }
+
+  std::unique_ptr<Decoder> decoder_;
+  std::unique_ptr<StreamEncoder> encoder_;
+  StreamEvents events_;
+};
+
+}  // namespace
+
+std::unique_ptr<AnswerStream> make_translation(const Candidate& candidate, StreamOptions options) {
+  return std::make_unique<Translation>(candidate, std::move(options));
+}
+
+}  // namespace turnpike::dialect
