@@ -1,7 +1,8 @@
 // What a crossing could not carry over: a closed list of client field names, fit for metric labels.
 #pragma once
 
-#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -53,93 +54,53 @@ enum class Loss : std::uint8_t {
   web_search_options,
 };
 
-constexpr std::string_view to_string(Loss loss) {
-  switch (loss) {
-    case Loss::audio_output:
-      return "audio_output";
-    case Loss::background:
-      return "background";
-    case Loss::betas:
-      return "betas";
-    case Loss::cached_content:
-      return "cached_content";
-    case Loss::citations:
-      return "citations";
-    case Loss::context_management:
-      return "context_management";
-    case Loss::custom_tools:
-      return "custom_tools";
-    case Loss::defer_loading:
-      return "defer_loading";
-    case Loss::detail:
-      return "detail";
-    case Loss::filename:
-      return "filename";
-    case Loss::functions:
-      return "functions";
-    case Loss::include:
-      return "include";
-    case Loss::logit_bias:
-      return "logit_bias";
-    case Loss::logprobs:
-      return "logprobs";
-    case Loss::mcp_servers:
-      return "mcp_servers";
-    case Loss::media_resolution:
-      return "media_resolution";
-    case Loss::metadata:
-      return "metadata";
-    case Loss::parallel_tool_calls:
-      return "parallel_tool_calls";
-    case Loss::penalties:
-      return "penalties";
-    case Loss::phase:
-      return "phase";
-    case Loss::prediction:
-      return "prediction";
-    case Loss::prompt_cache:
-      return "prompt_cache";
-    case Loss::reasoning_effort:
-      return "reasoning_effort";
-    case Loss::reasoning_history:
-      return "reasoning_history";
-    case Loss::response_format:
-      return "response_format";
-    case Loss::response_modalities:
-      return "response_modalities";
-    case Loss::safety_settings:
-      return "safety_settings";
-    case Loss::sampling:
-      return "sampling";
-    case Loss::seed:
-      return "seed";
-    case Loss::server_tools:
-      return "server_tools";
-    case Loss::speed:
-      return "speed";
-    case Loss::stop:
-      return "stop";
-    case Loss::store:
-      return "store";
-    case Loss::strict:
-      return "strict";
-    case Loss::tool_choice:
-      return "tool_choice";
-    case Loss::tool_schema:
-      return "tool_schema";
-    case Loss::truncation:
-      return "truncation";
-    case Loss::unknown_field:
-      return "unknown_field";
-    case Loss::user:
-      return "user";
-    case Loss::verbosity:
-      return "verbosity";
-    case Loss::web_search_options:
-      return "web_search_options";
-  }
-  return "";
-}
+/// In the order of the list.
+inline constexpr auto loss_names = std::to_array<std::string_view>({
+    "audio_output",
+    "background",
+    "betas",
+    "cached_content",
+    "citations",
+    "context_management",
+    "custom_tools",
+    "defer_loading",
+    "detail",
+    "filename",
+    "functions",
+    "include",
+    "logit_bias",
+    "logprobs",
+    "mcp_servers",
+    "media_resolution",
+    "metadata",
+    "parallel_tool_calls",
+    "penalties",
+    "phase",
+    "prediction",
+    "prompt_cache",
+    "reasoning_effort",
+    "reasoning_history",
+    "response_format",
+    "response_modalities",
+    "safety_settings",
+    "sampling",
+    "seed",
+    "server_tools",
+    "speed",
+    "stop",
+    "store",
+    "strict",
+    "tool_choice",
+    "tool_schema",
+    "truncation",
+    "unknown_field",
+    "user",
+    "verbosity",
+    "web_search_options",
+});
+
+constexpr std::string_view to_string(Loss loss) { return loss_names[static_cast<std::size_t>(loss)]; }
+static_assert(to_string(Loss::web_search_options) == "web_search_options");
 
 /// Each loss once, in the order of the list (which is alphabetical).
 class Losses {
@@ -153,7 +114,7 @@ class Losses {
   }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> names;
-    for (unsigned i = 0; i <= static_cast<unsigned>(Loss::web_search_options); ++i) {
+    for (unsigned i = 0; i < loss_names.size(); ++i) {
       if (has(static_cast<Loss>(i))) names.emplace_back(to_string(static_cast<Loss>(i)));
     }
     return names;
