@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
-#include <vector>
 
 #include "dialect/message_rules.hpp"
+#include "dialect/rule_checks.hpp"
 #include "dialect/rules_anthropic.hpp"
 #include "dialect/rules_gemini.hpp"
 #include "dialect/rules_responses.hpp"
@@ -20,17 +20,7 @@ namespace {
 using simdjson::dom::element;
 using simdjson::dom::object;
 
-using Fault = std::optional<Error>;
-
-constexpr std::int64_t tokens_max = (std::int64_t{1} << 31U) - 1;
 constexpr std::int64_t choices_max = 128;  // wire-formats "Chat Completions request"
-constexpr std::size_t model_bytes_max = 256;
-
-struct TopRule {
-  std::string_view name;
-  JsonKinds kinds;
-  bool decides = false;  // changes price, routing or streaming: no spelling but this one
-};
 
 constexpr std::array top_rules = std::to_array<TopRule>({
     {"model", JsonKinds::string, true},
@@ -65,79 +55,6 @@ constexpr std::array top_rules = std::to_array<TopRule>({
     {"safety_identifier", JsonKinds::string},
     {"verbosity", JsonKinds::string},
 });
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool equal_but_for_case(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
-
-/// Fields by which clients of other gateways name a host. Spelling variants count as well.
-bool names_a_host(std::string_view key) {
-  std::string plain;
-  for (const char c : key.substr(0, 64)) {
-    if (c != '_' && c != '-') plain += lower(c);
-  }
-  constexpr std::array hosts = std::to_array<std::string_view>(
-      {"baseurl", "apibase", "apiurl", "apihost", "azureendpoint", "apiendpoint", "customhost"});
-  return std::ranges::find(hosts, plain) != hosts.end();
-}
-
-Fault check_key(std::string_view key) {
-  if (names_a_host(key)) {
-    return client_error("unsupported_parameter", "A request cannot name the host that answers it.",
-                        quoted_for_message(key));
-  }
-  for (const auto& rule : top_rules) {
-    if (rule.decides && key != rule.name && equal_but_for_case(key, rule.name)) {
-      return client_error("ambiguous_key",
-                          fmt::format("Did you mean '{}'? Keys are case-sensitive.", rule.name),
-                          quoted_for_message(key));
-    }
-  }
-  return std::nullopt;
-}
-
-Fault check_type(std::string_view key, const element& value) {
-  for (const auto& rule : top_rules) {
-    if (key == rule.name) return check_kind(value, rule.kinds, rule.name);
-  }
-  return std::nullopt;
-}
-
-Fault read_bounded(const element& value, std::string_view name, std::int64_t max,
-                   std::int64_t& into) {
-  if (value.is_null()) return std::nullopt;
-  std::int64_t number = 0;
-  if (value.get(number) != simdjson::SUCCESS || number < 1 || number > max) {
-    return client_error("out_of_range",
-                        fmt::format("'{}' must be an integer from 1 to {}.", name, max),
-                        std::string{name});
-  }
-  into = number;
-  return std::nullopt;
-}
-
-Fault read_model(const element& value, RequestView& view) {
-  std::string_view model;
-  if (value.get(model) != simdjson::SUCCESS) {
-    return client_error("missing_field", "'model' is missing.", "model");
-  }
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (model.empty() || model.size() > model_bytes_max || std::ranges::any_of(model, control)) {
-    return client_error(
-        "invalid_value",
-        fmt::format("{} cannot be a model's name: 1 to {} bytes without control characters.",
-                    quoted_for_message(model), model_bytes_max),
-        "model");
-  }
-  if (view.repaired_surrogates > 0 && model.find("\xEF\xBF\xBD") != std::string_view::npos) {
-    return client_error("lone_surrogate", "The model's name contains half a surrogate pair.",
-                        "model");
-  }
-  view.model = model;
-  return std::nullopt;
-}
 
 Fault read_service_tier(const element& value) {
   std::string_view tier;
@@ -241,8 +158,8 @@ Result<RequestView> read_chat(const object& root, const std::string& body, std::
   std::size_t index = 0;
   for (const auto& [key, value] : root) {
     const auto& span = spans[index++];
-    if (auto fault = check_key(key)) return std::unexpected{*fault};
-    if (auto fault = check_type(key, value)) return std::unexpected{*fault};
+    if (auto fault = check_key(key, top_rules)) return std::unexpected{*fault};
+    if (auto fault = check_type(key, value, top_rules)) return std::unexpected{*fault};
     if (auto fault = read_member(span, key, value, view)) return std::unexpected{*fault};
     if (auto fault = check_nested(key, value)) return std::unexpected{*fault};
   }
