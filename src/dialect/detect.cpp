@@ -61,6 +61,12 @@ Route route(Endpoint endpoint, Dialect dialect, Methods methods, std::string_vie
   return Route{endpoint, dialect, percent_decoded(argument), methods};
 }
 
+bool has_gemini_verb(std::string_view path) {
+  const std::string_view verb = path.substr(path.rfind(':') + 1);
+  return path.find(':') != std::string_view::npos &&
+         (verb == "generateContent" || verb == "streamGenerateContent" || verb == "countTokens");
+}
+
 /// {model}[:verb]; a verb that nobody knows is an unknown path, in Gemini's dialect.
 Route gemini_route(std::string_view rest) {
   const std::size_t colon = rest.rfind(':');
@@ -87,6 +93,12 @@ Route route_of(std::string_view path) {
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   constexpr std::string_view gemini_prefix = "/v1beta/models/";
   if (path.starts_with(gemini_prefix)) return gemini_route(path.substr(gemini_prefix.size()));
+  // Google's SDK has moved to /v1/, where only the verb tells its paths from everybody's list of
+  // models.
+  constexpr std::string_view stable_prefix = "/v1/models/";
+  if (path.starts_with(stable_prefix) && has_gemini_verb(path)) {
+    return gemini_route(path.substr(stable_prefix.size()));
+  }
   std::string_view rest = path;
   if (rest.starts_with("/v1/")) rest.remove_prefix(3);
   for (const FixedPath& fixed : fixed_paths) {

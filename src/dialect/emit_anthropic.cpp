@@ -83,7 +83,7 @@ class Emitter {
     add_instructions();
     place_cache_marks();
     write();
-    out_.path = "/v1/messages";
+    out_.path = options_.count_only ? "/v1/messages/count_tokens" : "/v1/messages";
     out_.losses = request_.losses.names();
     return std::move(out_);
   }
@@ -174,7 +174,8 @@ class Emitter {
 
   void write() {
     writer_.begin_object();
-    writer_.member("model", std::string_view{candidate_.model}).member("max_tokens", max_tokens_);
+    writer_.member("model", std::string_view{candidate_.model});
+    if (!options_.count_only) writer_.member("max_tokens", max_tokens_);
     write_system();
     writer_.key("messages").begin_array();
     for (const auto& turn : conversation_.turns) write_turn(turn);
@@ -184,6 +185,12 @@ class Emitter {
       write_tool_choice();
     }
     write_thinking();
+    if (!options_.count_only) write_answer_wishes();
+    writer_.end_object();
+  }
+
+  /// What shapes the answer and no token of the prompt.
+  void write_answer_wishes() {
     write_sampling();
     write_stop();
     if (!request_.user.empty()) {
@@ -192,7 +199,6 @@ class Emitter {
       writer_.key("metadata").begin_object().member("user_id", std::string_view{id}).end_object();
     }
     if (request_.stream) writer_.member("stream", true);
-    writer_.end_object();
   }
 
   void mark(bool cache) {
@@ -350,11 +356,12 @@ class Emitter {
     writer_.end_object();
   }
 
-  /// The newest families bind a thinking block to everything before it. The client, who never saw the block, may have
-  /// changed that (a date in the system text, a compacted turn): the block must then be dropped, not the request
-  /// refused. Source: wire-formats specification §4.3.
+  /// The newest families bind a thinking block to everything before it. The client, who never saw
+  /// the block, may have changed that (a date in the system text, a compacted turn): the block must
+  /// then be dropped, not the request refused. Source: wire-formats specification §4.3.
   [[nodiscard]] bool replays_bound_thinking() const {
-    if (!candidate_.quirks.thinking_bound || thinking_.mode == ClaudeThinking::Mode::disabled) return false;
+    if (!candidate_.quirks.thinking_bound || thinking_.mode == ClaudeThinking::Mode::disabled)
+      return false;
     return std::ranges::any_of(conversation_.turns, [](const auto& turn) {
       return std::ranges::any_of(turn.blocks, [](const ir::Block& block) {
         return std::holds_alternative<ir::Reasoning>(block);

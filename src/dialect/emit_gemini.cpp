@@ -63,6 +63,10 @@ class Emitter {
     conversation_ = repair(std::move(request_.messages), {false, true});
     add_instructions();
     writer_.begin_object();
+    if (options_.count_only) {
+      writer_.key("generateContentRequest").begin_object();
+      writer_.member("model", std::string_view{"models/" + candidate_.model});
+    }
     write_system();
     writer_.key("contents").begin_array();
     for (const auto& turn : conversation_.turns) write_turn(turn);
@@ -72,15 +76,20 @@ class Emitter {
       write_tool_choice();
     }
     write_generation_config();
+    if (options_.count_only) writer_.end_object();
     writer_.end_object();
     escape_line_separators(out_.body);
-    out_.path = "/v1beta/models/" + candidate_.model +
-                (request_.stream ? ":streamGenerateContent?alt=sse" : ":generateContent");
+    out_.path = "/v1beta/models/" + candidate_.model + verb();
     out_.losses = request_.losses.names();
     return std::move(out_);
   }
 
  private:
+  [[nodiscard]] const char* verb() const {
+    if (options_.count_only) return ":countTokens";
+    return request_.stream ? ":streamGenerateContent?alt=sse" : ":generateContent";
+  }
+
   /// Before Gemini 3 a JSON answer and functions exclude each other.
   [[nodiscard]] bool json_by_instruction() const {
     const bool schema = request_.format.kind == ir::ResponseFormat::Kind::json_schema;

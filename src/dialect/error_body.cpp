@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <string>
 
 #include "wire/json_writer.hpp"
 
@@ -42,8 +44,15 @@ const Words& words_for(int status) {
   return *std::ranges::find(vocabulary, status >= 400 && status < 500 ? 400 : 500, &Words::status);
 }
 
+/// A budget that is spent: Codex ends at once on this code under 429 and tries a 402 six times
+/// (client notes, "Faults").
+bool is_spent_budget(Dialect client, const Error& error) {
+  return client == Dialect::openai_responses && error.http_status == 402;
+}
+
 /// 529 is a status that only Anthropic's clients know, and they know it for an overload.
 int status_for(Dialect client, const Error& error) {
+  if (is_spent_budget(client, error)) return 429;
   if (client != Dialect::anthropic_messages)
     return error.http_status == 529 ? 503 : error.http_status;
   return error.http_status == 503 && error.origin == Origin::upstream ? 529 : error.http_status;
@@ -67,12 +76,41 @@ std::string openai_body(const Error& error) {
   return out;
 }
 
+/// The largest numbers of the text, in falling order; thousands separators are skipped.
+std::array<std::int64_t, 2> largest_numbers(std::string_view text) {
+  std::array<std::int64_t, 2> found{};
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] < '0' || text[at] > '9') continue;
+    std::int64_t number = 0;
+    for (; at < text.size() && ((text[at] >= '0' && text[at] <= '9') || text[at] == ','); ++at) {
+      if (text[at] != ',' && number < INT64_MAX / 100) number = number * 10 + (text[at] - '0');
+    }
+    if (number > found[0]) {
+      found = {number, found[0]};
+    } else if (number > found[1] && number != found[0]) {
+      found[1] = number;
+    }
+  }
+  return found;
+}
+
+/// Claude Code compacts a conversation on these words only (client notes, "Faults").
+std::string anthropic_message(const Error& error) {
+  if (error.code != "context_length_exceeded" || error.message.starts_with("prompt is too long"))
+    return error.message;
+  const auto [asked, limit] = largest_numbers(error.message);
+  constexpr std::int64_t least_window = 1024;
+  if (limit < least_window) return "prompt is too long: " + error.message;
+  return "prompt is too long: " + std::to_string(asked) + " tokens > " + std::to_string(limit) +
+         " maximum. " + error.message;
+}
+
 std::string anthropic_body(const Error& error, std::string_view decision_id) {
   std::string out;
   JsonWriter json{out};
   json.begin_object().member("type", "error").key("error").begin_object();
   json.member("type", words_for(error.http_status).anthropic);
-  json.member("message", std::string_view{error.message}).end_object();
+  json.member("message", std::string_view{anthropic_message(error)}).end_object();
   if (!decision_id.empty()) json.member("request_id", decision_id);
   json.end_object();
   return out;
@@ -131,6 +169,11 @@ std::string error_body(Dialect client, const Error& error, std::string_view deci
     case Dialect::openai_chat:
     case Dialect::openai_responses:
       break;
+  }
+  if (is_spent_budget(client, error)) {
+    Error quota = error;
+    quota.code = "insufficient_quota";
+    return openai_body(quota);
   }
   return openai_body(error);
 }

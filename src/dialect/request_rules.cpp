@@ -137,7 +137,8 @@ Fault read_member(const wire::MemberSpan& span, std::string_view key, const elem
   return std::nullopt;
 }
 
-/// What a chat provider may need repaired: most bodies have neither, and their messages need no second walk.
+/// What a chat provider may need repaired: most bodies have neither, and their messages need no
+/// second walk.
 void note_roles(const object& root, RequestView& view) {
   for (const auto message : root["messages"].get_array().value()) {
     for (const auto& [key, value] : object{message}) {
@@ -182,14 +183,20 @@ Result<RequestView> read_view(Dialect client, std::string& body) {
 }
 
 Result<RequestView> read_view(Dialect client, const std::string& body,
-                              const wire::JsonDocument& document) {
+                              const wire::JsonDocument& document, Purpose purpose) {
   object root;
   if (document.root().get(root) != simdjson::SUCCESS) {
     return std::unexpected{client_error("wrong_type", "The request body must be a JSON object.")};
   }
   switch (client) {
-    case Dialect::anthropic_messages:
-      return read_anthropic_view(root, body, document.repaired());
+    case Dialect::anthropic_messages: {
+      auto view = read_anthropic_view(root, body, document.repaired());
+      if (view && purpose == Purpose::answer && !view->output_tokens_max) {
+        return std::unexpected{
+            client_error("missing_field", "'max_tokens' is missing.", "max_tokens")};
+      }
+      return view;
+    }
     case Dialect::openai_responses:
       return read_responses_view(root, body, document.repaired());
     case Dialect::gemini_generate:

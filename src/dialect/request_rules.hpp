@@ -53,7 +53,11 @@ struct RequestView {
 /// Errors: origin client, status 400, `param` holds the JSON path of the field at fault.
 Result<RequestView> read_view(Dialect client, std::string& body);
 
+/// What the request is for: a prompt that is only counted needs no limit of the answer (Messages).
+enum class Purpose : std::uint8_t { answer, count };
+
 /// The same for a body that has been parsed already, so that facts can be read from the same document.
-Result<RequestView> read_view(Dialect client, const std::string& body, const wire::JsonDocument& document);
+Result<RequestView> read_view(Dialect client, const std::string& body, const wire::JsonDocument& document,
+                              Purpose purpose = Purpose::answer);
 
 }  // namespace turnpike::dialect

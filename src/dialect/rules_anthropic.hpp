@@ -13,6 +13,7 @@
 namespace turnpike::dialect {
 
 /// `root` is the parsed `body`. Fills of the view: messages: the messages array; max_tokens; thinking.
+/// A missing max_tokens is left to read_view(), which knows the purpose.
 Result<RequestView> read_anthropic_view(const simdjson::dom::object& root, const std::string& body,
                                    std::uint32_t repaired_surrogates);
 
