@@ -1,5 +1,6 @@
-// Messages, Responses or Gemini on both sides: whole valid events go on as the bytes they came in, a decoder only
-// watches. Broken events never go on; upstream comments become the dialect's own harmless event.
+// Messages, Responses or Gemini on both sides: whole valid events go on as the bytes they came in,
+// a decoder only watches. Broken events never go on; upstream comments become the dialect's own
+// harmless event.
 #pragma once
 
 #include <memory>
