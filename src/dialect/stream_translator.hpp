@@ -38,6 +38,8 @@ struct StreamOptions {
   /// Responses: members that every response object repeats from the request, as JSON text without braces
   /// ("\"temperature\":0.2,\"store\":false"); as Outgoing has it.
   std::string echo;
+  /// Gemini: the client asked for thoughts (includeThoughts); else it gets none.
+  bool include_reasoning = true;
 };
 
 /// What the answer turned out to be; grows while it streams.
