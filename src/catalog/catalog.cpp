@@ -47,6 +47,17 @@ Error retired_error(const Model& model, Instant since) {
   return client_error("model_retired", std::move(message), "model", 410);
 }
 
+/// The client's own dialect where the model is served in it; else the first that a request can be
+/// translated into.
+Dialect dialect_for(const Model& model, std::optional<Dialect> client) {
+  const auto& served = model.dialects;
+  if (client && std::find(served.begin(), served.end(), *client) != served.end()) return *client;
+  const auto other = std::find_if(served.begin(), served.end(), [](Dialect dialect) {
+    return dialect != Dialect::openai_responses;
+  });
+  return other == served.end() ? Dialect::openai_chat : *other;
+}
+
 /// When the sale that was going on before `now` ended.
 std::optional<Instant> sale_ended(const Model& model, Instant now) {
   std::optional<Instant> ended;
@@ -106,19 +117,71 @@ class CatalogLoader {
                                  fmt::format("provider \"{}\" is described twice", provider.id)));
       return;
     }
-    const auto override_url = options_.base_url_overrides.find(provider.id);
-    const bool overridden = override_url != options_.base_url_overrides.end();
-    provider.base_url = overridden ? override_url->second : file.endpoint.base_url;
-    const auto wrong = base_url_fault(
-        provider.base_url, options_.insecure_http_allowed || file.endpoint.insecure_http);
-    if (wrong && !file.endpoint.base_url.empty())
-      faults_.push_back(
-          fault_at(file, file.endpoint.base_url_at, fmt::format("[provider]: {}", *wrong)));
     const auto key = key_of(provider, options_);
     provider.key_missing = !key && !provider.key_env.empty() && options_.secret_of != nullptr;
-    catalog_.endpoints_.push_back(
-        make_endpoint(provider.id, file.endpoint, provider.base_url, key));
+    auto& reachable = catalog_.endpoints_.emplace_back();
+    for (const auto& spec : file.endpoints) {
+      auto& endpoint = provider.endpoints.emplace_back();
+      endpoint.dialect = spec.dialect;
+      endpoint.base_url = base_url(provider.id, file.endpoints.front(), spec);
+      const auto wrong =
+          base_url_fault(endpoint.base_url, options_.insecure_http_allowed || spec.insecure_http);
+      if (wrong && !spec.base_url.empty())
+        faults_.push_back(fault_at(
+            file, spec.base_url_at,
+            fmt::format("{}: {}",
+                        &spec == &file.endpoints.front() ? "[provider]" : "[[provider.endpoint]]",
+                        *wrong)));
+      const bool speaks_messages =
+          provider.endpoints.front().dialect == Dialect::anthropic_messages;
+      endpoint.betas_passed = spec.betas_passed.value_or(speaks_messages);
+      endpoint.betas_excepted = spec.betas_excepted;
+      endpoint.quirks_off = spec.quirks_off;
+      reachable.push_back(make_endpoint(provider.id, spec, endpoint.base_url, key));
+    }
     catalog_.providers_.push_back(std::move(provider));
+  }
+
+  std::string base_url(const std::string& provider, const EndpointSpec& main,
+                       const EndpointSpec& spec) const {
+    const auto found = options_.base_url_overrides.find(provider);
+    if (found == options_.base_url_overrides.end()) return spec.base_url;
+    if (&spec == &main) return found->second;
+    return overridden_base_url(main.base_url, spec.base_url, found->second);
+  }
+
+  /// All of the provider's endpoints, or those the file names.
+  std::vector<Dialect> dialects_of(const ProviderFile& file, const ModelEntry& entry,
+                                   const Provider& provider) {
+    std::vector<Dialect> named;
+    for (const auto& word : entry.endpoints) {
+      const auto dialect = parse_dialect(word);
+      if (dialect && provider.endpoint(*dialect) != nullptr) {
+        named.push_back(*dialect);
+        continue;
+      }
+      std::vector<std::string> known;
+      for (const auto& endpoint : provider.endpoints)
+        known.emplace_back(to_string(endpoint.dialect));
+      faults_.push_back(fault_at(
+          file, entry.endpoints_at,
+          fmt::format("model \"{}\": provider \"{}\" has no endpoint of dialect \"{}\"; it has: {}",
+                      entry.model.id, provider.id, word, fmt::join(known, ", "))));
+    }
+    std::vector<Dialect> dialects;
+    for (const auto& endpoint : provider.endpoints) {
+      const bool serves = entry.endpoints.empty() ||
+                          std::find(named.begin(), named.end(), endpoint.dialect) != named.end();
+      if (serves) dialects.push_back(endpoint.dialect);
+    }
+    const bool all_known = named.size() == entry.endpoints.size();
+    if (dialects == std::vector{Dialect::openai_responses} && !named.empty() && all_known)
+      faults_.push_back(
+          fault_at(file, entry.endpoints_at,
+                   fmt::format("model \"{}\": \"endpoints\" must name another dialect than "
+                               "openai-responses too, for the clients of other dialects",
+                               entry.model.id)));
+    return dialects;
   }
 
   void add_model(const ProviderFile& file, ModelEntry& entry) {
@@ -143,7 +206,7 @@ class CatalogLoader {
       faults_.push_back(
           fault_at(file, entry.at, fmt::format("model {} is described twice", model.target())));
     model.provider_index = static_cast<std::uint32_t>(provider - catalog_.providers_.data());
-    model.dialect = provider->dialect;
+    model.dialects = dialects_of(file, entry, *provider);
     model.cancel_stops_billing =
         entry.cancel_stops_billing.value_or(provider->cancel_stops_billing);
     model.data_tags.insert(model.data_tags.end(), provider->data_tags.begin(),
@@ -223,9 +286,14 @@ const Provider* Catalog::provider(std::string_view id) const {
   return nullptr;
 }
 
-std::shared_ptr<const Endpoint> Catalog::endpoint(std::string_view provider) const {
+std::shared_ptr<const Endpoint> Catalog::endpoint(std::string_view provider,
+                                                  Dialect dialect) const {
   for (std::size_t i = 0; i < providers_.size(); ++i) {
-    if (providers_[i].id == provider) return endpoints_[i];
+    if (providers_[i].id != provider) continue;
+    const auto& described = providers_[i].endpoints;
+    for (std::size_t k = 0; k < described.size(); ++k) {
+      if (described[k].dialect == dialect) return endpoints_[i][k];
+    }
   }
   return nullptr;
 }
@@ -235,15 +303,15 @@ std::optional<Error> Catalog::unusable(const Model& model, Instant now) const {
   return not_on_sale(model, now);
 }
 
-Result<Candidate> Catalog::candidate(const Model& model, Instant now,
-                                     std::chrono::seconds horizon) const {
+Result<Candidate> Catalog::candidate(const Model& model, Instant now, std::chrono::seconds horizon,
+                                     std::optional<Dialect> client) const {
   auto quote = quote_at(model.prices, now, horizon);
   if (!quote) return std::unexpected{not_on_sale(model, now)};
   Candidate candidate;
   candidate.provider = model.provider;
   candidate.model = model.id;
   candidate.family = model.family;
-  candidate.dialect = model.dialect;
+  candidate.dialect = dialect_for(model, client);
   candidate.context_tokens = model.context_tokens;
   candidate.output_tokens_max = model.output_tokens_max;
   candidate.tokens_per_image_max = model.tokens_per_image_max;
@@ -254,6 +322,11 @@ Result<Candidate> Catalog::candidate(const Model& model, Instant now,
   candidate.quirks = model.quirks;
   candidate.quote = std::move(*quote);
   candidate.cancel_stops_billing = model.cancel_stops_billing;
+  if (const auto* endpoint = provider_of(model).endpoint(candidate.dialect)) {
+    candidate.betas_passed = endpoint->betas_passed;
+    candidate.betas_excepted = endpoint->betas_excepted;
+    for (const auto& off : endpoint->quirks_off) candidate.quirks.*(off.quirk) = off.usual;
+  }
   return candidate;
 }
 

@@ -34,8 +34,8 @@ struct LoadOptions {
   /// Plain http to hosts other than loopback, for every provider (a provider file can allow it for
   /// itself).
   bool insecure_http_allowed = false;
-  /// Provider id → base URL, in place of the file's (the app points providers at the simulator with
-  /// it).
+  /// Provider id → base URL, in place of the file's main one (the app points providers at the
+  /// simulator with it). Further endpoints keep their path relative to it (overridden_base_url()).
   std::map<std::string, std::string, std::less<>> base_url_overrides;
   /// Value of a variable named by key_env. Unset: endpoints have no key and no key is missed.
   std::function<std::optional<std::string>(std::string_view env_name)> secret_of;
@@ -60,14 +60,18 @@ class Catalog {
   [[nodiscard]] const Provider& provider_of(const Model& model) const {
     return providers_[model.provider_index];
   }
-  /// Where to call; nullptr for an unknown provider. Shared, so that a stream may outlive the
-  /// configuration.
-  [[nodiscard]] std::shared_ptr<const Endpoint> endpoint(std::string_view provider) const;
+  /// Where to call; nullptr for an unknown provider and for a dialect it does not speak. Shared, so
+  /// that a stream may outlive the configuration.
+  [[nodiscard]] std::shared_ptr<const Endpoint> endpoint(std::string_view provider,
+                                                         Dialect dialect) const;
 
-  /// A candidate with its price pinned; `tier` is left empty. Errors: 410 model_retired (names the
-  /// successor), 400 no_price.
+  /// A candidate with its price pinned; `tier` is left empty. It is reached in the client's dialect
+  /// where the model is served in it, so that the bytes pass through; else, or for no client, in
+  /// the first of its dialects that a request can be translated into. Errors: 410 model_retired
+  /// (names the successor), 400 no_price.
   [[nodiscard]] Result<Candidate> candidate(const Model& model, Instant now,
-                                            std::chrono::seconds horizon) const;
+                                            std::chrono::seconds horizon,
+                                            std::optional<Dialect> client = std::nullopt) const;
   /// Why the model cannot be used at this instant, or nothing if it can. Cheaper than candidate().
   [[nodiscard]] std::optional<Error> unusable(const Model& model, Instant now) const;
   [[nodiscard]] std::optional<Instant> next_price_change(const Model& model, Instant now) const;
@@ -93,7 +97,8 @@ class Catalog {
 
   std::vector<Model> models_;
   std::vector<Provider> providers_;
-  std::vector<std::shared_ptr<const Endpoint>> endpoints_;  // parallel to providers_
+  /// Parallel to providers_ and, within one, to Provider::endpoints.
+  std::vector<std::vector<std::shared_ptr<const Endpoint>>> endpoints_;
   std::unordered_map<std::string, std::uint32_t, StringHash, std::equal_to<>> by_name_;
   std::vector<Fault> warnings_;
   std::uint64_t content_hash_ = 0;

@@ -33,7 +33,35 @@ Authority split_authority(std::string_view authority) {
   return {host, port_ok && host_ok};
 }
 
+std::string_view without_slashes(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  return url;
+}
+
+/// "" or "/v1": what follows the authority, without a slash at the end.
+std::string_view path_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  const auto authority = scheme == std::string_view::npos ? 0 : scheme + 3;
+  const auto slash = url.find('/', authority);
+  return slash == std::string_view::npos ? std::string_view{} : without_slashes(url.substr(slash));
+}
+
+bool lies_below(std::string_view path, std::string_view folder) {
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
 }  // namespace
+
+std::string overridden_base_url(std::string_view main_url, std::string_view own_url,
+                                std::string_view main_override) {
+  const auto main_path = path_of(main_url);
+  const auto own_path = path_of(own_url);
+  auto root = without_slashes(main_override);
+  if (lies_below(own_path, main_path))
+    return std::string{root}.append(own_path.substr(main_path.size()));
+  if (path_of(root).ends_with(main_path)) root.remove_suffix(main_path.size());
+  return std::string{root}.append(own_path);
+}
 
 std::optional<std::string> base_url_fault(std::string_view url, bool insecure_http_allowed) {
   const bool secure = url.starts_with("https://");
@@ -57,8 +85,7 @@ std::shared_ptr<const Endpoint> make_endpoint(const std::string& provider, const
                                               const std::optional<std::string>& key) {
   auto endpoint = std::make_shared<Endpoint>();
   endpoint->provider = provider;
-  while (base_url.ends_with('/')) base_url.remove_suffix(1);
-  endpoint->base_url = base_url;
+  endpoint->base_url = without_slashes(base_url);
   endpoint->headers = spec.headers;
   if (spec.auth == "bearer") {
     endpoint->auth_header = "Authorization";

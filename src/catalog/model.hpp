@@ -13,14 +13,35 @@
 
 namespace turnpike::catalog {
 
+/// A peculiarity of a model that one endpoint of its provider does not have.
+struct QuirkOff {
+  bool ModelQuirks::* quirk = nullptr;
+  bool usual = false;  // what the flag is without the quirk
+};
+
+/// One of the APIs a provider speaks.
+struct ProviderEndpoint {
+  Dialect dialect = Dialect::openai_chat;
+  std::string base_url;       // after overrides, no trailing slash
+  bool betas_passed = false;  // values of anthropic-beta, but for the exceptions
+  std::vector<std::string> betas_excepted;
+  std::vector<QuirkOff> quirks_off;
+};
+
 struct Provider {
   std::string id;
-  Dialect dialect = Dialect::openai_chat;
-  std::string base_url;      // after overrides
+  std::vector<ProviderEndpoint> endpoints;  // the main one first; each dialect at most once
   std::string key_env;       // name of the environment variable; empty: the provider needs no key
   bool key_missing = false;  // a key is needed, was looked for, and is not there
   bool cancel_stops_billing = true;
   std::vector<std::string> data_tags;  // data-handling promises: "no_training", "eu_only"
+
+  [[nodiscard]] const ProviderEndpoint* endpoint(Dialect dialect) const {
+    for (const auto& endpoint : endpoints) {
+      if (endpoint.dialect == dialect) return &endpoint;
+    }
+    return nullptr;
+  }
 };
 
 struct Model {
@@ -28,7 +49,9 @@ struct Model {
   std::string id;
   std::vector<std::string> aliases;
   std::string family;
-  Dialect dialect = Dialect::openai_chat;
+  /// Of the provider's endpoints those that serve the model, in the provider's order. Never empty;
+  /// one at least is a dialect that requests of other dialects can be translated into.
+  std::vector<Dialect> dialects;
   std::int64_t context_tokens = 0;
   std::int64_t output_tokens_max = 0;
   std::int64_t tokens_per_image_max = 2048;

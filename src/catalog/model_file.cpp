@@ -39,15 +39,15 @@ constexpr std::array<Flag<ModelQuirks>, 10> quirk_flags{
      {"reasoning_history", &ModelQuirks::reasoning_history},
      {"thinking_bound", &ModelQuirks::thinking_bound}}};
 
-template <typename Owner, std::size_t N>
-Owner read_flags(TableReader& table, std::string_view key,
-                 const std::array<Flag<Owner>, N>& flags) {
-  Owner owner;
+/// Calls `take` for each flag that the list names; an unknown word is a fault.
+template <typename Owner, std::size_t N, typename Take>
+void for_each_flag(TableReader& table, std::string_view key,
+                   const std::array<Flag<Owner>, N>& flags, Take take) {
   for (const auto& word : table.strings(key)) {
     const auto* const flag =
         std::find_if(flags.begin(), flags.end(), [&](const auto& f) { return f.word == word; });
     if (flag != flags.end()) {
-      owner.*(flag->member) = flag->value;
+      take(*flag);
       continue;
     }
     if (word == "stream")
@@ -58,6 +58,14 @@ Owner read_flags(TableReader& table, std::string_view key,
     table.faults().error(table.at(key), fmt::format("{}: unknown {} \"{}\"{}", table.what(), key,
                                                     word, nearest_hint(word, known)));
   }
+}
+
+template <typename Owner, std::size_t N>
+Owner read_flags(TableReader& table, std::string_view key,
+                 const std::array<Flag<Owner>, N>& flags) {
+  Owner owner;
+  for_each_flag(table, key, flags,
+                [&owner](const Flag<Owner>& flag) { owner.*(flag.member) = flag.value; });
   return owner;
 }
 
@@ -100,6 +108,14 @@ void read_dates(TableReader& table, Model& model) {
 
 }  // namespace
 
+std::vector<QuirkOff> read_quirks_off(TableReader& table, std::string_view key) {
+  std::vector<QuirkOff> off;
+  for_each_flag(table, key, quirk_flags, [&off](const Flag<ModelQuirks>& flag) {
+    off.push_back({flag.member, !flag.value});
+  });
+  return off;
+}
+
 ModelEntry read_model(const TomlNode& node, const std::string& own_provider,
                       const Holidays& holidays, Decimal credits_per_usd, FaultLog& faults) {
   TableReader table{node, "[[model]]", faults};
@@ -125,6 +141,8 @@ ModelEntry read_model(const TomlNode& node, const std::string& own_provider,
       table.integer("tokens_per_image_max", 1).value_or(model.tokens_per_image_max);
   model.can = read_flags(table, "capabilities", capability_flags);
   model.quirks = read_flags(table, "quirks", quirk_flags);
+  entry.endpoints = table.strings("endpoints");
+  entry.endpoints_at = table.at("endpoints");
   read_thinking(table, model);
   model.data_tags = table.strings("data");
   entry.cancel_stops_billing = table.boolean("cancel_stops_billing");

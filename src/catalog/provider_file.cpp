@@ -37,6 +37,7 @@ bool acceptable_header(std::string_view name, std::string_view value) {
          std::find(reserved.begin(), reserved.end(), name) == reserved.end();
 }
 
+/// A header named again replaces the provider's.
 void read_headers(TableReader& provider, EndpointSpec& endpoint) {
   const auto* headers = provider.table("headers");
   if (headers == nullptr) return;
@@ -48,6 +49,7 @@ void read_headers(TableReader& provider, EndpointSpec& endpoint) {
                                 provider.what(), entry.key));
       continue;
     }
+    std::erase_if(endpoint.headers, [&](const auto& known) { return known.first == entry.key; });
     endpoint.headers.emplace_back(entry.key, entry.value.text);
   }
 }
@@ -63,35 +65,87 @@ void read_timeouts(TableReader& provider, EndpointSpec& endpoint) {
   table.finish();
 }
 
-void read_provider(const TomlNode& node, ProviderFile& out, FaultLog& faults) {
+/// The keys that [provider] and [[provider.endpoint]] have in common.
+void read_endpoint(TableReader& table, EndpointSpec& endpoint) {
   static const std::array<std::string, 4> auths{"bearer", "x-api-key", "x-goog-api-key", "none"};
+  static const std::array<std::string, 2> betas{"pass", "strip"};
+  const auto dialect = table.required_string("dialect");
+  endpoint.dialect_at = table.at("dialect");
+  const auto parsed = parse_dialect(dialect);
+  endpoint.dialect_known = parsed.has_value();
+  if (parsed) {
+    endpoint.dialect = *parsed;
+  } else if (!dialect.empty()) {
+    table.faults().error(endpoint.dialect_at,
+                         fmt::format("{}: unknown dialect \"{}\"; known: openai-chat, "
+                                     "openai-responses, anthropic-messages, gemini-generate",
+                                     table.what(), dialect));
+  }
+  endpoint.base_url = table.required_string("base_url");
+  endpoint.base_url_at = table.at("base_url");
+  if (auto auth = table.word("auth", auths)) endpoint.auth = std::move(*auth);
+  if (const auto word = table.word("betas", betas)) endpoint.betas_passed = *word == "pass";
+  endpoint.betas_excepted = table.strings("beta_exceptions");
+  endpoint.quirks_off = read_quirks_off(table, "quirks_off");
+  read_headers(table, endpoint);
+}
+
+/// A further endpoint is reached like the main one, but for what it says itself.
+EndpointSpec read_further_endpoint(const TomlNode& node, const EndpointSpec& main,
+                                   FaultLog& faults) {
+  TableReader table{node, "[[provider.endpoint]]", faults};
+  EndpointSpec endpoint = main;
+  endpoint.betas_passed.reset();
+  read_endpoint(table, endpoint);
+  table.finish();
+  return endpoint;
+}
+
+/// A request of one dialect can be translated into Chat Completions, Messages and generateContent;
+/// Responses is only passed through.
+void check_dialects(const std::vector<EndpointSpec>& endpoints, FaultLog& faults) {
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    const auto& endpoint = endpoints[i];
+    const bool twice = std::any_of(
+        endpoints.begin(), endpoints.begin() + static_cast<std::ptrdiff_t>(i),
+        [&](const auto& e) { return e.dialect_known && e.dialect == endpoint.dialect; });
+    if (endpoint.dialect_known && twice)
+      faults.error(endpoint.dialect_at,
+                   fmt::format("[[provider.endpoint]]: the provider has an endpoint of dialect "
+                               "\"{}\" already",
+                               to_string(endpoint.dialect)));
+  }
+  const bool responses_only = std::all_of(endpoints.begin(), endpoints.end(), [](const auto& e) {
+    return e.dialect == Dialect::openai_responses;
+  });
+  if (responses_only)
+    faults.error(endpoints.front().dialect_at,
+                 "[provider]: a provider that speaks openai-responses needs a second endpoint "
+                 "([[provider.endpoint]]) of dialect openai-chat, anthropic-messages or "
+                 "gemini-generate for the clients of other dialects");
+}
+
+void read_provider(const TomlNode& node, ProviderFile& out, FaultLog& faults) {
   static const std::array<std::string, 2> versions{"1.1", "2"};
   TableReader table{node, "[provider]", faults};
   Provider provider;
   provider.id = table.required_string("id");
   if (provider.id.find('/') != std::string::npos || provider.id.find('*') != std::string::npos)
     faults.error(table.at("id"), "[provider]: \"id\" must not contain '/' or '*'");
-  const auto dialect = table.required_string("dialect");
-  if (const auto parsed = parse_dialect(dialect)) {
-    provider.dialect = *parsed;
-  } else if (!dialect.empty()) {
-    faults.error(table.at("dialect"),
-                 fmt::format("[provider]: unknown dialect \"{}\"; known: openai-chat, "
-                             "openai-responses, anthropic-messages, gemini-generate",
-                             dialect));
-  }
-  out.endpoint.base_url = table.required_string("base_url");
-  out.endpoint.base_url_at = table.at("base_url");
   provider.key_env = table.string("key_env").value_or("");
-  out.endpoint.auth =
-      table.word("auth", auths).value_or(provider.key_env.empty() ? "none" : "bearer");
-  out.endpoint.http2 = table.word("http_version", versions).value_or("1.1") == "2";
-  out.endpoint.insecure_http = table.boolean("insecure_http").value_or(false);
-  out.endpoint.ca_file = table.string("ca_file").value_or("");
+  EndpointSpec main;
+  main.auth = provider.key_env.empty() ? "none" : "bearer";
+  read_endpoint(table, main);
+  main.http2 = table.word("http_version", versions).value_or("1.1") == "2";
+  main.insecure_http = table.boolean("insecure_http").value_or(false);
+  main.ca_file = table.string("ca_file").value_or("");
   provider.cancel_stops_billing = table.boolean("cancel_stops_billing").value_or(true);
   provider.data_tags = table.strings("data");
-  read_headers(table, out.endpoint);
-  read_timeouts(table, out.endpoint);
+  read_timeouts(table, main);
+  out.endpoints.push_back(main);
+  for (const auto* further : table.tables("endpoint"))
+    out.endpoints.push_back(read_further_endpoint(*further, main, faults));
+  check_dialects(out.endpoints, faults);
   table.finish();
   out.provider_at = node.at;
   out.provider = std::move(provider);

@@ -1,5 +1,6 @@
 // One file of providers/, read strictly. docs/providers.md describes the format key by key.
-//   file := [provider]? [holidays]? [[model]]*
+//   file     := provider? [holidays]? [[model]]*
+//   provider := [provider] [[provider.endpoint]]*
 // A model without `provider` belongs to the file's own provider.
 #pragma once
 
@@ -8,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,8 +19,12 @@
 
 namespace turnpike::catalog {
 
-/// How to reach a provider, before overrides and keys; becomes a turnpike::Endpoint.
+/// How to reach one endpoint of a provider, before overrides and keys; becomes a
+/// turnpike::Endpoint.
 struct EndpointSpec {
+  Dialect dialect = Dialect::openai_chat;
+  bool dialect_known = false;  // the file names one
+  TomlPosition dialect_at;
   std::string base_url;
   TomlPosition base_url_at;
   bool insecure_http = false;
@@ -30,10 +36,15 @@ struct EndpointSpec {
   std::optional<std::chrono::milliseconds> idle;
   std::optional<std::chrono::milliseconds> total;
   std::string ca_file;
+  std::optional<bool> betas_passed;  // absent: by the provider's main dialect
+  std::vector<std::string> betas_excepted;
+  std::vector<QuirkOff> quirks_off;
 };
 
 struct ModelEntry {
   Model model;
+  std::vector<std::string> endpoints;  // dialects that serve it; empty: all of the provider's
+  TomlPosition endpoints_at;
   std::optional<bool> cancel_stops_billing;  // absent: the provider's
   TomlPosition at;
   TomlPosition provider_at;
@@ -44,7 +55,7 @@ struct ProviderFile {
   std::string file;
   std::optional<Provider> provider;
   TomlPosition provider_at;
-  EndpointSpec endpoint;
+  std::vector<EndpointSpec> endpoints;  // the main one first, as [provider] describes it
   std::vector<ModelEntry> models;
   std::vector<Fault> faults;
   std::uint64_t content_hash = 0;
@@ -57,6 +68,9 @@ ProviderFile read_provider_file(const std::filesystem::path& path, Decimal credi
 /// One [[model]]; `own_provider` is the file's, or empty.
 ModelEntry read_model(const TomlNode& table, const std::string& own_provider,
                       const Holidays& holidays, Decimal credits_per_usd, FaultLog& faults);
+
+/// Words of `key` that name quirks, as what they take away; unknown words are faults.
+std::vector<QuirkOff> read_quirks_off(TableReader& table, std::string_view key);
 
 /// The `price` entries of a model: sorted, ends filled in, ids given, overlaps and retirement
 /// checked.

@@ -215,7 +215,7 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   record.price_id = candidate.quote.price_id;
   record.reserved = reservation->held();
   record.started = shared_.clock.monotonic();
-  UpstreamRequest request{reservation->dispatch(), call.snapshot->catalog.endpoint(candidate.provider),
+  UpstreamRequest request{reservation->dispatch(), call.snapshot->catalog.endpoint(candidate.provider, candidate.dialect),
                           std::move(outgoing->path), std::move(outgoing->body)};
   request.headers = std::move(outgoing->headers);
   request.stream = call.view.stream;

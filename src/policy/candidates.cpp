@@ -116,8 +116,8 @@ class Finder {
     if (there) return;
     auto verdict = judge(target, tier);
     if (verdict.lack == Lack::none) {
-      auto candidate =
-          catalog_.candidate(catalog_.models()[target.model], s_.now, policy_.price_horizon);
+      auto candidate = catalog_.candidate(catalog_.models()[target.model], s_.now,
+                                          policy_.price_horizon, s_.facts.dialect);
       if (!candidate) return;  // judge() has asked for the price at the same instant
       candidate->tier = tier;
       found_.push_back(std::move(*candidate));

@@ -193,7 +193,7 @@ TEST_CASE("an endpoint has its key, its headers and its overrides", "[catalog][e
     return std::nullopt;
   };
   const auto catalog = Catalog::load(folder.path(), options).value();
-  const auto a = catalog.endpoint("a");
+  const auto a = catalog.endpoint("a", Dialect::openai_chat);
   REQUIRE(a);
   CHECK(a->base_url == "https://a.example/v1");
   CHECK(a->auth_header == "x-api-key");
@@ -202,13 +202,14 @@ TEST_CASE("an endpoint has its key, its headers and its overrides", "[catalog][e
   CHECK(a->headers == HeaderList{{"anthropic-version", "2023-06-01"}});
   CHECK(a->version == HttpVersion::http2);
   CHECK(a->timeouts.idle == 5ms);
-  const auto b = catalog.endpoint("b");
+  const auto b = catalog.endpoint("b", Dialect::openai_chat);
   CHECK(b->base_url == "http://127.0.0.1:1234");
   CHECK(b->auth_prefix == "Bearer ");
   CHECK(b->key.empty());
   CHECK_FALSE(catalog.provider("a")->key_missing);
   CHECK(catalog.provider("b")->key_missing);
-  CHECK(catalog.endpoint("c") == nullptr);
+  CHECK(catalog.endpoint("c", Dialect::openai_chat) == nullptr);
+  CHECK(catalog.endpoint("a", Dialect::anthropic_messages) == nullptr);
 }
 
 TEST_CASE("a header of a provider file can neither end the head nor carry the credential",

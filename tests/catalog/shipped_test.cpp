@@ -6,6 +6,7 @@
 
 #include "catalog/catalog.hpp"
 #include "catalog/folder.hpp"
+#include "turnpike/upstream.hpp"
 
 using namespace turnpike;
 using namespace turnpike::catalog;
@@ -111,4 +112,27 @@ TEST_CASE("quirks follow the model families", "[catalog][shipped]") {
         std::vector<std::string>{"low", "medium", "high"});
   CHECK(catalog.find("gemini-2.5-pro")->thinking_budget_min == 128);
   CHECK(catalog.find("gemini-2.5-flash")->thinking == ThinkingStyle::gemini_budget);
+}
+
+TEST_CASE("DeepSeek is reached in the client's words where it has them", "[catalog][shipped]") {
+  const auto catalog = shipped();
+  const auto reached = [&](Dialect client) {
+    return catalog.candidate(*catalog.find("deepseek-flash"), at("2026-11-22"), 0s, client).value();
+  };
+  CHECK(reached(Dialect::openai_chat).dialect == Dialect::openai_chat);
+  CHECK(reached(Dialect::gemini_generate).dialect == Dialect::openai_chat);
+  const auto messages = reached(Dialect::anthropic_messages);
+  CHECK(messages.dialect == Dialect::anthropic_messages);
+  CHECK_FALSE(messages.betas_passed);
+  CHECK(reached(Dialect::openai_responses).dialect == Dialect::openai_responses);
+  CHECK(reached(Dialect::openai_responses).quirks.json_schema_native);
+  CHECK_FALSE(reached(Dialect::openai_chat).quirks.json_schema_native);
+  const auto endpoint = catalog.endpoint("deepseek", Dialect::anthropic_messages);
+  CHECK(endpoint->base_url == "https://api.deepseek.com/anthropic");
+  CHECK(endpoint->auth_header == "x-api-key");
+  const auto* claude = catalog.find("claude-opus-5-5");
+  const auto native =
+      catalog.candidate(*claude, at("2026-11-22"), 0s, Dialect::openai_responses).value();
+  CHECK(native.dialect == Dialect::anthropic_messages);
+  CHECK(native.betas_passed);
 }
