@@ -136,3 +136,22 @@ TEST_CASE("DeepSeek is reached in the client's words where it has them", "[catal
   CHECK(native.dialect == Dialect::anthropic_messages);
   CHECK(native.betas_passed);
 }
+
+TEST_CASE("the example of a local server works as it stands and is not read by itself",
+          "[catalog][shipped]") {
+  CHECK(shipped().provider("local") == nullptr);
+  const auto examples = std::filesystem::path{TURNPIKE_SOURCE_DIR} / "providers" / "examples";
+  const auto catalog = Catalog::load(examples);
+  REQUIRE(catalog);
+  CHECK(catalog->warnings().empty());
+  for (const auto client :
+       {Dialect::openai_chat, Dialect::anthropic_messages, Dialect::openai_responses}) {
+    const auto candidate =
+        catalog->candidate(*catalog->find("local/qwen3-coder"), at("2026-11-22"), 0s, client);
+    REQUIRE(candidate);
+    CHECK(candidate->dialect == client);
+    CHECK(catalog->endpoint("local", client)->auth_header.empty());
+  }
+  CHECK(catalog->endpoint("local", Dialect::anthropic_messages)->base_url ==
+        "http://127.0.0.1:8000");
+}
