@@ -237,8 +237,15 @@ class Anthropic final : public Wire {
     return refusal;
   }
 
-  void render_error(int status, const Directives& wishes, std::string& out) const override {
-    out += "event: error\ndata: " + failure(status, wishes).body + "\n\n";
+  void render_error(const Exchange& exchange, int status, std::uint32_t,
+                    std::string& out) const override {
+    out += "event: error\ndata: " + failure(status, exchange.ask.directives).body + "\n\n";
+  }
+
+  void render_garbage(std::string& out) const override {
+    out +=
+        "event: content_block_delta\ndata: "
+        "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_de\n\n";
   }
 
  private:

@@ -70,7 +70,7 @@ class Reader {
       : settings_(settings), request_(request) {}
 
   Checked<Ask> read() {
-    ask_.provider = Provider::anthropic;
+    ask_.endpoint = Endpoint::anthropic_messages;
     if (auto fine = authenticate(); !fine) return std::unexpected{fine.error()};
     if (auto fine = parse(); !fine) return std::unexpected{fine.error()};
     for (auto step :

@@ -3,36 +3,19 @@
 // that called tools.
 #include <algorithm>
 
+#include "deepseek_service.hpp"
 #include "text.hpp"
-#include "wire.hpp"
 
 namespace turnpike::simulator {
 namespace {
 
-constexpr std::int64_t output_tokens_limit = 393'216;
-constexpr std::int64_t context_tokens = 1'048'565;
-
-Refusal refused(int status, const std::string& message,
-                std::string_view type = "invalid_request_error",
-                std::string_view code = "invalid_request_error") {
-  std::string body = R"({"error":{"message":)" + json_string(message) + R"(,"type":)" +
-                     json_string(type) + R"(,"param":null,"code":)" + json_string(code) + "}}";
-  return {status,
-          std::move(body),
-          {{"Content-Type", status == 401 ? "application/json" : "application/octet-stream"}}};
-}
-
 std::unexpected<Refusal> bad(const std::string& message) {
-  return std::unexpected{refused(400, message)};
+  return std::unexpected{deepseek_refusal(400, message)};
 }
 
 std::unexpected<Refusal> undecodable(const std::string& what) {
   return std::unexpected{
-      refused(422, "Failed to deserialize the JSON body into the target type: " + what)};
-}
-
-std::string masked(std::string_view key) {
-  return "****" + std::string{key.substr(key.size() > 4 ? key.size() - 4 : 0)};
+      deepseek_refusal(422, "Failed to deserialize the JSON body into the target type: " + what)};
 }
 
 bool is_known_model(std::string_view model) { return model.starts_with("deepseek-"); }
@@ -53,7 +36,7 @@ class Reader {
       : settings_(settings), request_(request) {}
 
   Checked<Ask> read() {
-    ask_.provider = Provider::deepseek;
+    ask_.endpoint = Endpoint::deepseek_chat;
     if (auto fine = authenticate(); !fine) return std::unexpected{fine.error()};
     body_ = Json::parse(request_.body, nullptr, false);
     if (body_.is_discarded())
@@ -69,19 +52,9 @@ class Reader {
 
  private:
   Checked<void> authenticate() {
-    auto key = bearer(request_);
-    if (key.empty()) key = request_.header("x-api-key");
-    if (key.empty()) {
-      return std::unexpected{
-          refused(401, "Authentication Fails (auth header format should be Bearer sk-...)",
-                  "authentication_error")};
-    }
-    if (!key_accepted(settings_, key)) {
-      return std::unexpected{
-          refused(401, "Authentication Fails, Your api key: " + masked(key) + " is invalid",
-                  "authentication_error")};
-    }
-    ask_.cache_scope = key;
+    auto key = deepseek_key(settings_, request_);
+    if (!key) return std::unexpected{key.error()};
+    ask_.cache_scope = *key;
     return {};
   }
 
@@ -112,15 +85,10 @@ class Reader {
     }
     ask_.thinking = type == "enabled" && !ask_.model.starts_with("deepseek-chat") &&
                     !ask_.model.starts_with("deepseek-v3.2-exp");
-    const auto effort = string_member(body_, "reasoning_effort", "high");
-    for (const auto* known : {"minimal", "low", "medium", "high", "xhigh", "max", "ultra"}) {
-      if (effort == known)
-        ask_.effort = effort == "minimal"                       ? "low"
-                      : effort == "medium" || effort == "xhigh" ? "high"
-                                                                : effort;
-    }
-    if (ask_.effort.empty())
-      return undecodable("reasoning_effort: unknown variant `" + effort + "`");
+    const auto asked = string_member(body_, "reasoning_effort", "high");
+    const auto effort = deepseek_effort(asked);
+    if (!effort) return undecodable("reasoning_effort: unknown variant `" + asked + "`");
+    ask_.effort = *effort;
     return {};
   }
 
@@ -141,7 +109,7 @@ class Reader {
       double least;
       double most;
     };
-    const auto limit = static_cast<double>(output_tokens_limit);
+    const auto limit = static_cast<double>(deepseek_output_tokens_max);
     for (const auto& range :
          {Range{"max_tokens", 1, limit}, Range{"temperature", 0, 2}, Range{"top_p", 0, 1},
           Range{"presence_penalty", -2, 2}, Range{"frequency_penalty", -2, 2}, Range{"n", 1, 1}}) {
@@ -236,7 +204,7 @@ class Reader {
       const auto type = string_member(part, "type");
       if (type == "text" && member(part, "text").is_string()) {
         text += string_member(part, "text");
-      } else if (type == "image_url" && ask_.model.find("flash") != std::string::npos) {
+      } else if (type == "image_url" && deepseek_sees(ask_.model)) {
         ask_.prompt.add_media(string_member(member(part, "image_url"), "url"), 765);
       } else {
         return undecodable(at_message(index) + ".content: unknown variant `" + type +
@@ -289,14 +257,7 @@ class Reader {
     }
     for (const auto& result : ask_.tool_results)
       ask_.tool_failed = ask_.tool_failed || looks_failed(result);
-    const auto tokens = ask_.prompt.tokens();
-    if (tokens + ask_.output_tokens_max <= context_tokens) return {};
-    return bad("This model's maximum context length is " + std::to_string(context_tokens) +
-               " tokens. However, you requested " +
-               std::to_string(tokens + ask_.output_tokens_max) + " tokens (" +
-               std::to_string(tokens) + " in the messages, " +
-               std::to_string(ask_.output_tokens_max) +
-               " in the completion). Please reduce the length of the messages or completion.");
+    return deepseek_check_size(ask_);
   }
 
   Checked<void> check_pairing() {
@@ -462,25 +423,18 @@ class DeepSeek final : public Wire {
   }
 
   Refusal failure(int status, const Directives& wishes) const override {
-    std::string message = "Internal server error";
-    std::string_view type = "server_error";
-    if (status == 429) message = "Rate limit reached for requests", type = "rate_limit_error";
-    if (status == 402) message = "Insufficient Balance", type = "unknown_error";
-    if (status == 503)
-      message =
-          "Service is too busy. We advise users to temporarily switch to alternative LLM API "
-          "service providers.",
-      type = "service_unavailable_error";
-    if (status == 401) message = "Authentication Fails (governor)", type = "authentication_error";
-    if (status == 400 || status == 422) message = "Invalid request", type = "invalid_request_error";
-    auto refusal = refused(status, wishes.text("message", message), wishes.text("type", type));
-    if (wishes.has("retry_after"))
-      refusal.headers.emplace_back("Retry-After", wishes.text("retry_after"));
-    return refusal;
+    return deepseek_failure(status, wishes);
   }
 
-  void render_error(int status, const Directives& wishes, std::string& out) const override {
-    out += "data: " + failure(status, wishes).body + "\n\n";
+  void render_error(const Exchange& exchange, int status, std::uint32_t,
+                    std::string& out) const override {
+    out += "data: " + failure(status, exchange.ask.directives).body + "\n\n";
+  }
+
+  Habits habits() const override {
+    auto habits = deepseek_habits();
+    habits.opening_comment = true;
+    return habits;
   }
 
  private:

@@ -53,14 +53,16 @@ bool lists(std::string_view list, std::string_view name) {
   return false;
 }
 
-bool fits(const Values& values, int step, std::string_view provider) {
-  if (const auto only = values.find("only"); only != values.end() && !lists(only->second, provider))
+bool fits(const Values& values, const Directives::Situation& situation) {
+  const auto names_us = [&](const std::string& list) {
+    return lists(list, situation.provider) || lists(list, situation.dialect);
+  };
+  if (const auto only = values.find("only"); only != values.end() && !names_us(only->second))
     return false;
-  if (const auto without = values.find("not");
-      without != values.end() && lists(without->second, provider))
+  if (const auto without = values.find("not"); without != values.end() && names_us(without->second))
     return false;
   const auto at = values.find("step");
-  return at == values.end() || at->second == std::to_string(step);
+  return at == values.end() || at->second == std::to_string(situation.step);
 }
 
 // The spelling of the measuring kit's mock: microseconds and bodies by size.
@@ -73,7 +75,7 @@ void accept_mock_spelling(Values& values) {
 
 }  // namespace
 
-void Directives::add_from(std::string_view text, int step, std::string_view provider) {
+void Directives::add_from(std::string_view text, const Situation& situation) {
   for (auto at = text.find("[["); at != std::string_view::npos; at = text.find("[[", at + 2)) {
     const auto rest = text.substr(at + 2);
     const bool sim = rest.starts_with("sim ") || rest.starts_with("sim]");
@@ -82,7 +84,7 @@ void Directives::add_from(std::string_view text, int step, std::string_view prov
     if ((!sim && !mock) || end == std::string_view::npos) continue;
     auto values = parse(rest.substr(sim ? 3 : 4, end - (sim ? 3 : 4)));
     if (mock) accept_mock_spelling(values);
-    if (!fits(values, step, provider)) continue;
+    if (!fits(values, situation)) continue;
     for (auto& [name, value] : values) values_.insert_or_assign(name, std::move(value));
   }
 }

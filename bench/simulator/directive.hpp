@@ -16,9 +16,15 @@ namespace turnpike::simulator {
 
 class Directives {
  public:
+  /// What a directive's conditions are held against.
+  struct Situation {
+    int step = 0;
+    std::string_view provider;
+    std::string_view dialect;
+  };
   /// Adds every directive of `text`; what is added later wins. Directives whose `step`, `only` or
   /// `not` does not fit the situation are left out.
-  void add_from(std::string_view text, int step, std::string_view provider);
+  void add_from(std::string_view text, const Situation& situation);
   /// Adds one directive's inside, for example "status=529 retry_after=2".
   void add(std::string_view inside);
   /// Takes out every fault, when its allowance of `times` is used up.

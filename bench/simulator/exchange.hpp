@@ -1,7 +1,6 @@
-// What a request asks for, in words that hold for all three APIs, and what is answered.
+// What a request asks for, in words that hold for all APIs, and what is answered.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -12,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "directive.hpp"
+#include "endpoint.hpp"
 #include "prompt.hpp"
 
 namespace turnpike::simulator {
@@ -19,12 +19,6 @@ namespace turnpike::simulator {
 /// Keeps the order of keys: a provider's cache and its bindings notice when a gateway reorders
 /// them.
 using Json = nlohmann::ordered_json;
-
-enum class Provider : std::uint8_t { deepseek, anthropic, gemini };
-constexpr std::string_view to_string(Provider provider) {
-  constexpr std::array<std::string_view, 3> names = {"deepseek", "anthropic", "gemini"};
-  return names[static_cast<std::size_t>(provider)];
-}
 
 /// Disjoint counters, re-declared here: the oracle does not share them with the gateway.
 struct Tokens {
@@ -50,7 +44,7 @@ enum class ToolMode : std::uint8_t { none, automatic, required };
 
 /// A request that passed its provider's checks.
 struct Ask {
-  Provider provider = Provider::deepseek;
+  Endpoint endpoint = Endpoint::deepseek_chat;
   std::string model;
   bool stream = false;
 
@@ -84,6 +78,8 @@ struct Ask {
   std::string family;         // Claude: whose thinking this model reads
 
   Directives directives;
+
+  [[nodiscard]] Provider provider() const { return provider_of(endpoint); }
 };
 
 enum class BlockKind : std::uint8_t { thinking, text, call };

@@ -190,8 +190,14 @@ class Gemini final : public Wire {
                           details);
   }
 
-  void render_error(int status, const Directives& wishes, std::string& out) const override {
-    out += "data: " + Json::parse(failure(status, wishes).body).dump() + "\r\n\r\n";
+  void render_error(const Exchange& exchange, int status, std::uint32_t,
+                    std::string& out) const override {
+    out +=
+        "data: " + Json::parse(failure(status, exchange.ask.directives).body).dump() + "\r\n\r\n";
+  }
+
+  Habits habits() const override {
+    return {.head_waits = true, .bills_the_rest = true, .whole_calls = true};
   }
 
  private:

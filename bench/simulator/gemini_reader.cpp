@@ -45,7 +45,7 @@ class Reader {
       : settings_(settings), request_(request) {}
 
   Checked<Ask> read() {
-    ask_.provider = Provider::gemini;
+    ask_.endpoint = Endpoint::gemini_generate;
     if (auto fine = authenticate(); !fine) return std::unexpected{fine.error()};
     if (auto fine = read_target(); !fine) return std::unexpected{fine.error()};
     const auto body = Json::parse(request_.body, nullptr, false);

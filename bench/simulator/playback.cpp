@@ -20,6 +20,7 @@ Tokens input_only(const Tokens& usage) {
 Playback::Playback(const Wire& wire, Records& records, const Settings& settings, Exchange exchange,
                    Instant started, bool close_after)
     : wire_(wire),
+      habits_(wire.habits()),
       records_(records),
       exchange_(std::move(exchange)),
       wishes_(exchange_.ask.directives),
@@ -37,7 +38,7 @@ Playback::Playback(const Wire& wire, Records& records, const Settings& settings,
                                                 : settings.cadence_us)) {
   records_.count_open(1);
   // Gemini has nothing harmless to send while it thinks, so its head waits as well.
-  if (exchange_.ask.provider == Provider::gemini) begins_ = content_begins_;
+  if (habits_.head_waits) begins_ = content_begins_;
 }
 
 Playback::~Playback() {
@@ -125,10 +126,11 @@ bool Playback::whole_fault(Instant now, std::string& out, Next& next) {
     headers[0].second = "text/event-stream; charset=utf-8";
     write_head(200, headers, out);
     std::string event;
-    wire_.render_error(static_cast<int>(wishes_.number("error_first", 1)) > 1
+    wire_.render_error(exchange_,
+                       static_cast<int>(wishes_.number("error_first", 1)) > 1
                            ? static_cast<int>(wishes_.number("error_first", 529))
                            : 529,
-                       wishes_, event);
+                       0, event);
     write_chunk(event, out);
     out += "0\r\n\r\n";
   } else if (fault_ == "redirect") {
@@ -156,11 +158,10 @@ bool Playback::whole_fault(Instant now, std::string& out, Next& next) {
 Reply::Next Playback::think(Instant now, std::string& out) {
   const std::chrono::milliseconds pause{
       std::max<std::int64_t>(1, wishes_.number("keepalive_ms", 1000))};
-  const bool wants_comment =
-      exchange_.ask.provider == Provider::deepseek || content_begins_ > begins_;
+  const bool wants_comment = habits_.opening_comment || content_begins_ > begins_;
   if (wants_comment && now >= next_comment_) {
     std::string comment;
-    wire_.render(exchange_, {StepKind::ping}, sent_, comment);
+    wire_.render(exchange_, ping(), sent_, comment);
     if (!comment.empty()) write_chunk(comment, out);
     next_comment_ = now + pause;
   }
@@ -223,10 +224,7 @@ bool Playback::garbage_is_due() const {
 
 void Playback::append_garbage(std::string& out) {
   fault_ = "garbage";
-  out += exchange_.ask.provider == Provider::anthropic
-             ? "event: content_block_delta\ndata: "
-               "{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_de\n\n"
-             : "data: {\"id\":\"broken\",\"choices\":[{\"delta\":{\"content\":\"ha\n\n";
+  wire_.render_garbage(out);
 }
 
 bool Playback::fault_here(Instant now, std::string& out, Next& next) {
@@ -240,7 +238,8 @@ bool Playback::fault_here(Instant now, std::string& out, Next& next) {
   if (at("error_after")) {
     fault_ = "error_after";
     std::string event;
-    wire_.render_error(static_cast<int>(wishes_.number("error", 529)), wishes_, event);
+    wire_.render_error(exchange_, static_cast<int>(wishes_.number("error", 529)),
+                       steps_[next_step_].number, event);
     write_chunk(event, out);
     out += "0\r\n\r\n";
     next = end(now, Outcome::fault, then_);
@@ -261,16 +260,15 @@ bool Playback::cut(Instant now, std::string& out, Next& next) {
 Reply::Next Playback::stall(Instant now, std::string& out) {
   const auto pause = wishes_.number("pings_ms", 0);
   if (pause <= 0) return {Then::at, now + for_ever};
-  std::string ping;
-  wire_.render(exchange_, {StepKind::ping}, sent_, ping);
-  if (!ping.empty()) write_chunk(ping, out);
+  std::string event;
+  wire_.render(exchange_, ping(), sent_, event);
+  if (!event.empty()) write_chunk(event, out);
   return {Then::at, now + std::chrono::milliseconds{pause}};
 }
 
 Reply::Next Playback::play_body(Instant now, std::string& out) {
   // DeepSeek keeps a waiting caller's line alive with blank lines before the JSON.
-  const bool blank_lines =
-      exchange_.ask.provider == Provider::deepseek && content_begins_ > begins_;
+  const bool blank_lines = habits_.blank_lines && content_begins_ > begins_;
   if (blank_lines && now >= next_comment_) {
     if (next_comment_ == begins_) write_head(200, wire_.headers(exchange_), out);
     write_chunk("\n", out);
@@ -332,9 +330,15 @@ void Playback::note_progress(const Step& step) {
   }
 }
 
+Step Playback::ping() const {
+  Step step{StepKind::ping};
+  if (next_step_ < steps_.size()) step.number = steps_[next_step_].number;
+  return step;
+}
+
 bool Playback::counts_as_content(const Step& step) const {
   if (step.kind == StepKind::delta) return step.to > step.from;
-  return step.kind == StepKind::open && exchange_.ask.provider == Provider::gemini;
+  return step.kind == StepKind::open && habits_.whole_calls;
 }
 
 void Playback::write_head(int status, Headers headers, std::string& out) {
@@ -368,7 +372,7 @@ Reply::Next Playback::end(Instant now, Outcome outcome, Then then) {
                      .fault = fault_};
   // Hanging up stops the meter of a stream at DeepSeek and Anthropic; at Gemini, and for whole
   // answers, it does not.
-  const bool runs_on = !exchange_.ask.stream || exchange_.ask.provider == Provider::gemini;
+  const bool runs_on = !exchange_.ask.stream || habits_.bills_the_rest;
   const bool in_full =
       outcome == Outcome::complete || usage_sent_ || (outcome == Outcome::aborted && runs_on);
   const bool for_free = outcome == Outcome::refused || fault_ == "refuse" || fault_ == "html" ||

@@ -41,6 +41,7 @@ class Playback final : public Reply {
   bool cut(Instant now, std::string& out, Next& next);
   void render_step(const Step& step, std::string& out);
   void note_progress(const Step& step);
+  [[nodiscard]] Step ping() const;
   [[nodiscard]] bool counts_as_content(const Step& step) const;
   [[nodiscard]] Instant due() const { return content_begins_ + cadence_ * content_events_; }
   void write_head(int status, Headers headers, std::string& out);
@@ -50,6 +51,7 @@ class Playback final : public Reply {
   Next drip(std::string& out);
 
   const Wire& wire_;
+  Habits habits_;
   Records& records_;
   Exchange exchange_;
   const Directives& wishes_;

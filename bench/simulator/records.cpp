@@ -1,5 +1,6 @@
 #include "records.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -19,8 +20,21 @@ Json tokens_json(const Tokens& tokens) {
 }
 
 bool is_secret(std::string_view header) {
-  return header == "authorization" || header == "x-api-key" || header == "x-goog-api-key" ||
-         header == "cookie";
+  return header == "authorization" || header == "proxy-authorization" || header == "x-api-key" ||
+         header == "api-key" || header == "x-goog-api-key" || header == "cookie";
+}
+
+// Gemini takes its key in the query as well.
+std::string without_key(std::string_view query) {
+  std::string out;
+  while (!query.empty()) {
+    const auto end = std::min(query.find('&'), query.size());
+    const auto pair = query.substr(0, end);
+    if (!out.empty()) out += '&';
+    out += pair.starts_with("key=") ? std::string_view{"key=(withheld)"} : pair;
+    query.remove_prefix(std::min(end + 1, query.size()));
+  }
+  return out;
 }
 
 }  // namespace
@@ -42,7 +56,8 @@ void Records::bill(const BillingEntry& entry) {
   Json line{{"seq", exchange.sequence},
             {"request_id", exchange.request_id},
             {"response_id", exchange.response_id},
-            {"provider", to_string(ask.provider)},
+            {"provider", to_string(ask.provider())},
+            {"dialect", dialect_of(ask.endpoint)},
             {"model", ask.model},
             {"key", exchange.client_key},
             {"stream", ask.stream},
@@ -71,17 +86,26 @@ void Records::bill(const BillingEntry& entry) {
     std::fputs((entries_.back().json + "\n").c_str(), file_.get());
     std::fflush(file_.get());
   }
-  ++counts_[std::string{to_string(ask.provider)} + "." + std::string{to_string(entry.outcome)}];
+  ++counts_[std::string{to_string(ask.provider())} + "." + std::string{to_string(entry.outcome)}];
 }
 
-void Records::keep_request(std::uint64_t sequence, Provider provider, const HttpRequest& request) {
+void Records::keep_request(std::uint64_t sequence, std::optional<Endpoint> endpoint,
+                           const HttpRequest& request) {
   Json headers = Json::object();
   for (const auto& [name, value] : request.headers)
     headers[name] = is_secret(name) ? "(withheld)" : value;
-  std::string json = "{\"seq\":" + std::to_string(sequence) + ",\"provider\":\"" +
-                     std::string{to_string(provider)} + "\",\"path\":" + json_string(request.path) +
-                     ",\"query\":" + json_string(request.query) + ",\"headers\":" +
-                     headers.dump(-1, ' ', false, Json::error_handler_t::replace) + ",\"body\":";
+  const Json who{
+      {"seq", sequence},
+      {"provider", endpoint ? Json(to_string(provider_of(*endpoint))) : Json()},
+      {"dialect", endpoint ? Json(dialect_of(*endpoint)) : Json()},
+      {"method", request.method},
+      {"path", request.path},
+      {"query", without_key(request.query)},
+      {"headers", std::move(headers)},
+  };
+  std::string json = who.dump(-1, ' ', false, Json::error_handler_t::replace);
+  json.back() = ',';
+  json += "\"body\":";
   append_json_string(json, request.body);
   json += "}";
   request_bytes_ += json.size();

@@ -7,6 +7,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,7 +44,9 @@ class Records {
   explicit Records(const std::string& billing_file);
 
   void bill(const BillingEntry& entry);
-  void keep_request(std::uint64_t sequence, Provider provider, const HttpRequest& request);
+  /// Keeps what came in, credentials withheld. `endpoint`: nothing for paths that no service has.
+  void keep_request(std::uint64_t sequence, std::optional<Endpoint> endpoint,
+                    const HttpRequest& request);
   void count_open(int change) {
     open_ += change;
     if (open_ > open_peak_) open_peak_ = open_;

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "answer.hpp"
+#include "model_list.hpp"
 #include "text.hpp"
 
 namespace turnpike::simulator {
@@ -34,14 +35,14 @@ std::unique_ptr<Reply> json_reply(int status, const std::string& body, const Htt
                                      request);
 }
 
-std::optional<Provider> provider_of(const HttpRequest& request) {
-  const std::string_view path = request.path;
-  if (path.ends_with("/chat/completions")) return Provider::deepseek;
-  if (path.ends_with("/messages") || path.ends_with("/messages/count_tokens"))
-    return Provider::anthropic;
-  if (path.find("/models/") != std::string_view::npos && path.find(':') != std::string_view::npos)
-    return Provider::gemini;
-  return std::nullopt;
+std::unique_ptr<Reply> not_found(const HttpRequest& request) {
+  return json_reply(
+      404, R"({"error":{"message":"Not found","type":"invalid_request_error","code":404}})",
+      request);
+}
+
+bool asks_for_count(std::string_view path) {
+  return path.ends_with("/count_tokens") || path.ends_with(":countTokens");
 }
 
 void replace_first(std::string& text, std::string_view what, std::string_view with) {
@@ -66,27 +67,34 @@ std::uint64_t query_number(const HttpRequest& request, std::string_view name) {
 Service::Service(Settings settings, Records& records)
     : settings_(std::move(settings)),
       records_(records),
-      wires_{make_deepseek(settings_), make_anthropic(settings_), make_gemini(settings_)} {}
+      wires_{make_deepseek(settings_),
+             make_compatible_messages(Endpoint::deepseek_messages, settings_),
+             nullptr,
+             make_anthropic(settings_),
+             make_gemini(settings_),
+             nullptr,
+             nullptr,
+             nullptr,
+             make_compatible_messages(Endpoint::local_messages, settings_)} {}
 
 std::unique_ptr<Reply> Service::handle(const HttpRequest& request, Instant now) {
   if (request.path.starts_with("/_sim/")) return examine(request);
-  const auto provider = provider_of(request);
-  if (provider && request.method == "POST") {
-    const bool counting =
-        request.path.ends_with("count_tokens") || request.path.ends_with(":countTokens");
-    return counting ? count_tokens(*provider, request) : answer(*provider, request, now);
+  const auto endpoint = endpoint_of(request.path);
+  records_.keep_request(++sequence_, endpoint, request);
+  if (endpoint && wires_[static_cast<std::size_t>(*endpoint)] && request.method == "POST") {
+    return asks_for_count(request.path) ? count_tokens(*endpoint, request)
+                                        : answer(*endpoint, request, now);
   }
-  if (request.method == "GET" && request.path.ends_with("/models")) return models(request);
+  if (request.method == "GET" && request.path.ends_with("/models"))
+    return json_reply(200, model_list(request), request);
   if (request.path == "/" || request.path == "/healthz")
     return json_reply(200, R"({"status":"ok"})", request);
-  return json_reply(
-      404, R"({"error":{"message":"Not found","type":"invalid_request_error","code":404}})",
-      request);
+  return not_found(request);
 }
 
-std::unique_ptr<Reply> Service::answer(Provider provider, const HttpRequest& request, Instant now) {
+std::unique_ptr<Reply> Service::answer(Endpoint endpoint, const HttpRequest& request, Instant now) {
   Exchange exchange;
-  exchange.sequence = ++sequence_;
+  exchange.sequence = sequence_;
   exchange.created_s = std::chrono::duration_cast<std::chrono::seconds>(
                            std::chrono::system_clock::now().time_since_epoch())
                            .count();
@@ -94,11 +102,10 @@ std::unique_ptr<Reply> Service::answer(Provider provider, const HttpRequest& req
       hash_bytes(request.body, sequence_ ^ (static_cast<std::uint64_t>(exchange.created_s) << 24));
   exchange.request_id = "req_011C" + random_name(exchange.seed + 99, 20, base62);
   exchange.client_key = to_hex(hash_bytes(presented_key(request))).substr(0, 8);
-  records_.keep_request(exchange.sequence, provider, request);
-  auto ask = wire(provider).read(request);
+  auto ask = wire(endpoint).read(request);
   if (!ask) {
     auto& refusal = ask.error();
-    exchange.ask.provider = provider;
+    exchange.ask.endpoint = endpoint;
     exchange.ask.model = string_member(Json::parse(request.body, nullptr, false), "model");
     replace_first(refusal.body, "@request@", exchange.request_id);
     refusal.headers.emplace_back("x-request-id", exchange.request_id);
@@ -113,21 +120,22 @@ std::unique_ptr<Reply> Service::answer(Provider provider, const HttpRequest& req
   exchange.answer = compose(exchange.ask);
   share_cache(exchange, now);
   count_output(exchange.answer, exchange.usage);
-  wire(provider).complete(exchange);
-  return std::make_unique<Playback>(wire(provider), records_, settings_, std::move(exchange), now,
+  wire(endpoint).complete(exchange);
+  return std::make_unique<Playback>(wire(endpoint), records_, settings_, std::move(exchange), now,
                                     request.wants_close());
 }
 
 void Service::share_cache(Exchange& exchange, Instant now) {
   const auto& ask = exchange.ask;
   auto& used = exchange.usage;
-  const auto scope = std::string{to_string(ask.provider)} + '/' + ask.cache_scope;
+  const auto provider = ask.provider();
+  const auto scope = std::string{to_string(provider)} + '/' + ask.cache_scope;
   const auto floor = ask.directives.number("cache_floor", 1024);
-  CacheShare share;
-  if (ask.provider == Provider::deepseek) share = cache_.automatic(scope, ask.prompt, 64, 64);
-  if (ask.provider == Provider::gemini) share = cache_.automatic(scope, ask.prompt, 256, floor);
-  if (ask.provider == Provider::anthropic)
-    share = cache_.at_breakpoints(scope, ask.prompt, floor, now);
+  CacheShare share;  // a local server tells nothing of its cache
+  if (provider == Provider::deepseek) share = cache_.automatic(scope, ask.prompt, 64, 64);
+  if (provider == Provider::gemini) share = cache_.automatic(scope, ask.prompt, 256, floor);
+  if (provider == Provider::openai) share = cache_.automatic(scope, ask.prompt, 128, floor);
+  if (provider == Provider::anthropic) share = cache_.at_breakpoints(scope, ask.prompt, floor, now);
   used.input_cache_read = share.read;
   used.input_cache_write_5m = share.write_5m;
   used.input_cache_write_1h = share.write_1h;
@@ -135,12 +143,12 @@ void Service::share_cache(Exchange& exchange, Instant now) {
 }
 
 void Service::limit_faults(Ask& ask) {
-  if (const auto standing = standing_faults_.find(ask.provider);
+  if (const auto standing = standing_faults_.find(ask.provider());
       standing != standing_faults_.end()) {
     ask.directives.add(standing->second);
   }
   if (!ask.directives.faulty() || !ask.directives.has("times")) return;
-  const bool standing = standing_faults_.contains(ask.provider);
+  const bool standing = standing_faults_.contains(ask.provider());
   const auto conversation =
       standing ? std::to_string(fault_generation_) : to_hex(hash_bytes(ask.first_user_text));
   auto& strikes = strikes_[conversation + ask.directives.canonical()];
@@ -151,53 +159,24 @@ void Service::limit_faults(Ask& ask) {
   }
 }
 
-std::unique_ptr<Reply> Service::count_tokens(Provider provider, const HttpRequest& request) {
+std::unique_ptr<Reply> Service::count_tokens(Endpoint endpoint, const HttpRequest& request) {
+  const bool anthropic = endpoint == Endpoint::anthropic_messages;
+  if (!anthropic && endpoint != Endpoint::gemini_generate) return not_found(request);
   HttpRequest copy = request;
-  if (provider == Provider::anthropic) {
+  if (anthropic) {
     // The same checks as for a message, which needs a limit that counting does not have.
     auto body = Json::parse(request.body, nullptr, false);
     if (body.is_object() && !body.contains("max_tokens")) body["max_tokens"] = 32'000;
     copy.body = body.dump();
   }
-  auto ask = wire(provider).read(copy);
+  auto ask = wire(endpoint).read(copy);
   if (!ask)
     return std::make_unique<Immediate>(ask.error().status, ask.error().headers, ask.error().body,
                                        request);
   const auto tokens = std::to_string(ask->prompt.tokens());
-  return json_reply(200,
-                    provider == Provider::gemini ? "{\"totalTokens\":" + tokens + "}"
-                                                 : "{\"input_tokens\":" + tokens + "}",
-                    request);
-}
-
-std::unique_ptr<Reply> Service::models(const HttpRequest& request) {
-  Json list = Json::array();
-  if (request.path.find("v1beta") != std::string::npos) {
-    for (const auto* id : {"gemini-3.1-pro-preview", "gemini-3.8-flash", "gemini-2.5-flash"}) {
-      list.push_back(
-          Json{{"name", std::string{"models/"} + id},
-               {"supportedGenerationMethods", Json::array({"generateContent", "countTokens"})}});
-    }
-    return json_reply(200, Json{{"models", list}}.dump(), request);
-  }
-  if (!request.header("anthropic-version").empty()) {
-    for (const auto* id : {"claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"}) {
-      list.push_back(Json{{"type", "model"},
-                          {"id", id},
-                          {"display_name", id},
-                          {"created_at", "2026-09-01T00:00:00Z"}});
-    }
-    return json_reply(200,
-                      Json{{"data", list},
-                           {"has_more", false},
-                           {"first_id", "claude-opus-5-5"},
-                           {"last_id", "claude-haiku-5-5"}}
-                          .dump(),
-                      request);
-  }
-  for (const auto* id : {"deepseek-flash", "deepseek-v4-pro"})
-    list.push_back(Json{{"id", id}, {"object", "model"}, {"owned_by", "deepseek"}});
-  return json_reply(200, Json{{"object", "list"}, {"data", list}}.dump(), request);
+  return json_reply(
+      200, anthropic ? "{\"input_tokens\":" + tokens + "}" : "{\"totalTokens\":" + tokens + "}",
+      request);
 }
 
 std::unique_ptr<Reply> Service::examine(const HttpRequest& request) {
@@ -216,6 +195,9 @@ std::unique_ptr<Reply> Service::examine(const HttpRequest& request) {
     cache_.clear();
     strikes_.clear();
     standing_faults_.clear();
+    for (auto& wire : wires_) {
+      if (wire) wire->forget();
+    }
     return json_reply(200, "{}", request);
   }
   return json_reply(
@@ -228,7 +210,7 @@ std::unique_ptr<Reply> Service::set_faults(const HttpRequest& request) {
   const auto body = Json::parse(request.body, nullptr, false);
   const auto name = string_member(body, "provider");
   const auto directive = string_member(body, "directive");
-  for (const auto provider : {Provider::deepseek, Provider::anthropic, Provider::gemini}) {
+  for (const auto provider : all_providers) {
     if (!name.empty() && name != to_string(provider)) continue;
     standing_faults_.erase(provider);
     if (!directive.empty()) standing_faults_.emplace(provider, directive);

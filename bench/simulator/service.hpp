@@ -28,21 +28,20 @@ class Service final : public Handler {
   }
 
  private:
-  std::unique_ptr<Reply> answer(Provider provider, const HttpRequest& request, Instant now);
-  std::unique_ptr<Reply> count_tokens(Provider provider, const HttpRequest& request);
-  std::unique_ptr<Reply> models(const HttpRequest& request);
+  std::unique_ptr<Reply> answer(Endpoint endpoint, const HttpRequest& request, Instant now);
+  std::unique_ptr<Reply> count_tokens(Endpoint endpoint, const HttpRequest& request);
   std::unique_ptr<Reply> examine(const HttpRequest& request);
   std::unique_ptr<Reply> set_faults(const HttpRequest& request);
   void share_cache(Exchange& exchange, Instant now);
   /// Lets a fault with `times` go once it has struck that often.
   void limit_faults(Ask& ask);
-  [[nodiscard]] const Wire& wire(Provider provider) const {
-    return *wires_[static_cast<std::size_t>(provider)];
+  [[nodiscard]] const Wire& wire(Endpoint endpoint) const {
+    return *wires_[static_cast<std::size_t>(endpoint)];
   }
 
   Settings settings_;
   Records& records_;
-  std::array<std::unique_ptr<Wire>, 3> wires_;
+  std::array<std::unique_ptr<Wire>, endpoint_count> wires_;  // in the order of Endpoint
   PromptCache cache_;
   std::uint64_t sequence_ = 0;
   std::uint64_t fault_generation_ = 0;

@@ -15,6 +15,10 @@ void append_field(std::string& out, std::string_view field) {
   out += field;
 }
 
+std::string mac_digits(std::string_view digits) {
+  return to_hex(hmac_sha256(secret, digits)).substr(0, 15);
+}
+
 }  // namespace
 
 std::string seal(char kind, const std::vector<std::string>& fields, std::size_t bytes,
@@ -47,6 +51,26 @@ std::optional<std::vector<std::string>> unseal(char kind, std::string_view token
     rest.remove_prefix(2 + size);
   }
   return fields;
+}
+
+std::string seal_uuid(std::uint64_t seed) {
+  const auto free = random_uuid(seed);
+  std::string digits;
+  for (const char digit : free) {
+    if (digit != '-' && digits.size() < 17) digits += digit;
+  }
+  digits += mac_digits(digits);
+  return digits.substr(0, 8) + '-' + digits.substr(8, 4) + '-' + digits.substr(12, 4) + '-' +
+         digits.substr(16, 4) + '-' + digits.substr(20);
+}
+
+bool is_sealed_uuid(std::string_view text) {
+  std::string digits;
+  for (const char digit : text) {
+    if (digit != '-') digits += digit;
+  }
+  return text.size() == 36 && digits.size() == 32 &&
+         digits.substr(17) == mac_digits(std::string_view{digits}.substr(0, 17));
 }
 
 }  // namespace turnpike::simulator

@@ -18,4 +18,8 @@ std::string seal(char kind, const std::vector<std::string>& fields, std::size_t 
 /// The fields, if this program sealed them as `kind` and nothing was changed since.
 std::optional<std::vector<std::string>> unseal(char kind, std::string_view token);
 
+/// A UUID that this program can tell from all others: its last 15 digits are a mac of the first 17.
+std::string seal_uuid(std::uint64_t seed);
+bool is_sealed_uuid(std::string_view text);
+
 }  // namespace turnpike::simulator

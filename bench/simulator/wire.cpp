@@ -31,10 +31,10 @@ std::string figure(const Exchange& exchange, std::int64_t tokens) {
 bool shows_usage(const Exchange& exchange) { return !exchange.ask.directives.has("no_usage"); }
 
 void read_directives(Ask& ask) {
-  const auto provider = to_string(ask.provider);
-  ask.directives.add_from(ask.system_text, ask.step, provider);
-  ask.directives.add_from(ask.last_user_text, ask.step, provider);
-  for (const auto& result : ask.tool_results) ask.directives.add_from(result, ask.step, provider);
+  const Directives::Situation here{ask.step, to_string(ask.provider()), dialect_of(ask.endpoint)};
+  ask.directives.add_from(ask.system_text, here);
+  ask.directives.add_from(ask.last_user_text, here);
+  for (const auto& result : ask.tool_results) ask.directives.add_from(result, here);
 }
 
 bool looks_failed(std::string_view tool_result) {

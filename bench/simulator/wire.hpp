@@ -1,5 +1,5 @@
-// One provider API: what it accepts, how it answers. Three implementations: deepseek, anthropic,
-// gemini.
+// One provider API: what it accepts, how it answers. One implementation per endpoint or pair of
+// endpoints that differ in details only.
 #pragma once
 
 #include <cstdint>
@@ -40,6 +40,16 @@ struct Step {
   std::size_t block = 0;
   std::uint32_t from = 0;
   std::uint32_t to = 0;
+  std::uint32_t number = 0;  // of its first event, in dialects that count their events
+};
+
+/// What a service does beside answering.
+struct Habits {
+  bool head_waits = false;       // nothing is sent before the first token, not even the head
+  bool opening_comment = false;  // a comment at once, also when there is no wait
+  bool blank_lines = false;      // a caller who waits for a whole answer is sent blank lines
+  bool bills_the_rest = false;   // hanging up does not stop the meter of a stream
+  bool whole_calls = false;      // a call is one event
 };
 
 class Wire {
@@ -59,14 +69,25 @@ class Wire {
   virtual Headers headers(const Exchange& exchange) const = 0;
   /// The service's error for a status, as a whole answer and as an event inside a stream.
   virtual Refusal failure(int status, const Directives& wishes) const = 0;
-  virtual void render_error(int status, const Directives& wishes, std::string& out) const = 0;
+  /// `number`: what the next event of the stream would carry.
+  virtual void render_error(const Exchange& exchange, int status, std::uint32_t number,
+                            std::string& out) const = 0;
+  /// An event that breaks off in the middle of its JSON.
+  virtual void render_garbage(std::string& out) const {
+    out += "data: {\"id\":\"broken\",\"choices\":[{\"delta\":{\"content\":\"ha\n\n";
+  }
+  [[nodiscard]] virtual Habits habits() const { return {}; }
+  /// Lets go of what it remembers between requests.
+  virtual void forget() {}
 };
 
 std::unique_ptr<Wire> make_deepseek(const Settings& settings);
 std::unique_ptr<Wire> make_anthropic(const Settings& settings);
 std::unique_ptr<Wire> make_gemini(const Settings& settings);
+/// Messages as DeepSeek's and as a local server's compatible endpoint have it.
+std::unique_ptr<Wire> make_compatible_messages(Endpoint endpoint, const Settings& settings);
 
-// ---- shared by the three ----
+// ---- shared by all ----
 
 bool key_accepted(const Settings& settings, std::string_view key);
 /// The token after "Bearer ".

@@ -18,6 +18,10 @@ def ask(simulator, path, body, headers):
     return call(simulator.port, "POST", path, body, headers)
 
 
+def messages(simulator, body, model="deepseek-flash", prefix="/anthropic", headers=DEEPSEEK):
+    return ask(simulator, prefix + "/v1/messages", {"model": model, "max_tokens": 4000} | body, headers)
+
+
 def deepseek(simulator, body):
     return ask(simulator, "/chat/completions", {"model": "deepseek-flash"} | body, DEEPSEEK)
 
@@ -29,6 +33,29 @@ def claude(simulator, body, model="claude-opus-5-5", **headers):
 def gemini(simulator, body, model="gemini-3.1-pro-preview", stream=False):
     method = "streamGenerateContent?alt=sse" if stream else "generateContent"
     return ask(simulator, f"/v1beta/models/{model}:{method}", body, GEMINI)
+
+
+def read_messages_stream(raw):
+    """(blocks, usage of the end, message_start's message); fails unless it is one message from start to stop."""
+    blocks, usage, start, names = [], None, None, []
+    for name, data in sse_events(raw):
+        event = json.loads(data)
+        check_equal(event["type"], name, "event name")
+        names.append(name)
+        if name == "message_start":
+            start = event["message"]
+        elif name == "content_block_start":
+            check_equal(event["index"], len(blocks), "block index")
+            blocks.append(event["content_block"] | ({"input": ""} if event["content_block"]["type"] == "tool_use" else {}))
+        elif name == "content_block_delta":
+            delta = {"text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature", "input_json_delta": "input"}
+            source = {"input": "partial_json"}.get(delta[event["delta"]["type"]], delta[event["delta"]["type"]])
+            block = blocks[event["index"]]
+            block[delta[event["delta"]["type"]]] = block.get(delta[event["delta"]["type"]], "") + event["delta"][source]
+        elif name == "message_delta":
+            usage = event.get("usage")
+    check_equal((names[0], names[-2:]), ("message_start", ["message_delta", "message_stop"]), "first and last events")
+    return blocks, usage, start
 
 
 def refused(answer, status, part):
@@ -74,6 +101,54 @@ def deepseek_refuses_what_the_service_refuses(bench):
     answer = deepseek(simulator, {"messages": [user("x")], "tools": []})
     check_equal(answer.headers["content-type"], "application/octet-stream", "content type of an error")
     check(len(simulator.billing()) == 10 and all(sum(e["billed"].values()) == 0 for e in simulator.billing()), "refusals are free")
+
+
+def deepseek_speaks_messages(bench):
+    """DeepSeek's /anthropic: its models under Claude's names, thinking signed with the message's id, call_00_ ids."""
+    simulator = bench.simulator()
+    body = {"messages": [user("run two commands in parallel")], "tools": [CLAUDE_TOOL]}
+    for model, served in {"claude-opus-5-5": "deepseek-v4-pro", "claude-haiku-5-5": "deepseek-flash", "deepseek-v4-pro": "deepseek-v4-pro"}.items():
+        check_equal(messages(simulator, body, model).json()["model"], served, model)
+    refused(messages(simulator, body, "gpt-9"), 400, "Model Not Exist")
+    raw = messages(simulator, body | {"stream": True}, headers=DEEPSEEK | {"anthropic-beta": "never-heard-of-2026-01-01"}).body
+    blocks, usage, seen = read_messages_stream(raw)
+    check_equal([b["type"] for b in blocks], ["thinking", "text", "tool_use", "tool_use"], "blocks")
+    check_equal(blocks[0]["signature"], seen["id"], "the signature is the message's id")
+    check(len(seen["id"]) == 36 and seen["id"].count("-") == 4, seen["id"])
+    check_equal([b["id"][:8] for b in blocks[2:]], ["call_00_", "call_01_"], "ids of calls")
+    entry = simulator.billing()[-1]
+    check_equal((entry["provider"], entry["dialect"], entry["model"]), ("deepseek", "anthropic-messages", "deepseek-flash"), "billing line")
+    check_equal(usage["output_tokens"], entry["usage"]["output_text"] + entry["usage"]["output_reasoning"], "usage told and billed")
+    whole = messages(simulator, {"messages": [user("x")], "thinking": {"type": "disabled"}, "output_config": {"effort": "max"}}, headers={"x-api-key": "k"})
+    check_equal([b["type"] for b in whole.json()["content"]], ["text"], "thinking disabled")
+    check_equal(ask(simulator, "/anthropic/v1/messages/count_tokens", body, DEEPSEEK).status, 404, "count_tokens")
+
+
+def deepseek_wants_its_thinking_back_in_messages(bench):
+    """DeepSeek's /anthropic: past calls need their thinking, with its own signature or none, never another's."""
+    simulator = bench.simulator()
+    content = messages(simulator, {"messages": [user("run `echo hi`")], "tools": [CLAUDE_TOOL]}).json()["content"]
+    result = user([{"type": "tool_result", "tool_use_id": content[-1]["id"], "content": "hi"}])
+
+    def follow(blocks, **more):
+        return messages(simulator, {"messages": [user("run `echo hi`"), {"role": "assistant", "content": blocks}, result], "tools": [CLAUDE_TOOL]} | more)
+    done = follow(content)
+    check_equal(done.status, 200, done.text[:300])
+    check("hi" in done.json()["content"][-1]["text"], "the answer does not use the tool's result")
+    refused(follow(content[1:]), 400, "The `content[].thinking` in the thinking mode must be passed back to the API.")
+    check_equal(follow(content[1:], thinking={"type": "disabled"}).status, 200, "without thinking none is wanted")
+    unsigned = {"type": "thinking", "thinking": ""}
+    check_equal(follow([unsigned] + content[1:]).status, 200, "a block without a signature")
+    for foreign in ("dHBrMTphbnRocm9waWMKb3B1cy01LjUK", "RXhhbXBsZQ==", "91cfbb94-554b-4136-8e21-fa02280d56ed"):
+        answer = follow([unsigned | {"signature": foreign}] + content[1:])
+        refused(answer, 400, "Invalid `signature` in `thinking` block")
+    check_equal(answer.headers["content-type"], "application/octet-stream", "content type of an error")
+    unanswered = [user("x"), {"role": "assistant", "content": content}, user("y")]
+    refused(messages(simulator, {"messages": unanswered}), 400, "insufficient tool messages")
+    refused(messages(simulator, {"messages": [user("x"), {"role": "system", "content": "y"}]}), 400, "unknown variant `system`")
+    picture = [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}]
+    check_equal(messages(simulator, {"messages": [user(picture)]}).status, 200, "flash sees")
+    refused(messages(simulator, {"messages": [user(picture)]}, "deepseek-v4-pro"), 400, "unknown variant `image`")
 
 
 def claude_loop(simulator, model="claude-opus-5-5", **extra):
