@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "dialect/responses_failure.hpp"
 #include "wire/json_writer.hpp"
 
 namespace turnpike::dialect {
@@ -135,27 +136,6 @@ std::string gemini_body(const Error& error) {
   }
   json.end_array().end_object().end_object();
   return out;
-}
-
-/// Servers and SDKs disagree whether the error is nested: both shapes in one event, then the failed
-/// response.
-void append_responses_failure(std::string& out, const Error& error) {
-  out += "event: error\ndata: ";
-  JsonWriter event{out};
-  event.begin_object().member("type", "error").member("code", std::string_view{error.code});
-  event.member("message", std::string_view{error.message}).key("param").null();
-  event.member("sequence_number", 0).key("error");
-  write_openai_error(event, error);
-  event.end_object();
-  out += "\n\nevent: response.failed\ndata: ";
-  JsonWriter failed{out};
-  failed.begin_object().member("type", "response.failed").member("sequence_number", 1);
-  failed.key("response").begin_object().member("id", "resp_failed").member("object", "response");
-  failed.member("status", "failed").key("error").begin_object();
-  failed.member("code", std::string_view{error.code});
-  failed.member("message", std::string_view{error.message}).end_object();
-  failed.key("output").begin_array().end_array().end_object().end_object();
-  out += "\n\n";
 }
 
 }  // namespace
