@@ -1,6 +1,8 @@
 // What the reader of each dialect hands to read_facts().
 #pragma once
 
+#include <deque>
+#include <string>
 #include <string_view>
 
 #include "dialect/facts_outline.hpp"
@@ -8,13 +10,14 @@
 
 namespace turnpike::dialect {
 
-/// Views point into the parsed document.
+/// Views point into the parsed document, or into `kept`, whose elements never move.
 struct FactsReading {
   RequestFacts facts;  // all but question, step, trace and conversation; Gemini: without model and stream
   Outline outline;
   std::string_view prompt_cache_key;  // or another name the client gives to its conversation
   std::string_view declared_step;     // metadata.turnpike_step
   bool structured_output = false;     // an answer in JSON is asked for
+  std::deque<std::string> kept;       // what the outline shows and the document has no text of: arguments as JSON
 };
 
 }  // namespace turnpike::dialect

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -125,6 +126,8 @@ struct Request {
   bool stream = false;
   std::string echo;  // Responses: see Outgoing::echo
   Losses losses;
+  /// What the views point into if it is not the body: converted schemas.
+  std::vector<std::shared_ptr<const std::string>> kept;
 };
 
 }  // namespace turnpike::dialect::ir
