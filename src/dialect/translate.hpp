@@ -30,6 +30,9 @@ struct TranslateOptions {
   bool cache_hints = true;  // place cache_control marks for Anthropic
   /// The client's request headers: a beta and the body fields it unlocks travel as a pair. May be null.
   const HeaderList* client_headers = nullptr;
+  /// The answer named by the client's previous_response_id was given by this candidate's provider to this very
+  /// account. Otherwise a request that continues one is refused.
+  bool continues_own_response = false;
   /// Write a request that only asks for the prompt's token count; path and body are those of the provider's counting
   /// endpoint (Messages, Gemini).
   bool count_only = false;
