@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +31,8 @@ struct Outline {
   std::vector<Turn> turns;
   std::vector<std::string_view> parts;  // text parts only
   std::vector<Call> calls;
+  /// Texts that the document does not have as such (arguments sent as objects); views point here too.
+  std::vector<std::unique_ptr<const std::string>> made;
 
   [[nodiscard]] std::span<const std::string_view> texts(const Turn& turn) const {
     return std::span{parts}.subspan(turn.parts_begin, turn.parts_end - turn.parts_begin);
