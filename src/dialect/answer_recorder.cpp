@@ -3,14 +3,16 @@
 #include <algorithm>
 #include <utility>
 
+#include "dialect/tool_ids.hpp"
 #include "wire/json_check.hpp"
 #include "wire/json_document.hpp"
 
 namespace turnpike::dialect {
 namespace {
 
-/// Reasoning beyond this is not kept: the store would not take it, and the stream must not hold it.
-constexpr std::size_t kept_text_max = std::size_t{4} << 20U;
+/// Over a whole answer. Beyond this nothing is kept: the store would not take it, and the stream
+/// must not hold it.
+constexpr std::size_t kept_bytes_max = std::size_t{8} << 20U;
 constexpr std::size_t blocks_max = 65536;
 
 /// Without the parser: the events under way still point into what it parsed last.
@@ -44,19 +46,13 @@ AnswerRecorder::AnswerRecorder(const Candidate& candidate, OpaqueStore* opaque, 
       owner_(std::move(owner)),
       keeps_(keeps_of(candidate, opaque)) {}
 
+// DeepSeek's plain reasoning is wanted back whichever of its endpoints has answered.
 AnswerRecorder::Keeps AnswerRecorder::keeps_of(const Candidate& candidate,
                                                const OpaqueStore* opaque) {
   if (opaque == nullptr) return Keeps::nothing;
-  switch (candidate.dialect) {
-    case Dialect::anthropic_messages:
-      return Keeps::claude;
-    case Dialect::gemini_generate:
-      return Keeps::gemini;
-    case Dialect::openai_chat:
-      return candidate.quirks.reasoning_history ? Keeps::deepseek : Keeps::nothing;
-    case Dialect::openai_responses:
-      break;
-  }
+  if (candidate.quirks.reasoning_history) return Keeps::deepseek;
+  if (candidate.dialect == Dialect::anthropic_messages) return Keeps::claude;
+  if (candidate.dialect == Dialect::gemini_generate) return Keeps::gemini;
   return Keeps::nothing;
 }
 
@@ -100,21 +96,41 @@ void AnswerRecorder::piece(const Delta& delta) {
   content_seen_ = true;
   tally_.output_bytes += static_cast<std::int64_t>(delta.bytes.size());
   if (delta.kind == BlockKind::refusal) tally_.refusal = true;
-  const bool kept =
-      delta.kind == BlockKind::tool_call ||
-      (delta.kind == BlockKind::reasoning &&
-       (keeps_ == Keeps::claude || keeps_ == Keeps::deepseek)) ||
-      (delta.kind == BlockKind::text && (keeps_ == Keeps::claude || keeps_ == Keeps::gemini));
-  Block* block = kept ? block_of(delta.choice, delta.block) : nullptr;
-  if (block != nullptr && block->text.size() + delta.bytes.size() <= kept_text_max) {
-    block->text += delta.bytes;
+  if (!keeps_text(delta.kind)) return;
+  if (Block* block = block_of(delta.choice, delta.block)) {
+    keep_bytes(*block, block->text, delta.bytes);
   }
+}
+
+/// Arguments are always looked at; the visible text is part of the key or of the place.
+bool AnswerRecorder::keeps_text(BlockKind kind) const {
+  switch (kind) {
+    case BlockKind::tool_call:
+      return true;
+    case BlockKind::reasoning:
+      return keeps_ == Keeps::claude || keeps_ == Keeps::deepseek;
+    case BlockKind::text:
+      return keeps_ == Keeps::claude || keeps_ == Keeps::gemini;
+    case BlockKind::refusal:
+      break;
+  }
+  return false;
+}
+
+/// Half a text is worse than none: a block that has missed a piece takes no more.
+bool AnswerRecorder::keep_bytes(Block& block, std::string& kept, std::string_view bytes) {
+  block.whole = block.whole && kept_bytes_ + bytes.size() <= kept_bytes_max;
+  if (!block.whole) return false;
+  kept_bytes_ += bytes.size();
+  kept += bytes;
+  return true;
 }
 
 // A signature may itself come in pieces: they concatenate.
 void AnswerRecorder::opaque(const Opaque& state) {
+  if (keeps_ != Keeps::claude && keeps_ != Keeps::gemini) return;
   Block* block = block_of(state.choice, state.block);
-  if (block == nullptr || keeps_ == Keeps::nothing || state.bytes.size() > kept_text_max) return;
+  if (block == nullptr) return;
   auto form = OpaqueBlock::Form::redacted;
   if (state.form == Opaque::Form::signature) {
     form = keeps_ == Keeps::gemini ? OpaqueBlock::Form::signature : OpaqueBlock::Form::thinking;
@@ -122,8 +138,7 @@ void AnswerRecorder::opaque(const Opaque& state) {
   if (block->opaque.empty() || block->opaque.back().form != form) {
     block->opaque.push_back({form, {}, {}});
   }
-  std::string& signature = block->opaque.back().signature;
-  if (signature.size() + state.bytes.size() <= kept_text_max) signature += state.bytes;
+  keep_bytes(*block, block->opaque.back().signature, state.bytes);
 }
 
 void AnswerRecorder::stop(const Stop& stop) {
@@ -141,35 +156,54 @@ void AnswerRecorder::stop(const Stop& stop) {
 void AnswerRecorder::check_calls(const Choice& choice) {
   for (const Block& block : choice.blocks) {
     if (block.kind != BlockKind::tool_call || block.free_text || block.text.empty()) continue;
-    if (!is_json_object(block.text)) tally_.invalid_tool_json = true;
+    if (block.whole && !is_json_object(block.text)) tally_.invalid_tool_json = true;
   }
 }
 
 /// Claude and DeepSeek want the reasoning of the whole turn, in order; it is found again by any of
-/// its calls.
+/// its calls. That a turn with calls had none is worth knowing, too: it is then no gap.
 void AnswerRecorder::keep_turn_state(const Choice& choice) {
-  std::vector<OpaqueBlock> state;
+  if (!std::ranges::all_of(choice.blocks, &Block::whole)) return;
+  const std::vector<OpaqueBlock> state = turn_state(choice);
   std::string visible;
   bool calls = false;
   for (const Block& block : choice.blocks) {
-    calls |= block.kind == BlockKind::tool_call;
     if (block.kind == BlockKind::text) visible += block.text;
-    if (block.kind != BlockKind::reasoning) continue;
-    if (keeps_ == Keeps::deepseek) {
-      state.push_back({OpaqueBlock::Form::reasoning, block.text, {}});
-      continue;
-    }
-    for (OpaqueBlock part : block.opaque) {
-      if (part.form == OpaqueBlock::Form::thinking) part.text = block.text;
-      state.push_back(std::move(part));
-    }
-  }
-  if (state.empty()) return;
-  for (const Block& block : choice.blocks) {
-    if (block.kind == BlockKind::tool_call) put(block.call_id, state);
+    if (block.kind != BlockKind::tool_call) continue;
+    calls = true;
+    put_call(block.call_id, state);
   }
   // DeepSeek ignores the reasoning of turns without calls.
-  if (!calls && keeps_ == Keeps::claude && !visible.empty()) put(turn_key(visible), state);
+  if (calls || keeps_ != Keeps::claude || state.empty() || visible.empty()) return;
+  put(turn_key(visible), state);
+}
+
+/// Each piece of reasoning with its place among what the client sees.
+std::vector<OpaqueBlock> AnswerRecorder::turn_state(const Choice& choice) const {
+  std::vector<OpaqueBlock> state;
+  std::int32_t calls = 0;
+  bool after_text = false;
+  const auto add = [&](OpaqueBlock part) {
+    part.calls_before = calls;
+    part.after_text = after_text;
+    state.push_back(std::move(part));
+  };
+  for (const Block& block : choice.blocks) {
+    if (block.kind == BlockKind::tool_call) {
+      ++calls;
+      after_text = false;
+    } else if (block.kind == BlockKind::text) {
+      after_text |= !block.text.empty();
+    } else if (block.kind == BlockKind::reasoning && keeps_ == Keeps::deepseek) {
+      if (!block.text.empty()) add({OpaqueBlock::Form::reasoning, block.text, {}});
+    } else if (block.kind == BlockKind::reasoning) {
+      for (OpaqueBlock part : block.opaque) {
+        if (part.form == OpaqueBlock::Form::thinking) part.text = block.text;
+        add(std::move(part));
+      }
+    }
+  }
+  return state;
 }
 
 /// Gemini signs parts: each call that has a signature, or the text of an answer without calls.
@@ -177,16 +211,27 @@ void AnswerRecorder::keep_call_signatures(const Choice& choice) {
   std::vector<OpaqueBlock> of_text;
   std::string visible;
   bool calls = false;
+  bool whole = true;
   for (const Block& block : choice.blocks) {
     if (block.kind == BlockKind::tool_call) {
       calls = true;
-      if (!block.opaque.empty()) put(block.call_id, block.opaque);
+      if (block.whole && !block.opaque.empty()) put_call(block.call_id, block.opaque);
     } else if (block.kind == BlockKind::text) {
       visible += block.text;
+      whole = whole && block.whole;
       if (!block.opaque.empty()) of_text = block.opaque;
     }
   }
-  if (!calls && !of_text.empty() && !visible.empty()) put(turn_key(visible), std::move(of_text));
+  if (whole && !calls && !of_text.empty() && !visible.empty())
+    put(turn_key(visible), std::move(of_text));
+}
+
+/// Clients with narrow rules for ids know the call by another one.
+void AnswerRecorder::put_call(std::string_view id, const std::vector<OpaqueBlock>& blocks) const {
+  if (id.empty()) return;
+  put(id, blocks);
+  const std::string narrow = wire_tool_id(id);
+  if (narrow != id) put(narrow, blocks);
 }
 
 void AnswerRecorder::put(std::string_view key, std::vector<OpaqueBlock> blocks) const {

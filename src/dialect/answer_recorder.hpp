@@ -1,7 +1,12 @@
 // Watches an answer go by: counts for the ledger, signals for the next decision, and the state that
 // clients cannot carry, put into the OpaqueStore when a choice has ended.
+//
+// Clients of the provider's own dialect carry that state themselves. It is kept for them, too: they
+// may lose it (compaction, a step in another dialect) before the conversation comes back to this
+// provider. The cost is one copy of the answer's text and, at the end, one entry per call.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <string>
@@ -32,6 +37,7 @@ class AnswerRecorder {
     std::string text;  // arguments; reasoning and visible text only where the store needs them
     std::vector<OpaqueBlock> opaque;
     bool free_text = false;
+    bool whole = true;  // false: too much came, `text` or `opaque` lack some of it
   };
   struct Choice {
     std::int32_t index = 0;
@@ -46,8 +52,12 @@ class AnswerRecorder {
   void opaque(const Opaque& opaque);
   void stop(const Stop& stop);
   void check_calls(const Choice& choice);
+  [[nodiscard]] bool keeps_text(BlockKind kind) const;
+  bool keep_bytes(Block& block, std::string& kept, std::string_view bytes);
   void keep_turn_state(const Choice& choice);
+  [[nodiscard]] std::vector<OpaqueBlock> turn_state(const Choice& choice) const;
   void keep_call_signatures(const Choice& choice);
+  void put_call(std::string_view id, const std::vector<OpaqueBlock>& blocks) const;
   void put(std::string_view key, std::vector<OpaqueBlock> blocks) const;
   Choice& choice_of(std::int32_t index);
   Block* block_of(std::int32_t choice, std::int32_t block);
@@ -58,6 +68,7 @@ class AnswerRecorder {
   Keeps keeps_;
   std::list<Choice> choices_;
   Tally tally_;
+  std::size_t kept_bytes_ = 0;
   bool content_seen_ = false;
 };
 

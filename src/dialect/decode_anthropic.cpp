@@ -180,6 +180,7 @@ void AnthropicDecoder::Reader::message_delta(const JsonObject& root) {
   if (const auto delta = object_member(root, "delta")) {
     const std::string_view reason = text_member(*delta, "stop_reason");
     if (!reason.empty()) decoder_.stop_reason_ = reason;
+    decoder_.stop_sequence_ = text_member(*delta, "stop_sequence");
   }
   if (const auto counts = object_member(root, "usage")) usage(*counts, true);
 }
@@ -190,7 +191,8 @@ void AnthropicDecoder::Reader::message_stop() {
     return;
   }
   for (Block& block : decoder_.blocks_) block_stop(block);
-  events_.emplace_back(Stop{0, stop_of(decoder_.stop_reason_, decoder_.calls_seen_)});
+  events_.emplace_back(
+      Stop{0, stop_of(decoder_.stop_reason_, decoder_.calls_seen_), decoder_.stop_sequence_});
   events_.emplace_back(End{});
 }
 
@@ -245,6 +247,7 @@ void AnthropicDecoder::Reader::message(const JsonObject& message) {
     ++index;
   }
   decoder_.stop_reason_ = text_member(message, "stop_reason");
+  decoder_.stop_sequence_ = text_member(message, "stop_sequence");
   message_stop();
 }
 

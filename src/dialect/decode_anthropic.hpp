@@ -48,6 +48,7 @@ class AnthropicDecoder final : public Decoder {
   std::vector<Block> blocks_;
   Counts counts_;
   std::string stop_reason_;
+  std::string stop_sequence_;
   bool started_ = false;
   bool content_seen_ = false;
   bool calls_seen_ = false;

@@ -83,7 +83,8 @@ class ChatDecoder::Reader {
   void delta_member(Choice& choice, std::string_view key, const JsonElement& value);
   void reasoning(Choice& choice, const JsonObject& delta);
   void tool_calls(Choice& choice, const JsonElement& value);
-  void piece(Choice& choice, std::int32_t& block, BlockKind kind, std::string_view bytes);
+  void piece(Choice& choice, BlockKind kind, std::string_view bytes);
+  void close_prose(Choice& choice);
   void tool_call(Choice& choice, const JsonObject& call, std::size_t position);
   Call* begun_call(Choice& choice, std::int64_t wire_index, std::string_view id);
   Call& begin_call(Choice& choice, std::int64_t wire_index, BlockStart start);
@@ -193,15 +194,15 @@ void ChatDecoder::Reader::choice(const JsonObject& object, std::string_view delt
 void ChatDecoder::Reader::reasoning(Choice& choice, const JsonObject& delta) {
   std::string_view text = text_member(delta, "reasoning_content");
   if (text.empty()) text = text_member(delta, "reasoning");
-  piece(choice, choice.reasoning, BlockKind::reasoning, text);
+  piece(choice, BlockKind::reasoning, text);
 }
 
 void ChatDecoder::Reader::delta_member(Choice& choice, std::string_view key,
                                        const JsonElement& value) {
   if (key == "content") {
-    piece(choice, choice.text, BlockKind::text, text_of(value));
+    piece(choice, BlockKind::text, text_of(value));
   } else if (key == "refusal") {
-    piece(choice, choice.refusal, BlockKind::refusal, text_of(value));
+    piece(choice, BlockKind::refusal, text_of(value));
   } else if (key == "tool_calls") {
     tool_calls(choice, value);
   }
@@ -219,14 +220,21 @@ void ChatDecoder::Reader::tool_calls(Choice& choice, const JsonElement& value) {
   }
 }
 
-void ChatDecoder::Reader::piece(Choice& choice, std::int32_t& block, BlockKind kind,
-                                std::string_view bytes) {
+// The dialect has no marks between blocks: a block of prose ends where another kind begins.
+void ChatDecoder::Reader::piece(Choice& choice, BlockKind kind, std::string_view bytes) {
   if (bytes.empty()) return;
-  if (block < 0) {
-    block = choice.blocks++;
-    events_.emplace_back(BlockStart{choice.index, block, kind, {}, {}});
+  if (choice.prose < 0 || choice.prose_kind != kind) {
+    close_prose(choice);
+    choice.prose = choice.blocks++;
+    choice.prose_kind = kind;
+    events_.emplace_back(BlockStart{choice.index, choice.prose, kind, {}, {}});
   }
-  events_.emplace_back(Delta{choice.index, block, kind, bytes});
+  events_.emplace_back(Delta{choice.index, choice.prose, kind, bytes});
+}
+
+void ChatDecoder::Reader::close_prose(Choice& choice) {
+  if (choice.prose < 0) return;
+  events_.emplace_back(BlockStop{choice.index, std::exchange(choice.prose, -1)});
 }
 
 void ChatDecoder::Reader::tool_call(Choice& choice, const JsonObject& call, std::size_t position) {
@@ -262,6 +270,7 @@ ChatDecoder::Call* ChatDecoder::Reader::begun_call(Choice& choice, std::int64_t 
 
 ChatDecoder::Call& ChatDecoder::Reader::begin_call(Choice& choice, std::int64_t wire_index,
                                                    BlockStart start) {
+  close_prose(choice);
   const auto ordinal = static_cast<std::int64_t>(choice.calls.size());
   Call& call = choice.calls.emplace_back();
   call.wire_index = wire_index;
@@ -288,9 +297,8 @@ void ChatDecoder::Reader::finish(Choice& choice, std::string_view reason) {
   if (reason == "stop" && !choice.calls.empty()) {
     repair(Repair::What::finish_reason, 0, "tool_calls");
   }
-  for (std::int32_t block = 0; block < choice.blocks; ++block) {
-    events_.emplace_back(BlockStop{choice.index, block});
-  }
+  close_prose(choice);
+  for (const Call& call : choice.calls) events_.emplace_back(BlockStop{choice.index, call.block});
   events_.emplace_back(Stop{choice.index, stop_of(reason, !choice.calls.empty())});
 }
 

@@ -46,10 +46,9 @@ class ChatDecoder final : public Decoder {
   struct Choice {
     std::int32_t index = 0;
     std::int32_t blocks = 0;
-    std::int32_t text = -1;  // block numbers; -1: not begun
-    std::int32_t reasoning = -1;
-    std::int32_t refusal = -1;
-    std::list<Call> calls;  // events point into it
+    std::int32_t prose = -1;  // the open block of text, reasoning or refusal; -1: none
+    BlockKind prose_kind = BlockKind::text;
+    std::list<Call> calls;  // events point into it; open until the finish, pieces may interleave
     bool finished = false;
   };
   /// One value to be put in place by repaired_chat_json().

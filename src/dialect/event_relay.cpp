@@ -138,9 +138,9 @@ class EventRelay final : public AnswerStream {
     if (last_words_ != nullptr) {
       forward(*last_words_, out);
     } else if (options_.client == Dialect::openai_responses) {
-      append_responses_failure(out, told_ ? *told_ : error,
-                               {started_ ? std::string_view{tally().response_id} : "",
-                                started_ ? last_number_ : -1, told_.has_value()});
+      append_responses_end(out, told_ ? *told_ : error,
+                           {started_ ? std::string_view{tally().response_id} : "",
+                            started_ ? last_number_ : -1, told_.has_value()});
     } else {
       append_error_event(out, options_.client, error);
     }

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "dialect/responses_failure.hpp"
 #include "wire/json_check.hpp"
 #include "wire/json_document.hpp"
 #include "wire/json_view.hpp"
@@ -71,6 +72,8 @@ bool is_providers_failure(Dialect dialect, const wire::SseEvent& event, bool ref
   const JsonFields fields{JsonView{event.data}};
   if (dialect == Dialect::gemini_generate) return refused_output || !fields["error"].none();
   const JsonView type = fields["type"];
+  // The vendor's SDK goes by the name of the event.
+  if (dialect == Dialect::anthropic_messages) return event.name == "error" && type.text_is("error");
   return type.text_is("error") || type.text_is("response.failed");
 }
 
@@ -139,30 +142,19 @@ void append_relay_heartbeat(std::string& out, Dialect dialect, std::int64_t last
   out += "\n\n";
 }
 
-void append_responses_failure(std::string& out, const Error& error,
-                              const ResponsesFailure& failure) {
-  std::int64_t number = failure.last_number;
-  if (!failure.error_sent) {
-    out += "event: error\ndata: ";
-    JsonWriter json{out};
-    json.begin_object().member("type", "error").member("code", std::string_view{error.code});
-    json.member("message", std::string_view{error.message}).key("param").null();
-    json.member("sequence_number", ++number).key("error").begin_object();
-    json.member("type", "server_error").member("code", std::string_view{error.code});
-    json.member("message", std::string_view{error.message}).key("param").null();
-    json.end_object().end_object();
-    out += "\n\n";
-  }
+void append_responses_end(std::string& out, const Error& error, const ResponsesEnd& end) {
+  std::int64_t number = end.last_number;
+  if (!end.error_sent) append_responses_error(out, error, ++number);
+  const ResponsesError told = responses_error(error);
   out += "event: response.failed\ndata: ";
   JsonWriter json{out};
   json.begin_object().member("type", "response.failed").member("sequence_number", ++number);
   json.key("response").begin_object();
-  json.member("id",
-              failure.response_id.empty() ? std::string_view{"resp_failed"} : failure.response_id);
+  json.member("id", end.response_id.empty() ? std::string_view{"resp_failed"} : end.response_id);
   json.member("object", "response").member("status", "failed").key("error").begin_object();
-  json.member("code", std::string_view{error.code});
-  json.member("message", std::string_view{error.message}).end_object();
-  json.key("output").begin_array().end_array().end_object().end_object();
+  json.member("code", told.code).member("message", std::string_view{told.message}).end_object();
+  json.key("incomplete_details").null().key("output").begin_array().end_array();
+  json.end_object().end_object();
   out += "\n\n";
 }
 

@@ -43,12 +43,11 @@ void append_relay_heartbeat(std::string& out, Dialect dialect, std::int64_t last
 
 /// `response.failed`, under the number after `last_number`; with the `error` event before it unless
 /// the provider has sent one. `response_id` may be empty.
-struct ResponsesFailure {
+struct ResponsesEnd {
   std::string_view response_id;
   std::int64_t last_number = -1;
   bool error_sent = false;
 };
-void append_responses_failure(std::string& out, const Error& error,
-                              const ResponsesFailure& failure);
+void append_responses_end(std::string& out, const Error& error, const ResponsesEnd& end);
 
 }  // namespace turnpike::dialect

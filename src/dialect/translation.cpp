@@ -32,14 +32,19 @@ class Translation final : public AnswerStream {
     deliver(out);
   }
 
-  // The encoder appends nothing before content either, so what it appends may go out at once.
+  // The encoder appends nothing before content either, so what it appends may go out at once. An
+  // answer that turns out to be useless with its first content can still be had elsewhere.
   void deliver(std::string& out) {
     restore_tool_names(events_, options_.tools);
     if (!note(events_, out)) return;
-    started_ = started_ || content_seen() || has_end(events_);
+    const std::size_t sent = out.size();
     for (const StreamEvent& event : events_) {
-      if (auto fault = encoder_->encode(event, out)) return stop_with(std::move(*fault), out);
+      auto fault = encoder_->encode(event, out);
+      if (!fault) continue;
+      if (!started_) out.resize(sent);
+      return stop_with(std::move(*fault), out);
     }
+    started_ = started_ || content_seen() || has_end(events_);
     complete_ = has_end(events_);
   }
 

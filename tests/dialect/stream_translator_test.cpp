@@ -401,11 +401,4 @@ TEST_CASE("the gateway's own end is told once", "[dialect][stream]") {
   CHECK(translator.failure()->code == "draining");
 }
 
-TEST_CASE("a dialect that nobody reads fails before anything goes out", "[dialect][stream]") {
-  const StreamRun run =
-      run_whole(candidate_for(Dialect::openai_responses), chat_options(), "data: {}\n\n");
-  CHECK(run.failure->code == "unsupported_dialect");
-  CHECK(run.out.empty());
-}
-
 }  // namespace turnpike::dialect::test
