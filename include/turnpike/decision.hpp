@@ -33,6 +33,7 @@ enum class Reason : std::uint8_t {
   key_not_allowed,       // the key's allow-list removed a target
   cheapest_first,        // order within the tier by expected price now
   fallback,              // appended from the fallback chain
+  pinned_by_state,       // the request continues what one provider keeps; other targets were removed
 };
 std::string_view to_string(Reason reason);
 
@@ -89,6 +90,8 @@ struct Candidate {
   std::int64_t thinking_budget_max = 0;
   ModelQuirks quirks;
   PriceQuote quote;
+  /// The endpoint counts a prompt's tokens without charge (Messages count_tokens, Gemini countTokens).
+  bool counts_tokens = false;
   /// Values of anthropic-beta on their way to this provider: passed but for the exceptions, or only the exceptions.
   bool betas_passed = false;
   std::vector<std::string> betas_excepted;
@@ -99,6 +102,15 @@ struct Candidate {
   bool operator==(const Candidate&) const = default;
 };
 
+/// What a conversation gives up when the first candidate is not the model that answered last.
+struct SwitchCost {
+  std::int64_t cached_tokens_lost = 0;  // of the prompt, in the old target's cache as last observed
+  bool thinking_lost = false;           // opaque reasoning that the new model's family cannot read
+  bool operator==(const SwitchCost&) const = default;
+};
+/// "120000 cached tokens, thinking"; empty for a switch that loses nothing, and for none.
+std::string to_string(const SwitchCost& cost);
+
 struct RouteDecision {
   std::string policy;                 // name of the policy that decided
   std::string tier;                   // tier of the first candidate
@@ -106,6 +118,7 @@ struct RouteDecision {
   float threshold = 0;                // difficulty at which the frontier begins, as used
   std::vector<Candidate> candidates;  // in the order of trying; never empty in a successful decision
   std::vector<Why> why;               // in the order of reasoning
+  SwitchCost switch_cost;             // nothing, if the conversation stays or is new
   bool operator==(const RouteDecision&) const = default;
 };
 

@@ -84,7 +84,7 @@ class Application::Impl {
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
         admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); }}) {
-    const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, clock_, randomness_};
+    const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_};
     const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
     for (std::int64_t i = 0; i < (config_.threads > 0 ? config_.threads : cores); ++i) {
       workers_.push_back(std::make_unique<Worker>(clock_, shared, metrics_, snapshot_));
@@ -256,6 +256,7 @@ class Application::Impl {
   dialect::OpaqueStore opaque_;
   gateway::Conversations conversations_;
   gateway::HealthBoard health_;
+  gateway::TokenMeter tokens_;
   metrics::Metrics metrics_;
   static constexpr std::chrono::seconds share_save_interval{30};  // what a crash may forget of the share's course
   Monotonic share_saved_{};

@@ -137,6 +137,9 @@ class CatalogLoader {
       endpoint.betas_passed = spec.betas_passed.value_or(speaks_messages);
       endpoint.betas_excepted = spec.betas_excepted;
       endpoint.quirks_off = spec.quirks_off;
+      endpoint.counts_tokens = spec.counts_tokens.value_or(
+          &spec == &file.endpoints.front() && (spec.dialect == Dialect::anthropic_messages ||
+                                               spec.dialect == Dialect::gemini_generate));
       reachable.push_back(make_endpoint(provider.id, spec, endpoint.base_url, key));
     }
     catalog_.providers_.push_back(std::move(provider));
@@ -323,6 +326,7 @@ Result<Candidate> Catalog::candidate(const Model& model, Instant now, std::chron
   candidate.quote = std::move(*quote);
   candidate.cancel_stops_billing = model.cancel_stops_billing;
   if (const auto* endpoint = provider_of(model).endpoint(candidate.dialect)) {
+    candidate.counts_tokens = endpoint->counts_tokens;
     candidate.betas_passed = endpoint->betas_passed;
     candidate.betas_excepted = endpoint->betas_excepted;
     for (const auto& off : endpoint->quirks_off) candidate.quirks.*(off.quirk) = off.usual;

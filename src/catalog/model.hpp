@@ -26,6 +26,7 @@ struct ProviderEndpoint {
   bool betas_passed = false;  // values of anthropic-beta, but for the exceptions
   std::vector<std::string> betas_excepted;
   std::vector<QuirkOff> quirks_off;
+  bool counts_tokens = false;  // has a free endpoint that counts a prompt's tokens
 };
 
 struct Provider {

@@ -87,6 +87,7 @@ void read_endpoint(TableReader& table, EndpointSpec& endpoint) {
   if (const auto word = table.word("betas", betas)) endpoint.betas_passed = *word == "pass";
   endpoint.betas_excepted = table.strings("beta_exceptions");
   endpoint.quirks_off = read_quirks_off(table, "quirks_off");
+  endpoint.counts_tokens = table.boolean("count_tokens");
   read_headers(table, endpoint);
 }
 

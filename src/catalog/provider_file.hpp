@@ -39,6 +39,7 @@ struct EndpointSpec {
   std::optional<bool> betas_passed;  // absent: by the provider's main dialect
   std::vector<std::string> betas_excepted;
   std::vector<QuirkOff> quirks_off;
+  std::optional<bool> counts_tokens;  // absent: main endpoints of Messages and Gemini do
 };
 
 struct ModelEntry {

@@ -8,8 +8,8 @@
 #include "account/ledger.hpp"
 #include "dialect/detect.hpp"
 #include "dialect/request_rules.hpp"
+#include "gateway/conversations.hpp"
 #include "gateway/snapshot.hpp"
-#include "policy/situation.hpp"
 #include "turnpike/account.hpp"
 #include "turnpike/exchange.hpp"
 #include "turnpike/handler.hpp"
@@ -28,7 +28,7 @@ struct Call {
   const HeadVerdict& head;
   std::shared_ptr<const Snapshot> snapshot;
   dialect::RequestView view;
-  std::optional<policy::Stay> stay;  // what answered the conversation's previous step
+  std::optional<Remembered> previous;  // what answered the conversation's previous step
   Exchange exchange;
 };
 

@@ -11,23 +11,23 @@ std::string Conversations::key_of(std::string_view owner, std::string_view conve
   return key;
 }
 
-std::optional<policy::Stay> Conversations::find(std::string_view owner, std::string_view conversation) const {
+std::optional<Remembered> Conversations::find(std::string_view owner, std::string_view conversation) const {
   const std::string key = key_of(owner, conversation);
   const std::lock_guard lock{mutex_};
   const auto found = index_.find(key);
   if (found == index_.end()) return std::nullopt;
-  return found->second->stay;
+  return found->second->step;
 }
 
-void Conversations::remember(std::string_view owner, std::string_view conversation, policy::Stay stay) {
+void Conversations::remember(std::string_view owner, std::string_view conversation, Remembered step) {
   std::string key = key_of(owner, conversation);
   const std::lock_guard lock{mutex_};
   if (const auto found = index_.find(key); found != index_.end()) {
-    found->second->stay = std::move(stay);
+    found->second->step = std::move(step);
     entries_.splice(entries_.begin(), entries_, found->second);
     return;
   }
-  entries_.push_front({std::move(key), std::move(stay)});
+  entries_.push_front({std::move(key), std::move(step)});
   index_.emplace(entries_.front().key, entries_.begin());
   if (entries_.size() > entries_max_) {
     index_.erase(entries_.back().key);

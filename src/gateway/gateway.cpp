@@ -64,13 +64,17 @@ std::expected<std::shared_ptr<const Admission>, WholeReply> Gateway::on_head(con
 asio::awaitable<void> Gateway::handle(ClientRequest request, ResponseSink& sink) {
   const auto admission = request.admission;  // keeps the verdict alive for the whole call
   const auto& verdict = static_cast<const HeadVerdict&>(*admission);
-  if (verdict.route.endpoint != dialect::Endpoint::chat_completions) {
+  if (!takes_body(verdict.route)) {
     answer_local(verdict, request.head, sink);
     co_return;
   }
   Call call{std::move(request), sink, verdict, snapshot_, {}, {}, {}};
   Result<void> outcome = plan(call);
-  if (outcome) outcome = co_await try_candidates(call);
+  if (outcome && counts_tokens(verdict.route)) {
+    outcome = co_await count_tokens(call);
+  } else if (outcome) {
+    outcome = co_await try_candidates(call);
+  }
   if (!outcome) tell_error(call, outcome.error());
   finish(call);
 }
@@ -90,18 +94,8 @@ Result<void> Gateway::plan(Call& call) {
   exchange.config_version = call.snapshot->version;
   exchange.facts.dialect = call.head.route.dialect;
 
-  const auto document = wire::JsonDocument::parse(call.request.body);
-  if (!document) return std::unexpected{document.error()};
-  auto view = dialect::read_view(call.head.route.dialect, call.request.body, *document);
-  if (!view) return std::unexpected{view.error()};
-  call.view = std::move(*view);
-  auto facts = dialect::read_facts(call.head.route.dialect, *document, call.request.head);
-  if (!facts) return std::unexpected{facts.error()};
-  exchange.facts = std::move(*facts);
-  exchange.facts.stream = call.view.stream;
-  exchange.facts.body_bytes = static_cast<std::int64_t>(call.request.body.size());
+  if (auto done = read(call); !done) return done;
   exchange.parsed = shared_.clock.monotonic();
-
   auto allowance = shared_.ledger.admit(*exchange.account);
   if (!allowance) return std::unexpected{allowance.error()};
   exchange.allowance = std::move(*allowance);
@@ -113,17 +107,41 @@ Result<void> Gateway::plan(Call& call) {
   return {};
 }
 
+/// The body once: what is spliced later, and what is decided on.
+Result<void> Gateway::read(Call& call) {
+  const dialect::Route& route = call.head.route;
+  Exchange& exchange = call.exchange;
+  const auto document = wire::JsonDocument::parse(call.request.body);
+  if (!document) return std::unexpected{document.error()};
+  const auto purpose = counts_tokens(route) ? dialect::Purpose::count : dialect::Purpose::answer;
+  auto view = dialect::read_view(route.dialect, call.request.body, *document, purpose);
+  if (!view) return std::unexpected{view.error()};
+  call.view = std::move(*view);
+  auto facts = dialect::read_facts(route.dialect, *document, call.request.head);
+  if (!facts) return std::unexpected{facts.error()};
+  exchange.facts = std::move(*facts);
+  if (route.dialect == Dialect::gemini_generate) {  // the path has what other dialects say in the body
+    call.view.model = route.argument;
+    call.view.stream = route.endpoint == dialect::Endpoint::gemini_stream;
+    exchange.facts.model = call.view.model;
+  }
+  exchange.facts.stream = call.view.stream;
+  exchange.facts.body_bytes = static_cast<std::int64_t>(call.request.body.size());
+  return {};
+}
+
 Result<RouteDecision> Gateway::decide(Call& call) {
   const Snapshot& snapshot = *call.snapshot;
   const Exchange& exchange = call.exchange;
   const std::string scope = snapshot.share ? snapshot.share->scope_of(*exchange.account) : std::string{};
-  call.stay = shared_.conversations.find(exchange.account->key_id, exchange.facts.conversation);
+  const bool counting = counts_tokens(call.head.route);
+  call.previous = shared_.conversations.find(exchange.account->key_id, exchange.facts.conversation);
   policy::Situation situation{.facts = exchange.facts,
                               .difficulty = exchange.difficulty,
                               .allowance = exchange.allowance,
                               .account = *exchange.account,
                               .health = shared_.health.view(),
-                              .stay = call.stay,
+                              .stay = call.previous ? std::optional{call.previous->stay} : std::nullopt,
                               .now = exchange.at};
   if (snapshot.share) {
     const auto steering = snapshot.share->steer(scope);
@@ -133,13 +151,18 @@ Result<RouteDecision> Gateway::decide(Call& call) {
   if (const auto model = call.request.head.header("x-turnpike-model")) situation.override_target = *model;
   if (const auto tier = call.request.head.header("x-turnpike-tier")) situation.override_tier = *tier;
   auto decision = policy::decide(snapshot.policy, snapshot.catalog, situation);
-  if (decision && snapshot.share) {
+  if (decision && snapshot.share && !counting) {
     snapshot.share->observe(scope, {exchange.difficulty.score, decision->frontier, 1, exchange.at});
   }
   return decision;
 }
 
 // --- Doing it.
+
+std::int64_t Gateway::prompt_estimate(const Call& call, const Candidate& candidate) const {
+  return shared_.tokens.estimate(candidate.target(), call.exchange.facts, call.previous ? &call.previous->billed : nullptr,
+                                 candidate.tokens_per_image_max);
+}
 
 Task<> Gateway::try_candidates(Call& call) {
   const auto& candidates = call.exchange.decision.candidates;
@@ -171,7 +194,7 @@ Task<> Gateway::try_candidates(Call& call) {
 
 Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   Exchange& exchange = call.exchange;
-  const auto estimate = exchange.facts.text_bytes / 4 + exchange.facts.images * candidate.tokens_per_image_max;
+  const auto estimate = prompt_estimate(call, candidate);
   const account::ReserveRequest wanted{
       .account = exchange.account.get(),
       .decision_id = exchange.decision_id,
@@ -199,6 +222,7 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   options.opaque = &shared_.opaque;
   options.owner = exchange.account->key_id;
   options.output_tokens_cap = reservation->output_tokens_cap();
+  options.client_headers = &call.request.head.headers;
   auto outgoing = dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
   if (!outgoing) co_return std::unexpected{outgoing.error()};
   for (const auto& field : outgoing->losses) {

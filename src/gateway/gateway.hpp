@@ -1,6 +1,7 @@
 // The path of one request. Knows no socket, no curl, no Beast, and no provider by name.
 //
 //   on_head:  route, authenticate                          (before the body is read)
+//   count:    plan, then the provider's own count or an estimate
 //   handle:   plan     read facts, admit, classify, decide (no waiting, no I/O)
 //             attempt  reserve, translate, send, stream back or answer whole, settle; for each candidate until one serves
 //             finish   metrics, decision record
@@ -19,6 +20,7 @@
 #include "gateway/relay.hpp"
 #include "gateway/snapshot.hpp"
 #include "gateway/ticker.hpp"
+#include "gateway/token_meter.hpp"
 #include "metrics/metrics.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/handler.hpp"
@@ -33,6 +35,7 @@ struct Shared {
   dialect::OpaqueStore& opaque;
   Conversations& conversations;
   HealthBoard& health;
+  TokenMeter& tokens;
   const Clock& clock;
   Randomness& randomness;
 };
@@ -81,9 +84,15 @@ class Gateway final : public Handler {
 
   // --- what to do, without doing any of it: no waiting, no I/O
   Result<void> plan(Call& call);
+  Result<void> read(Call& call);
   Result<RouteDecision> decide(Call& call);
 
+  // --- how many tokens a prompt has, for the model that would answer it
+  Task<> count_tokens(Call& call);
+  Task<std::int64_t> count_at_provider(Call& call, const Candidate& candidate);
+
   // --- doing it
+  [[nodiscard]] std::int64_t prompt_estimate(const Call& call, const Candidate& candidate) const;
   Task<> try_candidates(Call& call);
   Task<> attempt(Call& call, const Candidate& candidate);
   Task<> converse(Call& call, Try& current);

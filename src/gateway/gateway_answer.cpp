@@ -35,6 +35,20 @@ std::string joined_reasons(const RouteDecision& decision) {
   return names;
 }
 
+std::string_view id_prefix(Dialect client) {
+  switch (client) {
+    case Dialect::anthropic_messages:
+      return "msg_";
+    case Dialect::openai_responses:
+      return "resp_";
+    case Dialect::gemini_generate:
+      return "";
+    case Dialect::openai_chat:
+      break;
+  }
+  return "chatcmpl-";
+}
+
 std::string short_decimal(float value) {
   const int thousandths = static_cast<int>(std::lround(std::clamp(value, 0.0F, 1.0F) * 1000));
   std::string text = std::to_string(thousandths / 1000) + '.' + std::to_string(1000 + thousandths % 1000).substr(1);
@@ -157,11 +171,17 @@ void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Ta
   stay.tier = candidate.tier.empty() ? exchange.decision.tier : candidate.tier;
   // Escalation lasts to the end of the tool loop.
   const bool escalated_now = std::ranges::any_of(exchange.decision.why, [](const Why& why) { return why.reason == Reason::escalated; });
-  stay.escalated = escalated_now || (exchange.facts.in_tool_loop && call.stay && call.stay->escalated);
+  stay.escalated = escalated_now || (exchange.facts.in_tool_loop && call.previous && call.previous->stay.escalated);
   stay.unusable_answer = tally.invalid_tool_json || tally.refusal || tally.finish == "length" ||
                          (tally.output_bytes == 0 && tally.tool_calls == 0);
   stay.cached_tokens = tally.usage.input_cache_read + tally.usage.input_cache_write_5m + tally.usage.input_cache_write_1h;
-  shared_.conversations.remember(exchange.account->key_id, exchange.facts.conversation, std::move(stay));
+  BilledPrompt billed{stay.target, 0, exchange.facts.text_bytes};
+  if (tally.usage_reported && tally.usage_plausible) {
+    billed.tokens = tally.usage.input();
+    shared_.tokens.learn(stay.target, exchange.facts, billed.tokens);
+  }
+  shared_.conversations.remember(exchange.account->key_id, exchange.facts.conversation,
+                                 {std::move(stay), std::move(billed)});
 }
 
 // --- What the client sees beside the answer.
@@ -198,7 +218,7 @@ dialect::StreamOptions Gateway::stream_options(const Call& call, const Try& curr
   dialect::StreamOptions options;
   options.client = call.head.route.dialect;
   options.include_usage = call.view.include_usage;
-  options.id = "chatcmpl-" + call.exchange.decision_id;
+  options.id = std::string{id_prefix(options.client)} + call.exchange.decision_id;
   options.created = std::chrono::duration_cast<std::chrono::seconds>(call.exchange.at.time_since_epoch()).count();
   options.model = current.candidate.model;
   options.tools = current.tools;
@@ -210,15 +230,28 @@ dialect::StreamOptions Gateway::stream_options(const Call& call, const Try& curr
 
 // --- Answers that reach no provider.
 
+namespace {
+
+/// Lists of models share a path between dialects: the header that only one vendor's clients send tells them apart.
+Dialect list_shape(const dialect::Route& route, const RequestHead& head) {
+  if (head.header("anthropic-version")) return Dialect::anthropic_messages;
+  if (head.header("x-goog-api-key")) return Dialect::gemini_generate;
+  return route.dialect;
+}
+
+}  // namespace
+
 WholeReply Gateway::local_reply(const HeadVerdict& verdict, const RequestHead& head) const {
   using dialect::Endpoint;
-  const Dialect shape = head.header("anthropic-version") ? Dialect::anthropic_messages : verdict.route.dialect;
+  const Dialect shape = list_shape(verdict.route, head);
   WholeReply reply;
   switch (verdict.route.endpoint) {
     case Endpoint::models:
+    case Endpoint::gemini_models:
       reply.body = dialect::models_body(shape, snapshot_->models);
       return reply;
-    case Endpoint::model: {
+    case Endpoint::model:
+    case Endpoint::gemini_model: {
       const auto& models = snapshot_->models;
       const auto found = std::ranges::find(models, verdict.route.argument, &dialect::ModelInfo::id);
       if (found == models.end()) {
@@ -239,7 +272,7 @@ WholeReply Gateway::local_reply(const HeadVerdict& verdict, const RequestHead& h
       reply.body = R"({"status":"ready"})";
       return reply;
     case Endpoint::root:
-      reply.body = R"({"name":"turnpike","chat":"/v1/chat/completions","models":"/v1/models"})";
+      reply.body = R"({"name":"turnpike","chat":"/v1/chat/completions","responses":"/v1/responses","messages":"/v1/messages","gemini":"/v1beta/models","models":"/v1/models"})";
       return reply;
     default:
       reply.body = R"({"status":"ok"})";

@@ -18,17 +18,14 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-bool served(Endpoint endpoint) {
-  switch (endpoint) {
-    case Endpoint::chat_completions:
-    case Endpoint::models:
-    case Endpoint::model:
-    case Endpoint::root:
-    case Endpoint::health:
-    case Endpoint::ready:
-      return true;
-    default:
+bool served(const dialect::Route& route) {
+  switch (route.endpoint) {
+    case Endpoint::unknown:
       return false;
+    case Endpoint::responses:
+      return route.argument.empty();  // no store to read answers back from
+    default:
+      return true;
   }
 }
 
@@ -77,6 +74,23 @@ Result<void> check_destination(const RequestHead& head) {
 
 }  // namespace
 
+bool takes_body(const dialect::Route& route) {
+  switch (route.endpoint) {
+    case Endpoint::chat_completions:
+    case Endpoint::messages:
+    case Endpoint::responses:
+    case Endpoint::gemini_generate:
+    case Endpoint::gemini_stream:
+      return true;
+    default:
+      return counts_tokens(route);
+  }
+}
+
+bool counts_tokens(const dialect::Route& route) {
+  return route.endpoint == Endpoint::count_tokens || route.endpoint == Endpoint::gemini_count;
+}
+
 bool is_public(const dialect::Route& route) {
   return route.endpoint == Endpoint::root || route.endpoint == Endpoint::health || route.endpoint == Endpoint::ready;
 }
@@ -84,7 +98,8 @@ bool is_public(const dialect::Route& route) {
 Result<void> check_head(const dialect::Route& route, const RequestHead& head) {
   if (route.endpoint == Endpoint::unknown) {
     return std::unexpected{client_error(
-        "not_found", fmt::format("{} is not served here; turnpike serves /v1/chat/completions and /v1/models.",
+        "not_found", fmt::format("{} is not served here; turnpike serves /v1/chat/completions, /v1/responses, /v1/messages, "
+                                 "/v1beta/models/MODEL:generateContent and /v1/models.",
                                  quoted_for_message(head.path)), {}, 404)};
   }
   if (head.upgrade) {
@@ -96,16 +111,17 @@ Result<void> check_head(const dialect::Route& route, const RequestHead& head) {
                                                     quoted_for_message(head.method), dialect::allow_header(route)),
                                         {}, 405)};
   }
-  if (!served(route.endpoint)) {
+  if (!served(route)) {
     return std::unexpected{client_error(
         "unsupported_endpoint",
-        fmt::format("This gateway does not serve {} yet; use /v1/chat/completions.", quoted_for_message(head.path)), {}, 404)};
+        fmt::format("{} is not served here: answers are not kept. Send the whole conversation to /v1/responses.",
+                    quoted_for_message(head.path)), {}, 404)};
   }
   if (query_has_key(head.query)) {
     return std::unexpected{client_error(
         "key_in_query", "A key in the query string ends up in logs; send it as Authorization: Bearer or x-api-key.")};
   }
-  if (route.endpoint != Endpoint::chat_completions) return {};
+  if (!takes_body(route)) return {};
   if (auto media = check_media_type(head); !media) return media;
   return check_destination(head);
 }

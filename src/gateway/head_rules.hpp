@@ -11,6 +11,10 @@ namespace turnpike::gateway {
 /// field that names a host (400).
 Result<void> check_head(const dialect::Route& route, const RequestHead& head);
 
+/// The routes whose POST body is a request to a model.
+bool takes_body(const dialect::Route& route);
+/// Of those, the ones that only ask how many tokens the prompt has.
+bool counts_tokens(const dialect::Route& route);
 /// The routes that answer without a key.
 bool is_public(const dialect::Route& route);
 

@@ -17,8 +17,8 @@ def modules_with(bench, package):
     for tool in ("node", "npm"):
         if not shutil.which(tool):
             skip(f"{tool} is not installed")
-    folder = bench.binaries.parent / "e2e-node" / package.split("@")[0]
     name = package.rsplit("@", 1)[0]
+    folder = bench.binaries.parent / "e2e-node" / name.replace("/", "_")
     installed = folder / "node_modules" / name / "package.json"
     if installed.exists() and json.loads(installed.read_text())["version"] == package.rsplit("@", 1)[1]:
         return folder

@@ -126,7 +126,7 @@ struct Bench {
     opaque.emplace(clock);
     health.emplace(clock, randomness);
     upstream.emplace(loop);
-    const Shared shared{*ledger, *opaque, conversations, *health, clock, randomness};
+    const Shared shared{*ledger, *opaque, conversations, *health, tokens, clock, randomness};
     gateway.emplace(shared, *upstream, metrics.add_shard(), snapshot);
   }
   ~Bench() {
@@ -191,6 +191,7 @@ struct Bench {
   std::string key, key_id;
   std::optional<dialect::OpaqueStore> opaque;
   Conversations conversations;
+  TokenMeter tokens;
   std::optional<HealthBoard> health;
   metrics::Metrics metrics;
   std::optional<ScriptedUpstream> upstream;

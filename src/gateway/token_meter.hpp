@@ -1,0 +1,49 @@
+// How many tokens a prompt has, as far as can be known without asking: learned from what providers billed.
+//
+// Two sources. The conversation's previous step: its billed prompt is exact, only what was added since is estimated.
+// Else the model's own ratio of billed tokens to text bytes, learned over all requests; before any, 0.27 tokens a byte.
+// Measured error: docs/api-compatibility.md, "Token counting".
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "turnpike/facts.hpp"
+
+namespace turnpike::gateway {
+
+/// A billed prompt, kept with its conversation.
+struct BilledPrompt {
+  std::string target;           // "provider/model" that billed it
+  std::int64_t tokens = 0;      // 0: nothing is known
+  std::int64_t text_bytes = 0;  // RequestFacts::text_bytes of the same request
+};
+
+/// Thread-safe; one mutex, held for a look-up. As many entries as the catalog has models.
+class TokenMeter {
+ public:
+  static constexpr double tokens_per_byte_default = 0.27;
+
+  /// A prompt with images or documents teaches nothing: their share is unknown.
+  void learn(std::string_view target, const RequestFacts& facts, std::int64_t billed_tokens);
+  [[nodiscard]] double tokens_per_byte(std::string_view target) const;
+  /// At least 1. `tokens_per_image` is what the model charges for one at most; half of it is assumed.
+  [[nodiscard]] std::int64_t estimate(std::string_view target, const RequestFacts& facts,
+                                      const BilledPrompt* previous, std::int64_t tokens_per_image) const;
+
+ private:
+  struct Ratio {
+    double value = tokens_per_byte_default;
+    double weight = 0;  // requests seen, at most `memory`
+  };
+  static constexpr double memory = 64;
+
+  mutable std::mutex mutex_;
+  std::unordered_map<std::string, Ratio> ratios_;
+};
+
+}  // namespace turnpike::gateway
