@@ -229,7 +229,13 @@ void write_decision(Json& json, const RouteDecision& decision) {
   json.member("frontier", decision.frontier).member("threshold", decision.threshold);
   json.key("candidates").open('[');
   for (const auto& candidate : decision.candidates) write_candidate(json, candidate);
-  json.close(']').key("why").open('[');
+  json.close(']');
+  if (decision.switch_cost != SwitchCost{}) {
+    json.key("switch_cost").open('{');
+    json.counted("cached_tokens_lost", decision.switch_cost.cached_tokens_lost);
+    json.counted("thinking_lost", decision.switch_cost.thinking_lost).close('}');
+  }
+  json.key("why").open('[');
   for (const auto& why : decision.why) {
     json.open('{').member("reason", to_string(why.reason));
     if (!why.detail.empty()) json.member("detail", why.detail);

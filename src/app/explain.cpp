@@ -37,6 +37,7 @@ ordered_json explain_decision(const gateway::Snapshot& snapshot, const RequestFa
   json["frontier"] = decision.frontier;
   json["why"] = ordered_json::array();
   for (const auto& why : decision.why) json["why"].push_back({{"reason", to_string(why.reason)}, {"detail", why.detail}});
+  if (const auto lost = to_string(decision.switch_cost); !lost.empty()) json["switch_loses"] = lost;
   json["candidates"] = ordered_json::array();
   for (const auto& candidate : decision.candidates) {
     const auto bound = charge_bound(candidate.quote, facts.prompt_tokens_bound(), facts.output_tokens_max.value_or(candidate.output_tokens_max));

@@ -53,7 +53,7 @@ constexpr Names<Effort, 8> efforts{{{Effort::unset, "unset"},
                                     {Effort::xhigh, "xhigh"},
                                     {Effort::max, "max"}}};
 
-constexpr Names<Reason, 19> reasons{{{Reason::model_pinned, "model_pinned"},
+constexpr Names<Reason, 20> reasons{{{Reason::model_pinned, "model_pinned"},
                                      {Reason::model_mapped, "model_mapped"},
                                      {Reason::auto_routed, "auto_routed"},
                                      {Reason::protected_step, "protected_step"},
@@ -71,7 +71,8 @@ constexpr Names<Reason, 19> reasons{{{Reason::model_pinned, "model_pinned"},
                                      {Reason::unhealthy_demoted, "unhealthy_demoted"},
                                      {Reason::key_not_allowed, "key_not_allowed"},
                                      {Reason::cheapest_first, "cheapest_first"},
-                                     {Reason::fallback, "fallback"}}};
+                                     {Reason::fallback, "fallback"},
+                                     {Reason::pinned_by_state, "pinned_by_state"}}};
 
 constexpr Names<ThinkingStyle, 8> thinking_styles{{{ThinkingStyle::none, "none"},
                                                    {ThinkingStyle::deepseek_effort, "deepseek_effort"},
@@ -102,6 +103,13 @@ std::optional<StepKind> parse_step_kind(std::string_view name) { return value_of
 std::string_view to_string(Effort effort) { return name_of(efforts, effort); }
 std::optional<Effort> parse_effort(std::string_view name) { return value_of(efforts, name); }
 std::string_view to_string(Reason reason) { return name_of(reasons, reason); }
+std::string to_string(const SwitchCost& cost) {
+  std::string text;
+  if (cost.cached_tokens_lost > 0)
+    text = std::to_string(cost.cached_tokens_lost) + " cached tokens";
+  if (cost.thinking_lost) text += text.empty() ? "thinking" : ", thinking";
+  return text;
+}
 std::string_view to_string(ThinkingStyle style) { return name_of(thinking_styles, style); }
 std::optional<ThinkingStyle> parse_thinking_style(std::string_view name) {
   return value_of(thinking_styles, name);

@@ -17,6 +17,7 @@ using catalog::Model;
 /// occurred.
 enum class Lack : std::uint8_t {
   none,
+  state,  // lowest: where the keeper of the state itself lacks something, that is what to say
   unpriced,
   key_missing,
   budget,
@@ -131,6 +132,9 @@ class Finder {
 
   Verdict judge(const Target& target, const std::string& tier) {
     const auto& model = catalog_.models()[target.model];
+    if (!keeps_state(model))
+      return {Lack::state,
+              fmt::format("{}: the response is kept by {}", target.name, *s_.required_provider)};
     if (!allowed(target.name, tier)) return {Lack::not_allowed, target.name};
     if (const auto wrong = catalog_.unusable(model, s_.now))
       return {Lack::unpriced, wrong->message};
@@ -154,6 +158,14 @@ class Finder {
     return {};
   }
 
+  /// True for all, unless the request continues a stored response.
+  bool keeps_state(const Model& model) const {
+    if (!s_.required_provider) return true;
+    const auto& served = model.dialects;
+    return model.provider == *s_.required_provider &&
+           std::find(served.begin(), served.end(), s_.facts.dialect) != served.end();
+  }
+
   bool allowed(std::string_view target, std::string_view tier) const {
     const auto& patterns = s_.account.models_allowed;
     if (patterns.empty()) return true;
@@ -164,6 +176,8 @@ class Finder {
 
   static Reason reason_of(Lack lack) {
     switch (lack) {
+      case Lack::state:
+        return Reason::pinned_by_state;
       case Lack::budget:
         return Reason::budget_pressure;
       case Lack::not_allowed:
@@ -277,6 +291,13 @@ class Finder {
         return gateway_error(
             503, "provider_key_missing",
             fmt::format("no provider is configured for this request; {}", worst_detail_));
+      case Lack::state:
+        return client_error("unsupported_parameter",
+                            fmt::format("the response named by previous_response_id is kept by {}, "
+                                        "and no model of that provider may answer here; send the "
+                                        "whole conversation as input",
+                                        *s_.required_provider),
+                            "previous_response_id");
       case Lack::none:
       case Lack::unpriced:
         break;

@@ -28,6 +28,15 @@ std::string trouble(const Escalation& limits, const TraceCounters& trace, const 
   return "";
 }
 
+Credits step_cost(const PriceQuote& quote, std::int64_t prompt, std::int64_t cached,
+                  std::int64_t output) {
+  Usage usage;
+  usage.input_cache_read = std::min(prompt, cached);
+  usage.input_fresh = prompt - usage.input_cache_read;
+  usage.output_text = output;
+  return charge(quote, usage).value_or(Credits::max());
+}
+
 class Chooser {
  public:
   Chooser(const Policy& policy, const catalog::Catalog& catalog, const Situation& situation,
@@ -121,8 +130,8 @@ class Chooser {
                                              stay_->target, saving * 100)});
   }
 
-  /// Share of the cost of the conversation's likely rest that moving to the chosen tier saves;
-  /// negative if it costs.
+  /// Share of the cost of the conversation's likely rest that moving to the chosen tier saves, the
+  /// lost cache and the lost thoughts paid for; negative if it costs.
   double switch_saving() const {
     const auto& targets = policy_.tiers[choice_.tier].targets;
     const auto usable = std::find_if(targets.begin(), targets.end(), [this](const Target& t) {
@@ -135,11 +144,15 @@ class Chooser {
     if (!old_price || !new_price) return 0;
     const auto prompt = std::max(likely_prompt_tokens(s_.facts), stay_->cached_tokens);
     const auto rest = static_cast<double>(policy_.switching.steps_expected - 1);
-    const auto nano = [&](const PriceQuote& quote, std::int64_t cached) {
-      return static_cast<double>(expected_cost(quote, prompt, cached).nano());
+    const auto nano = [&](const PriceQuote& quote, std::int64_t cached, std::int64_t more = 0) {
+      return static_cast<double>(
+          step_cost(quote, prompt, cached, output_tokens_expected + more).nano());
     };
     const double stay = nano(*old_price, stay_->cached_tokens) + rest * nano(*old_price, prompt);
-    const double move = nano(*new_price, 0) + rest * nano(*new_price, prompt);
+    const bool thoughts_lost =
+        stay_->thinking_kept && catalog_.models()[usable->model].family != stay_model_->family;
+    const auto rethinking = thoughts_lost ? policy_.switching.rethink_tokens : 0;
+    const double move = nano(*new_price, 0, rethinking) + rest * nano(*new_price, prompt);
     return stay > 0 ? (stay - move) / stay : 0;
   }
 
@@ -169,11 +182,7 @@ TierIndex within_budget(const Policy& policy, const Situation& situation, TierIn
 }
 
 Credits expected_cost(const PriceQuote& quote, std::int64_t prompt, std::int64_t cached) {
-  Usage usage;
-  usage.input_cache_read = std::min(prompt, cached);
-  usage.input_fresh = prompt - usage.input_cache_read;
-  usage.output_text = output_tokens_expected;
-  return charge(quote, usage).value_or(Credits::max());
+  return step_cost(quote, prompt, cached, output_tokens_expected);
 }
 
 std::int64_t likely_prompt_tokens(const RequestFacts& facts) { return facts.text_bytes / 4 + 1; }

@@ -24,6 +24,26 @@ TierChoice mapped_tier(const Policy& policy, const Situation& situation, TierInd
   return choice;
 }
 
+/// What leaving the model that answered last costs this conversation.
+SwitchCost switch_cost(const catalog::Catalog& catalog, const Situation& situation,
+                       const Candidate& first) {
+  const auto& stay = situation.stay;
+  if (!stay || stay->target == first.target()) return {};
+  const auto* left = catalog.find(stay->target);
+  const bool readable = left != nullptr && left->family == first.family;
+  return {stay->cached_tokens, stay->thinking_kept && !readable};
+}
+
+/// The reason that led away says what is lost on the way.
+void tell_cost(const SwitchCost& cost, std::vector<Why>& why) {
+  const auto lost = to_string(cost);
+  if (lost.empty()) return;
+  for (auto& entry : why) {
+    if (entry.reason == Reason::switched_at_human_turn || entry.reason == Reason::escalated)
+      entry.detail += "; loses " + lost;
+  }
+}
+
 }  // namespace
 
 Result<RouteDecision> decide(const Policy& policy, const catalog::Catalog& catalog,
@@ -50,6 +70,8 @@ Result<RouteDecision> decide(const Policy& policy, const catalog::Catalog& catal
   }
   if (!candidates) return std::unexpected{std::move(candidates.error())};
   decision.candidates = std::move(*candidates);
+  decision.switch_cost = switch_cost(catalog, situation, decision.candidates.front());
+  tell_cost(decision.switch_cost, decision.why);
   decision.tier = decision.candidates.front().tier;
   const auto tier = policy.tier_named(decision.tier);
   decision.frontier = tier && policy.tiers[*tier].frontier;

@@ -110,6 +110,9 @@ struct Switching {
   std::int32_t steps_expected =
       10;  // likely further steps of the conversation, over which a switch must pay
   float saving_min = 0.2F;  // share of the cost of staying that must be saved
+  /// Output tokens the new model needs to think again what it cannot read of the old one's
+  /// thoughts.
+  std::int64_t rethink_tokens = 2000;
 };
 
 class Policy {
@@ -119,7 +122,8 @@ class Policy {
     /// A tier without any target on sale: an error in the policy in force, a warning in one kept
     /// for later.
     catalog::Severity unusable_tier = catalog::Severity::error;
-    /// False: the catalog could not be loaded, so names of models are not judged; everything else is.
+    /// False: the catalog could not be loaded, so names of models are not judged; everything else
+    /// is.
     bool names_judged = true;
   };
 

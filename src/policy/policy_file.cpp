@@ -380,6 +380,7 @@ void PolicyLoader::read_settings(Reader& root) {
     s.stay_in_tool_loop = table.boolean("stay_in_tool_loop").value_or(s.stay_in_tool_loop);
     s.steps_expected = static_cast<std::int32_t>(
         table.integer("steps_expected", 1, 10000).value_or(s.steps_expected));
+    s.rethink_tokens = table.integer("rethink_tokens", 0, 1'000'000).value_or(s.rethink_tokens);
     s.saving_min =
         static_cast<float>(table.number("saving_min", 0, 1).value_or(double{s.saving_min}));
     table.finish();

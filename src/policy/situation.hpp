@@ -22,6 +22,8 @@ struct Stay {
       false;  // it was empty, a refusal, cut by length, or held invalid tool JSON
   std::int64_t cached_tokens =
       0;  // prompt tokens the provider holds in its cache, as observed; 0: unknown or none
+  /// Its answers left opaque reasoning (signatures, encrypted items) that only its family reads.
+  bool thinking_kept = false;
 };
 
 struct Situation {
@@ -34,6 +36,9 @@ struct Situation {
   std::optional<Stay> stay;  // absent: a new conversation, or nothing is known of it
   std::optional<std::string> override_target;  // x-turnpike-model
   std::optional<std::string> override_tier;    // x-turnpike-tier
+  /// Provider that keeps a response which this request continues (previous_response_id): nobody
+  /// else knows it, and it knows it in the client's dialect only.
+  std::optional<std::string> required_provider;
   /// False once the frontier share is so far overdrawn that escalations must wait (the share
   /// controller's report).
   bool escalation_allowed = true;

@@ -238,6 +238,7 @@ TEST_CASE("decision records are found by id and never block", "[account][journal
   exchange.decision.tier = "bulk";
   exchange.decision.candidates.push_back({.provider = "acme", .model = "plain", .quote = f.quote});
   exchange.decision.why.push_back({Reason::below_threshold, "0.3 < 0.5"});
+  exchange.decision.switch_cost = {120'000, true};
   exchange.attempts.push_back({.id = "a.1", .target = "acme/plain", .cost = nano(5)});
   f.ledger->record(exchange);
   const auto record = f.ledger->decision_json(exchange.decision_id);
@@ -245,6 +246,8 @@ TEST_CASE("decision records are found by id and never block", "[account][journal
   CHECK(record->find(R"("id":"01JDAAAAAAAAAAAAAAAAAAAAAB")") != std::string::npos);
   CHECK(record->find(R"("model":"auto \"quoted\"\u000a")") != std::string::npos);
   CHECK(record->find(R"({"reason":"below_threshold","detail":"0.3 < 0.5"})") != std::string::npos);
+  CHECK(record->find(R"("switch_cost":{"cached_tokens_lost":120000,"thinking_lost":true},"why":[)") !=
+        std::string::npos);
   CHECK(record->find("secret") == std::string::npos);
   CHECK(f.ledger->decision_json("01JDAAAAAAAAAAAAAAAAAAAAAC") == std::nullopt);
 

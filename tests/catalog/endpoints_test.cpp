@@ -162,6 +162,21 @@ TEST_CASE("a quirk that an endpoint does not have is off there alone", "[catalog
   CHECK(candidate(catalog, "m", responses).quirks.reasoning_history);
 }
 
+TEST_CASE("counting is expected of a provider's main API, of an imitation only if its file says so",
+          "[catalog][endpoint]") {
+  const auto counts = [](const std::string& file, Dialect client) {
+    return candidate(load(file + model("m")), "m", client).counts_tokens;
+  };
+  CHECK(counts(provider("anthropic-messages"), messages));
+  CHECK(counts(provider("gemini-generate"), gemini));
+  CHECK_FALSE(counts(provider("openai-chat"), chat));
+  CHECK_FALSE(counts(provider("anthropic-messages", "count_tokens = false\n"), messages));
+  const auto imitation = provider("openai-chat") + further("anthropic-messages");
+  CHECK_FALSE(counts(imitation, messages));
+  CHECK(counts(imitation + "count_tokens = true\n", messages));
+  CHECK_FALSE(counts(imitation + "count_tokens = true\n", chat));
+}
+
 TEST_CASE("faults of endpoints are told where they stand", "[catalog][endpoint]") {
   CHECK(faults_of(provider("openai-responses") + model("m")) ==
         std::vector<std::string>{

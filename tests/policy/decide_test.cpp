@@ -341,7 +341,8 @@ TEST_CASE("at a human turn a conversation goes up when the step is hard",
   world.stay = Stay{"cheap/flash", "bulk", false, false, 1000};
   world.difficulty.score = 0.9F;
   CHECK(world.decide()->tier == "frontier");
-  CHECK(world.detail(Reason::switched_at_human_turn) == "from cheap/flash");
+  CHECK(world.detail(Reason::switched_at_human_turn) ==
+        "from cheap/flash; loses 1000 cached tokens");
   world.difficulty.score = 0.1F;
   CHECK(world.route() == "bulk: cheap/flash tiny/haiku");
   CHECK_FALSE(contains(world.reasons(), "switched_at_human_turn"));

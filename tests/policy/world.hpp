@@ -111,6 +111,7 @@ struct World {
   std::optional<policy::Stay> stay;
   std::optional<std::string> override_target;
   std::optional<std::string> override_tier;
+  std::optional<std::string> required_provider;
   bool escalation_allowed = true;
   Instant now = at("2026-06-01");
 
@@ -127,7 +128,7 @@ struct World {
   [[nodiscard]] Result<RouteDecision> decide() const {
     return policy::decide(policy, catalog,
                           {facts, difficulty, allowance, account, health, threshold, stay,
-                           override_target, override_tier, escalation_allowed, now});
+                           override_target, override_tier, required_provider, escalation_allowed, now});
   }
   /// "tier: target target …"
   [[nodiscard]] std::string route() const {
