@@ -57,6 +57,8 @@ std::string_view name_of(JsonKinds kinds) {
       return "a string or an array";
     case JsonKinds::text_or_object:
       return "a string or an object";
+    case JsonKinds::array_or_object:
+      return "an array or an object";
   }
   return "";
 }

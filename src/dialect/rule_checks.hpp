@@ -31,6 +31,7 @@ enum class JsonKinds : unsigned {
   object = 32,
   text_or_array = 24,
   text_or_object = 40,
+  array_or_object = 48,
 };
 
 /// The 400 for a value of none of these kinds, `param` being its path; nothing if the value is fine
