@@ -40,6 +40,8 @@ def dialect_of_url(url):
         return "anthropic-messages"
     if "enerateContent" in url:
         return "gemini-generate"
+    if url.split("?")[0].endswith("/responses"):
+        return "openai-responses"
     return None
 
 
@@ -47,8 +49,10 @@ def dialect_of_case(case, name):
     folder = case.split("/")[0]
     if folder in ("openai-chat", "deepseek", "openrouter"):
         return "openai-chat"
+    if folder == "openai-responses":
+        return folder
     if folder in ("anthropic", "vertex") or "lingua-" in name:
-        return {"gemini": "gemini-generate", "openai-responses": None}.get(folder, "anthropic-messages")
+        return {"gemini": "gemini-generate"}.get(folder, "anthropic-messages")
     return "gemini-generate" if folder == "gemini" else None
 
 
@@ -90,11 +94,19 @@ def from_cassette(case, path):
 
 
 def framed(dialect, events):
-    if dialect == "anthropic-messages":
+    if dialect in ("anthropic-messages", "openai-responses"):
         return "".join(f"event: {json.loads(event)['type']}\ndata: {event}\n\n" for event in events)
     if dialect == "gemini-generate":
         return "".join(f"data: {event}\r\n\r\n" for event in events)
     return "".join(f"data: {event}\n\n" for event in events) + "data: [DONE]\n\n"
+
+
+def streams_of(dialect, events):
+    """Some files hold the answers of a whole loop, one after the other."""
+    if dialect != "openai-responses":
+        return [events]
+    begins = [number for number, event in enumerate(events) if json.loads(event)["type"] == "response.created"]
+    return [events[begin:end] for begin, end in zip(begins, begins[1:] + [len(events)])]
 
 
 def from_json(case, path, dialect):
@@ -126,10 +138,13 @@ def from_file(case, path):
     if path.suffix == ".bin":
         yield skip(case, path.name, "AWS event-stream frames: Bedrock is not an upstream of this release")
     elif dialect is None:
-        yield skip(case, path.name, "Responses is not an upstream dialect of this release")
+        yield skip(case, path.name, "a provider whose dialect is not an upstream of this release")
     elif path.name.endswith(".chunks.txt"):
         events = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        yield answer(case, path.name, dialect, framed(dialect, events))
+        streams = streams_of(dialect, events)
+        for number, stream in enumerate(streams, 1):
+            part = path.name if len(streams) == 1 else f"{path.name}#{number}"
+            yield answer(case, part, dialect, framed(dialect, stream))
     elif path.suffix == ".sse":
         yield answer(case, path.name, dialect, path.read_text(encoding="utf-8"))
     else:

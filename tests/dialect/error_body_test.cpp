@@ -27,8 +27,10 @@ TEST_CASE("an error is told in the words of each dialect", "[dialect][error]") {
       error_body(Dialect::openai_chat, spent_budget()) ==
       R"({"error":{"message":"budget of key 'ci' is spent","type":"insufficient_quota","param":null,)"
       R"("code":"budget_exhausted"}})");
-  CHECK(error_body(Dialect::openai_responses, spent_budget()) ==
-        error_body(Dialect::openai_chat, spent_budget()));
+  CHECK(
+      error_body(Dialect::openai_responses, spent_budget()) ==
+      R"({"error":{"message":"budget of key 'ci' is spent","type":"insufficient_quota","param":null,)"
+      R"("code":"insufficient_quota"}})");
   CHECK(
       error_body(Dialect::anthropic_messages, spent_budget(), "01D") ==
       R"({"type":"error","error":{"type":"billing_error","message":"budget of key 'ci' is spent"},)"
@@ -78,6 +80,12 @@ TEST_CASE("the reply carries the retry headers and only those that are set", "[d
   const WholeReply bare = error_reply(Dialect::openai_chat, gateway_error(500, "internal", "m"));
   CHECK(header(bare, "retry-after") == "(none)");
   CHECK(header(bare, "x-should-retry") == "(none)");
+}
+
+TEST_CASE("a spent budget ends a Responses client's run and is 402 to all others", "[dialect][error]") {
+  CHECK(error_reply(Dialect::openai_responses, spent_budget()).head.status == 429);
+  CHECK(error_reply(Dialect::anthropic_messages, spent_budget()).head.status == 402);
+  CHECK(error_reply(Dialect::gemini_generate, spent_budget()).head.status == 402);
 }
 
 TEST_CASE("an upstream body goes out unmodified", "[dialect][error]") {
