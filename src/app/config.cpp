@@ -86,6 +86,19 @@ void read_ledger(const TomlNode& node, Config& config, FaultLog& faults) {
   table.finish();
 }
 
+void read_opaque(const TomlNode& node, Config& config, FaultLog& faults) {
+  TableReader table{node, "[opaque]", faults};
+  config.opaque_persist = table.boolean("persist").value_or(config.opaque_persist);
+  constexpr std::int64_t bytes_min = std::int64_t{1} << 20;
+  constexpr std::int64_t bytes_max = std::int64_t{16} << 30;
+  if (const auto bytes = table.integer("bytes_max", bytes_min, bytes_max)) {
+    config.opaque_bytes_max = static_cast<std::size_t>(*bytes);
+  }
+  constexpr std::int64_t month_h = 31 * 24;
+  if (const auto hours = table.integer("lifetime_h", 1, month_h)) config.opaque_lifetime = std::chrono::hours{*hours};
+  table.finish();
+}
+
 void read_log(const TomlNode& node, Config& config, FaultLog& faults) {
   TableReader table{node, "[log]", faults};
   static const std::array<std::string, 4> levels{"debug", "info", "warn", "error"};
@@ -129,10 +142,11 @@ std::expected<Config, std::vector<catalog::Fault>> load_config(const std::filesy
   FaultLog faults{file.string()};
   TableReader root{*document, "the file", faults};
   using Section = void (*)(const TomlNode&, Config&, FaultLog&);
-  static constexpr std::array<std::pair<std::string_view, Section>, 6> sections{{{"server", read_server},
+  static constexpr std::array<std::pair<std::string_view, Section>, 7> sections{{{"server", read_server},
                                                                                  {"paths", read_paths},
                                                                                  {"auth", read_auth},
                                                                                  {"ledger", read_ledger},
+                                                                                 {"opaque", read_opaque},
                                                                                  {"log", read_log},
                                                                                  {"override", read_overrides}}};
   for (const auto& [name, read] : sections) {

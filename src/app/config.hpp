@@ -11,6 +11,7 @@
 
 #include "account/ledger.hpp"
 #include "catalog/fault.hpp"
+#include "dialect/opaque_store.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::app {
@@ -37,6 +38,10 @@ struct Config {
   std::filesystem::path admin_token_file;  // default: <data>/admin.token, made at first start
   bool insecure_allow_anonymous = false;   // only with a loopback listener
   bool insecure_http = false;              // providers may be http on other hosts than loopback
+
+  bool opaque_persist = true;  // <data>/opaque.db
+  std::size_t opaque_bytes_max = dialect::OpaqueStore::bytes_max_default;
+  std::chrono::hours opaque_lifetime = dialect::OpaqueStore::lifetime_default;
 
   std::string credits_per_usd = "1";
   account::Intent intent = account::Intent::process;

@@ -88,10 +88,19 @@ void add_health(std::vector<Gauge>& out, gateway::HealthBoard& health, const pol
   }
 }
 
-void add_process(std::vector<Gauge>& out, const GaugeSources& sources) {
+void add_opaque(std::vector<Gauge>& out, const GaugeSources& sources) {
   const auto opaque = sources.opaque.figures();
+  add(out, "turnpike_opaque_entries", "Calls and turns with signatures or reasoning kept for clients that drop them.", static_cast<double>(opaque.entries));
   add(out, "turnpike_opaque_bytes", "Signatures and reasoning kept for clients that drop them.", static_cast<double>(opaque.bytes));
   add(out, "turnpike_opaque_evictions_total", "Of those, dropped for room.", static_cast<double>(opaque.evictions));
+  if (sources.opaque_file == nullptr) return;
+  const auto file = sources.opaque_file->figures();
+  add(out, "turnpike_opaque_file_bytes", "Of those, kept on disk for the next start.", static_cast<double>(file.bytes));
+  add(out, "turnpike_opaque_file_lost_total", "Changes that did not reach the disk.", static_cast<double>(file.dropped), {{"cause", "queue_full"}});
+  add(out, "turnpike_opaque_file_lost_total", "Changes that did not reach the disk.", static_cast<double>(file.failed), {{"cause", "disk"}});
+}
+
+void add_process(std::vector<Gauge>& out, const GaugeSources& sources) {
   add(out, "turnpike_conversations", "Conversations remembered.", static_cast<double>(sources.conversations.size()));
   add(out, "turnpike_open_requests", "Requests being answered.", static_cast<double>(sources.open_requests()));
   add(out, "turnpike_log_lines_dropped_total", "Log lines lost to a slow reader.", static_cast<double>(log_lines_dropped()));
@@ -110,6 +119,7 @@ std::function<void(std::vector<Gauge>&)> gauges(GaugeSources sources) {
     add_share(out, *snapshot, now);
     add_prices(out, *snapshot, now);
     add_health(out, sources.health, snapshot->policy);
+    add_opaque(out, sources);
     add_process(out, sources);
   };
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "account/ledger.hpp"
+#include "app/opaque_persistence.hpp"
 #include "dialect/opaque_store.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/health_board.hpp"
@@ -25,6 +26,7 @@ struct GaugeSources {
   std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot;
   std::function<bool()> reload_failed;
   std::function<std::size_t()> open_requests;
+  const OpaquePersistence* opaque_file;  // null: nothing is kept on disk
 };
 
 std::function<void(std::vector<metrics::Gauge>&)> gauges(GaugeSources sources);

@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "app/gauges.hpp"
+#include "app/opaque_persistence.hpp"
 #include "gateway/gateway.hpp"
 #include "server/event_loop.hpp"
 #include "server/listener.hpp"
@@ -79,7 +80,8 @@ class Application::Impl {
       : config_(std::move(config)),
         clock_(clock),
         ledger_(std::move(ledger)),
-        opaque_(clock),
+        opaque_(clock, config_.opaque_bytes_max, config_.opaque_lifetime),
+        opaque_file_(keep_opaque()),
         health_(clock, randomness_),
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
@@ -90,7 +92,7 @@ class Application::Impl {
       workers_.push_back(std::make_unique<Worker>(clock_, shared, metrics_, snapshot_));
     }
     metrics_.add_gauges(gauges({*ledger_, opaque_, conversations_, health_, clock_, [this] { return current(); },
-                                [this] { return reload_failed_.load(); }, [this] { return open_requests(); }}));
+                                [this] { return reload_failed_.load(); }, [this] { return open_requests(); }, opaque_file_.get()}));
     reload_shard_ = &metrics_.add_shard();
     restore_share();
     admin_loop_.on_tick([this](Monotonic now) {
@@ -191,6 +193,7 @@ class Application::Impl {
     data_->close_all();
     save_share();
     ledger_->flush();
+    if (opaque_file_) opaque_file_->flush();
     log(LogLevel::info, "stopped", {{"attempts_open", ledger_->figures().attempts_open}});
   }
 
@@ -231,6 +234,14 @@ class Application::Impl {
     return snapshot_;
   }
 
+  std::unique_ptr<OpaquePersistence> keep_opaque() {
+    if (!config_.opaque_persist) return nullptr;
+    account::OpaqueFileOptions options;
+    options.directory = config_.data;
+    options.bytes_max = config_.opaque_bytes_max;
+    return std::make_unique<OpaquePersistence>(std::move(options), clock_, opaque_);
+  }
+
   std::size_t open_requests() const { return data_ ? data_->open_requests() : 0; }
 
   [[nodiscard]] std::filesystem::path share_file() const { return config_.data / "share.state"; }
@@ -254,6 +265,7 @@ class Application::Impl {
   SystemRandomness randomness_;
   std::unique_ptr<account::Ledger> ledger_;
   dialect::OpaqueStore opaque_;
+  std::unique_ptr<OpaquePersistence> opaque_file_;  // opaque_ tells it everything; null: told not to
   gateway::Conversations conversations_;
   gateway::HealthBoard health_;
   gateway::TokenMeter tokens_;
