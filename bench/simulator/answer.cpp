@@ -95,9 +95,11 @@ void add_calls(const Ask& ask, Answer& answer) {
     const FillHints hints{.command = command_for(ask, static_cast<std::uint64_t>(nth)),
                           .topic = "turnpike",
                           .variant = static_cast<std::uint64_t>(nth)};
-    answer.blocks.push_back({.kind = BlockKind::call,
-                             .text = fill_schema(tool->schema, hints).dump(),
-                             .name = tool->name});
+    answer.blocks.push_back(
+        {.kind = BlockKind::call,
+         .text = tool->custom ? hints.command : fill_schema(tool->schema, hints).dump(),
+         .name = tool->name,
+         .custom = tool->custom});
   }
   answer.stop = Stop::tool;
 }

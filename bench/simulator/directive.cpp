@@ -9,13 +9,13 @@ namespace {
 
 using Values = std::map<std::string, std::string, std::less<>>;
 
-constexpr std::array<std::string_view, 22> fault_names = {
+constexpr std::array<std::string_view, 23> fault_names = {
     "status",        "stall_after",     "cut_after",     "garbage",
     "html",          "empty",           "no_usage",      "usage",
     "delay_ms",      "error_first",     "error_after",   "refuse",
     "cut",           "retry_after",     "message",       "type",
     "redirect",      "duplicate_start", "no_terminator", "drip",
-    "truncate_json", "spend_limit"};
+    "truncate_json", "spend_limit",     "code"};
 
 std::string_view next_word(std::string_view& rest) {
   while (!rest.empty() && (rest.front() == ' ' || rest.front() == '\t' || rest.front() == '\n'))

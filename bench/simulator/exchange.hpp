@@ -38,9 +38,20 @@ struct Tokens {
 struct Tool {
   std::string name;
   Json schema;
+  bool custom = false;  // takes text as it is, no JSON
 };
 
 enum class ToolMode : std::uint8_t { none, automatic, required };
+
+/// What only a Responses request asks.
+struct ResponsesAsk {
+  Json echo = Json::object();  // members that the response repeats
+  Json items = Json::array();  // the whole input, that of earlier responses included
+  bool store = false;
+  bool encrypted = false;   // wants reasoning as encrypted_content
+  bool summary = false;     // wants reasoning summed up
+  bool obfuscation = true;  // deltas are padded to hide their length
+};
 
 /// A request that passed its provider's checks.
 struct Ask {
@@ -77,6 +88,9 @@ struct Ask {
   bool binds_prefix = false;  // Claude 5.5 and Fable
   std::string family;         // Claude: whose thinking this model reads
 
+  ResponsesAsk responses;
+  bool usage_asked = true;  // chat streams tell their usage only when asked, at most services
+
   Directives directives;
 
   [[nodiscard]] Provider provider() const { return provider_of(endpoint); }
@@ -90,6 +104,9 @@ struct Block {
   std::string name;  // of the tool
   std::string id;    // of the call
   std::string signature;
+  std::string item_id;  // Responses
+  bool custom = false;  // a call whose text is no JSON
+  bool refusal = false;
 };
 
 enum class Stop : std::uint8_t { natural, tool, length, sequence, refusal };

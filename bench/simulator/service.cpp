@@ -69,11 +69,11 @@ Service::Service(Settings settings, Records& records)
       records_(records),
       wires_{make_deepseek(settings_),
              make_compatible_messages(Endpoint::deepseek_messages, settings_),
-             nullptr,
+             make_responses(Endpoint::deepseek_responses, settings_),
              make_anthropic(settings_),
              make_gemini(settings_),
              nullptr,
-             nullptr,
+             make_responses(Endpoint::openai_responses, settings_),
              nullptr,
              make_compatible_messages(Endpoint::local_messages, settings_)} {}
 

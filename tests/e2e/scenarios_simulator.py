@@ -1,10 +1,12 @@
 """The simulator itself: an oracle that is wrong would bless a wrong gateway."""
 import copy
 import json
+import os
+import pathlib
 import socket
 import time
 
-from harness import SHELL_TOOL, ChatStream, call, check, check_equal, sse_events, unique, user, wait_until
+from harness import SHELL_TOOL, SOURCE, ChatStream, call, check, check_equal, skip, sse_events, unique, user, wait_until
 
 DEEPSEEK = {"authorization": "Bearer k"}
 CLAUDE = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
@@ -35,6 +37,28 @@ def gemini(simulator, body, model="gemini-3.1-pro-preview", stream=False):
     return ask(simulator, f"/v1beta/models/{model}:{method}", body, GEMINI)
 
 
+def responses(simulator, body, prefix="", model=None, headers=DEEPSEEK):
+    return ask(simulator, prefix + "/v1/responses", {"model": model or ("gpt-5.4" if prefix else "deepseek-flash")} | body, headers)
+
+
+def read_responses_stream(raw):
+    """(event names, the last event's response); fails unless events are counted, named, and deltas make up what is done."""
+    names, pieces, response = [], {}, None
+    for number, (name, data) in enumerate(sse_events(raw)):
+        event = json.loads(data)
+        check_equal((event["type"], event["sequence_number"]), (name, number), "event name and number")
+        names.append(name)
+        if name.endswith(".delta"):
+            pieces[event["item_id"]] = pieces.get(event["item_id"], "") + event["delta"]
+        elif name.endswith((".arguments.done", "_text.done", "refusal.done", "input.done")):
+            whole = next(event[field] for field in ("text", "arguments", "input", "refusal") if field in event)
+            check_equal(pieces[event["item_id"]], whole, "deltas and their sum")
+        elif name == "response.output_item.done":
+            check(event["item"].get("status") in ("completed", None), event["item"])
+        response = event.get("response", response)
+    return names, response
+
+
 def read_messages_stream(raw):
     """(blocks, usage of the end, message_start's message); fails unless it is one message from start to stop."""
     blocks, usage, start, names = [], None, None, []
@@ -56,6 +80,32 @@ def read_messages_stream(raw):
             usage = event.get("usage")
     check_equal((names[0], names[-2:]), ("message_start", ["message_delta", "message_stop"]), "first and last events")
     return blocks, usage, start
+
+
+def raw_stream(simulator, path, body, authorization="Bearer k"):
+    """The bytes of an answer and how they ended: ended, closed, reset or silent."""
+    payload = json.dumps(body).encode()
+    connection = socket.create_connection(("127.0.0.1", simulator.port), timeout=5)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\nanthropic-version: 2023-06-01\r\nContent-Length: {len(payload)}\r\n\r\n"
+    connection.sendall(head.encode() + payload)
+    connection.settimeout(0.7)
+    received, how = b"", "open"
+    try:
+        while True:
+            part = connection.recv(65536)
+            if not part:
+                how = "closed"
+                break
+            received += part
+            if received.endswith(b"\r\n0\r\n\r\n"):
+                how = "ended"
+                break
+    except ConnectionResetError:
+        how = "reset"
+    except TimeoutError:
+        how = "silent"
+    connection.close()
+    return received, how
 
 
 def refused(answer, status, part):
@@ -149,6 +199,185 @@ def deepseek_wants_its_thinking_back_in_messages(bench):
     picture = [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}]
     check_equal(messages(simulator, {"messages": [user(picture)]}).status, 200, "flash sees")
     refused(messages(simulator, {"messages": [user(picture)]}, "deepseek-v4-pro"), 400, "unknown variant `image`")
+
+
+RESPONSES_TOOL = {"type": "function", "name": "bash", "parameters": SCHEMA, "strict": True}
+
+
+def recorded_events(case, nth):
+    """Events of the nth exchange of a recorded stream: (name, parsed data)."""
+    shared = pathlib.Path(os.environ.get("TURNPIKE_SHARED", SOURCE.parent / "shared"))
+    path = shared / "data" / "wire" / case
+    if not path.exists():
+        skip(f"no recorded traffic at {path}")
+    streams, found = [], None
+    for line in path.read_text().splitlines():
+        if line.strip() == "string: |+":
+            streams.append([])
+        if line.strip().startswith("event: ") and streams:
+            found = line.strip()[7:]
+        elif line.strip().startswith("data: ") and streams:
+            streams[-1].append((found, json.loads(line.strip()[6:])))
+    return streams[nth]
+
+
+def shape(value):
+    """Keys of an event and of what it holds; what the request decides is left out."""
+    if isinstance(value, dict):
+        return {k: shape(v) for k, v in value.items() if k not in ("parameters", "text", "reasoning", "tools")}
+    return [shape(v) for v in value] if isinstance(value, list) else None
+
+
+def deepseek_speaks_responses_as_recorded(bench):
+    """DeepSeek's /responses: event for event, member for member, the form of the recorded stream."""
+    simulator = bench.simulator()
+    tool = {"type": "function", "name": "get_temperature", "strict": True, "description": "Get the current temperature in a city.",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}}
+    turn = [user("What is the temperature in Tokyo?")]
+    body = {"input": turn, "tools": [tool], "tool_choice": "auto", "stream": True}
+    ours = [(n, json.loads(d)) for n, d in sse_events(responses(simulator, body | {"input": [user("[[sim text=\"\"]] temperature")]}).body)]
+
+    def forms(events):
+        seen, found = None, []
+        for name, event in events:
+            if name != seen or not name.endswith(".delta"):
+                found.append((name, shape({k: v for k, v in event.items() if k != "sequence_number"})))
+            seen = name
+        return found
+    for (name, wanted), (our_name, got) in zip(forms(recorded_events("deepseek/responses-tool-stream.yaml", 0)), forms(ours), strict=True):
+        check_equal((our_name, json.dumps(got, sort_keys=True)), (name, json.dumps(wanted, sort_keys=True)), "event")
+
+
+def deepseek_runs_a_loop_in_responses(bench):
+    """DeepSeek's /responses: a loop without state; efforts, custom tools, schemas; usage as billed; no [DONE]."""
+    simulator = bench.simulator()
+    turn = [user("please run `echo hi` in parallel")]
+    raw = responses(simulator, {"input": turn, "tools": [RESPONSES_TOOL], "stream": True, "store": True}).body
+    check(b"[DONE]" not in raw, "a [DONE] at the end")
+    names, response = read_responses_stream(raw)
+    check_equal((names[0], names[-1], response["store"]), ("response.created", "response.completed", False), "first, last, store")
+    check_equal([i["type"] for i in response["output"]], ["reasoning", "message", "function_call", "function_call"], "items")
+    check(all(len(i["id"]) == 36 for i in response["output"]) and response["output"][2]["call_id"].startswith("call_00_"), response["output"])
+    entry = simulator.billing()[-1]
+    check_equal((entry["provider"], entry["dialect"]), ("deepseek", "openai-responses"), "billing line")
+    check_equal((response["usage"]["output_tokens"], response["usage"]["output_tokens_details"]["reasoning_tokens"]),
+                (entry["usage"]["output_text"] + entry["usage"]["output_reasoning"], entry["usage"]["output_reasoning"]), "usage told and billed")
+    results = [{"type": "function_call_output", "call_id": i["call_id"], "output": "hi"} for i in response["output"][2:]]
+    done = responses(simulator, {"input": turn + response["output"] + results, "tools": [RESPONSES_TOOL]}).json()
+    check_equal((done["status"], "hi" in done["output"][-1]["content"][0]["text"]), ("completed", True), "the last step")
+    quiet = responses(simulator, {"input": "x", "reasoning": {"effort": "none"}}).json()
+    check_equal([i["type"] for i in quiet["output"]], ["message"], "effort none")
+    short = responses(simulator, {"input": "x", "max_output_tokens": 20}).json()
+    check_equal((short["status"], short["incomplete_details"]), ("incomplete", {"reason": "max_output_tokens"}), "the limit")
+    patch = {"type": "custom", "name": "apply_patch", "format": {"type": "text"}}
+    names, response = read_responses_stream(responses(simulator, {"input": "use `*** Begin`", "tools": [patch], "stream": True}).body)
+    check("response.custom_tool_call_input.done" in names and response["output"][-1]["input"] == "*** Begin", response["output"][-1])
+    schema = {"type": "json_schema", "name": "title", "schema": {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}}
+    text = responses(simulator, {"input": "x", "text": {"format": schema}}).json()["output"][-1]["content"][0]["text"]
+    check_equal(list(json.loads(text)), ["title"], "structured output")
+    responses(simulator, {"input": "x", "previous_response_id": "1235b7ba-fdc9-4a1c-bfe4-6137c207baf3"})
+    check("previous_response_id ignored" in simulator.billing()[-1]["notes"], simulator.billing()[-1])
+
+
+def deepseek_refuses_what_its_responses_refuse(bench):
+    """DeepSeek's /responses: text between parallel calls (as recorded), others' reasoning, calls without theirs."""
+    simulator = bench.simulator()
+
+    def call_item(name):
+        return {"type": "function_call", "call_id": "call-" + name, "name": "bash", "arguments": "{}"}
+
+    def output(name):
+        return {"type": "function_call_output", "call_id": "call-" + name, "output": "x"}
+    said = {"role": "assistant", "content": "between"}
+    thought = {"type": "reasoning", "id": "r", "summary": [], "content": [{"type": "reasoning_text", "text": ""}], "encrypted_content": None}
+    recorded = [thought, said, call_item("a"), said, call_item("b"), output("a"), output("b"), user("x")]
+    answer = responses(simulator, {"input": recorded})
+    refused(answer, 400, '{"error":{"message":"No tool output found for tool call call-a.","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}')
+    check_equal(answer.headers["content-type"], "application/octet-stream", "content type of an error")
+    paired = [user("x"), thought, said, call_item("a"), call_item("b"), output("a"), output("b")]
+    check_equal(responses(simulator, {"input": paired}).status, 200, "text before both")
+    bare = [item for item in paired if item is not thought]
+    refused(responses(simulator, {"input": bare}), 400, "The `reasoning_text` in the thinking mode must be passed back to the API.")
+    check_equal(responses(simulator, {"input": bare, "reasoning": {"effort": "none"}}).status, 200, "without thinking none is wanted")
+    tagged = [item | {"encrypted_content": "dHBrMTpnZW1pbmkKZ2VtaW5pLTMK"} if item is thought else item for item in paired]
+    refused(responses(simulator, {"input": tagged}), 400, "encrypted_content")
+    refused(responses(simulator, {"input": [user("x"), output("a")]}), 400, "No tool call found")
+    refused(responses(simulator, {"input": [user([{"type": "input_file", "file_data": "x"}])]}), 400, "input_file")
+    refused(responses(simulator, {"input": "x"}, model="gpt-5.4"), 400, "Model Not Exist")
+    refused(responses(simulator, {"input": "x", "reasoning": {"effort": "most"}}), 400, "unknown variant `most`")
+    refused(responses(simulator, {"input": "x"}, headers={"authorization": "Bearer invalid"}), 401, "Authentication Fails")
+    check_equal(responses(simulator, {"input": [{"role": "developer", "content": "be brief"}, user("x")]}).status, 200, "a developer message")
+
+
+def openai_keeps_responses(bench):
+    """OpenAI: previous_response_id carries the conversation on, for the key that stored it; encrypted reasoning is verified."""
+    simulator = bench.simulator()
+    first = responses(simulator, {"input": [user("please run `echo hi`")], "tools": [RESPONSES_TOOL], "instructions": "be brief"}, "/openai").json()
+    check_equal((first["status"], first["store"], [i["type"] for i in first["output"]]), ("completed", True, ["reasoning", "message", "function_call"]), "the first response")
+    check_equal([i["id"].split("_")[0] for i in first["output"]], ["rs", "msg", "fc"], "ids")
+    result = {"type": "function_call_output", "call_id": first["output"][-1]["call_id"], "output": "hi"}
+    onward = {"input": [result], "tools": [RESPONSES_TOOL], "previous_response_id": first["id"]}
+    second = responses(simulator, onward, "/openai").json()
+    check("hi" in second["output"][-1]["content"][0]["text"] and second["previous_response_id"] == first["id"], second)
+    check(second["usage"]["input_tokens"] > 20, "the stored conversation is part of the prompt")
+    other = responses(simulator, onward, "/openai", headers={"authorization": "Bearer other"})
+    refused(other, 400, "previous_response_not_found")
+    referred = [user("please run `echo hi`")] + [{"type": "item_reference", "id": i["id"]} for i in first["output"]] + [result]
+    check_equal(responses(simulator, {"input": referred}, "/openai").status, 200, "items by reference")
+    simulator.reset()
+    refused(responses(simulator, onward, "/openai"), 400, f"Previous response with id '{first['id']}' not found.")
+    refused(responses(simulator, {"input": referred}, "/openai"), 404, "Items are not persisted when `store` is set to false")
+
+    stateless = {"tools": [RESPONSES_TOOL], "store": False, "include": ["reasoning.encrypted_content"], "reasoning": {"summary": "auto"}, "stream": True}
+    names, response = read_responses_stream(responses(simulator, stateless | {"input": [user("please run `echo hi`")]}, "/openai").body)
+    check("response.reasoning_summary_text.delta" in names and "response.reasoning_text.delta" not in names, "summaries")
+    items = response["output"]
+    check(items[0]["encrypted_content"].startswith("gAAAAA") and items[0]["summary"], items[0])
+    refused(responses(simulator, onward | {"previous_response_id": response["id"]}, "/openai"), 400, "previous_response_not_found")
+
+    def follow(history):
+        answer = {"type": "function_call_output", "call_id": items[-1]["call_id"], "output": "hi"}
+        return responses(simulator, stateless | {"input": [user("please run `echo hi`")] + history + [answer]}, "/openai")
+    check_equal(follow(items).status, 200, "the unchanged history")
+    check_equal(follow(items[1:]).status, 200, "all reasoning left out")
+    for foreign in ("dHBrMTphbnRocm9waWMKb3B1cy01LjUK", items[0]["encrypted_content"][:-8] + "AAAAAAAA"):
+        refused(follow([items[0] | {"encrypted_content": foreign}] + items[1:]), 400, "invalid_encrypted_content")
+    refused(follow([{k: v for k, v in items[0].items() if k != "encrypted_content"}] + items[1:]), 404, "not found")
+    refused(follow([items[0] | {"content": [{"type": "reasoning_text", "text": "x"}]}] + items[1:]), 400, "array_above_max_length")
+    unnamed = {k: v for k, v in items[1].items() if k != "id"}
+    refused(follow([items[0], unnamed, items[2]]), 400, "was provided without its required following item.")
+
+
+def openai_refuses_what_the_service_refuses(bench):
+    """OpenAI: unknown members, long ids, wrong prefixes, open schemas, sampling, others' models."""
+    simulator = bench.simulator()
+
+    def refuse(body, part, **options):
+        refused(responses(simulator, {"input": "x"} | body, "/openai", **options), 400, part)
+    refuse({"thinking": {"type": "enabled"}}, '"unknown_parameter"')
+    refuse({"temperature": -1}, "Invalid 'temperature': decimal below minimum value. Expected a value >= 0, but got -1 instead.")
+    refuse({"temperature": 0.2}, "Unsupported parameter: 'temperature' is not supported with this model.")
+    refuse({"max_output_tokens": 5}, "integer_below_min_value")
+    refuse({}, "model_not_found", model="claude-opus-5-5")
+    pair = [{"type": "function_call", "call_id": "c" * 65, "name": "f", "arguments": "{}"}, {"type": "function_call_output", "call_id": "c" * 65, "output": ""}]
+    refuse({"input": pair}, "string_above_max_length")
+    pair = [{"type": "function_call", "id": "call_1", "call_id": "c", "name": "f", "arguments": "{}"}, {"type": "function_call_output", "call_id": "c", "output": ""}]
+    refuse({"input": pair}, "Expected an ID that begins with 'fc'")
+    refuse({"input": pair[1:]}, "No tool call found for function call output with call_id c.")
+    refuse({"input": [pair[0] | {"id": "fc_1"}]}, "No tool output found for function call c.")
+    refuse({"input": [{"role": "assistant", "content": [{"type": "input_text", "text": "x"}]}]}, "Supported values are: 'output_text' and 'refusal'")
+    open_tool = {"type": "function", "name": "f", "strict": True, "parameters": {"type": "object", "properties": {}}}
+    refuse({"tools": [open_tool]}, "'additionalProperties' is required to be supplied and to be false")
+    refuse({"tools": [RESPONSES_TOOL | {"name": "a.b"}]}, "string does not match pattern")
+    invalid = responses(simulator, {"input": "x"}, "/openai", headers={"authorization": "Bearer invalid"})
+    refused(invalid, 401, "invalid_api_key")
+    said = responses(simulator, {"input": "[[sim finish=refusal]]"}, "/openai").json()
+    check_equal(said["output"][-1]["content"][0]["type"], "refusal", "a refusal in words")
+    raw = responses(simulator, {"input": "[[sim error_after=2 error=429 code=insufficient_quota think_tokens=0]]", "stream": True}, "/openai").body
+    events = [(n, json.loads(d)) for n, d in sse_events(raw)]
+    check_equal([n for n, _ in events][-2:], ["error", "response.failed"], "the last events")
+    check_equal((events[-2][1]["error"]["code"], events[-1][1]["response"]["status"]), ("insufficient_quota", "failed"), "the error")
+    check_equal(call(simulator.port, "GET", "/openai/v1/models", headers=DEEPSEEK).json()["data"][0]["owned_by"], "openai", "the list of models")
 
 
 def claude_loop(simulator, model="claude-opus-5-5", **extra):
@@ -368,27 +597,8 @@ def faults_break_answers_in_every_way(bench):
     simulator = bench.simulator()
 
     def stream(directive):
-        body = json.dumps({"model": "deepseek-flash", "stream": True, "messages": [user(f"[[sim tokens=10 think_tokens=0 {directive}]]")]}).encode()
-        connection = socket.create_connection(("127.0.0.1", simulator.port), timeout=5)
-        connection.sendall(b"POST /chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer k\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
-        connection.settimeout(0.7)
-        received, how = b"", "open"
-        try:
-            while True:
-                part = connection.recv(65536)
-                if not part:
-                    how = "closed"
-                    break
-                received += part
-                if received.endswith(b"\r\n0\r\n\r\n"):
-                    how = "ended"
-                    break
-        except ConnectionResetError:
-            how = "reset"
-        except TimeoutError:
-            how = "silent"
-        connection.close()
-        return received, how
+        return raw_stream(simulator, "/chat/completions",
+                          {"model": "deepseek-flash", "stream": True, "messages": [user(f"[[sim tokens=10 think_tokens=0 {directive}]]")]})
     received, how = stream("status=529 retry_after=7")
     check(received.startswith(b"HTTP/1.1 529 ") and b"Retry-After: 7" in received, received[:200])
     check_equal(stream("cut_after=3")[1], "reset", "cut")
@@ -414,6 +624,51 @@ def faults_break_answers_in_every_way(bench):
     billed = {e.get("fault"): e for e in simulator.billing()}
     check_equal(sum(billed["status=529"]["billed"].values()), 0, "a refusal is free")
     check_equal(billed["cut=rst"]["billed"]["output_text"], 3, "output billed of a cut stream")
+
+
+def faults_break_every_dialect(bench):
+    """Messages and Responses break as chat does: cut, stall, error, garbage, no terminator, no usage."""
+    simulator = bench.simulator()
+    endpoints = {
+        "/anthropic/v1/messages": ("deepseek-flash", b"text_delta", b"message_stop"),
+        "/v1/messages": ("claude-opus-5-5", b"text_delta", b"message_stop"),
+        "/local-anthropic/v1/messages": ("qwen3-coder", b"text_delta", b"message_stop"),
+        "/responses": ("deepseek-flash", b"output_text.delta", b"response.completed"),
+        "/openai/v1/responses": ("gpt-5.4", b"output_text.delta", b"response.completed"),
+    }
+    for path, (model, piece, end) in endpoints.items():
+        def stream(directive, path=path, model=model):
+            turn = [user(f"[[sim tokens=10 think_tokens=0 {directive}]]")]
+            body = {"model": model, "stream": True} | ({"input": turn} if path.endswith("responses") else {"messages": turn})
+            return raw_stream(simulator, path, body | ({"max_tokens": 4000} if path.endswith("messages") else {}))
+        received, how = stream("")
+        check(how == "ended" and end in received and received.startswith(b"HTTP/1.1 200"), f"{path}: {received[:300]}")
+        check(stream("status=529 retry_after=7")[0].startswith(b"HTTP/1.1 529 "), f"{path}: status")
+        check_equal(stream("cut_after=3")[1], "reset", f"{path}: cut_after")
+        received, how = stream("cut_after=3 cut=tidy")
+        check(how == "ended" and end not in received and piece in received, f"{path}: cut=tidy")
+        received, how = stream("stall_after=3")
+        check(how == "silent" and piece in received and end not in received, f"{path}: stall_after")
+        received, how = stream("error_after=3 error=503")
+        check(how == "ended" and b'"error"' in received and end not in received, f"{path}: error_after {received[-400:]}")
+        received, how = stream("error_first")
+        check(received.startswith(b"HTTP/1.1 200") and b'"error"' in received and piece not in received, f"{path}: error_first")
+        received, how = stream("garbage=2")
+        broken = [line for line in received.splitlines() if line.startswith(b"data: {") and not is_json(line[6:])]
+        check(len(broken) == 1 and end in received, f"{path}: garbage {broken}")
+        received, how = stream("no_terminator")
+        check(how == "ended" and end not in received and piece in received, f"{path}: no_terminator")
+        received, how = stream("no_usage")
+        check(end in received and b"output_tokens" not in received.replace(b'"max_output_tokens"', b"").split(piece)[-1], f"{path}: no_usage {received[-600:]}")
+        check_equal(stream("drip=900")[1], "ended", f"{path}: drip")
+    wait_until(lambda: simulator.stats()["open"] == 0, 5, "the stalled streams to be given up")
+
+
+def is_json(text):
+    try:
+        return json.loads(text) is not None
+    except ValueError:
+        return False
 
 
 def faults_strike_a_set_number_of_times(bench):
