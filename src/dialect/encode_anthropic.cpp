@@ -218,6 +218,7 @@ class AnthropicStreamEncoder final : public StreamEncoder {
   void advance(std::string& out) {
     while (!blocks_.empty()) {
       Block& block = blocks_.front();
+      if (block.stopped && !block.sound && !block.shown) return;
       if (!block.shown && !is_blank(block.waiting)) show(block, out);
       if (block.shown && !block.waiting.empty()) {
         append_piece(std::exchange(block.waiting, {}), out);
@@ -225,6 +226,8 @@ class AnthropicStreamEncoder final : public StreamEncoder {
       if (!block.stopped || !block.sound) return;
       close(block, out);
       blocks_.pop_front();
+      // The next call is shown with its next piece: if none comes, the limit may have cut it.
+      if (!blocks_.empty() && !blocks_.front().sound && !blocks_.front().stopped) return;
     }
   }
 
