@@ -7,6 +7,7 @@
 
 #include "dialect/argument_text.hpp"
 #include "dialect/effort.hpp"
+#include "dialect/line_separators.hpp"
 #include "dialect/opaque_restore.hpp"
 #include "dialect/schema_lowering.hpp"
 #include "dialect/structural_repair.hpp"
@@ -23,26 +24,6 @@ using wire::JsonWriter;
 using Mode = ir::ToolChoice::Mode;
 
 constexpr std::size_t stop_max = 5;
-
-/// U+2028 and U+2029 may stand raw in JSON, and raw fragments may hold them; line-oriented readers
-/// of this dialect break there. In JSON text they can only be inside strings, so that an escape
-/// says the same.
-void escape_line_separators(std::string& json) {
-  std::size_t at = json.find("\xE2\x80");
-  if (at == std::string::npos) return;
-  std::string out;
-  out.reserve(json.size() + 64);
-  std::size_t copied = 0;
-  for (; at != std::string::npos; at = json.find("\xE2\x80", at + 2)) {
-    const char last = at + 2 < json.size() ? json[at + 2] : '\0';
-    if (last != '\xA8' && last != '\xA9') continue;
-    out.append(json, copied, at - copied);
-    out += last == '\xA8' ? "\\u2028" : "\\u2029";
-    copied = at + 3;
-  }
-  out.append(json, copied, std::string::npos);
-  json = std::move(out);
-}
 
 bool is_result(const ir::Block& block) { return std::holds_alternative<ir::ToolResult>(block); }
 

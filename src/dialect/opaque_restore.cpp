@@ -8,10 +8,6 @@ namespace turnpike::dialect {
 
 namespace {
 
-/// base64 of "context_engineering_is_the_way_to_go": recorded as accepted (wire-formats "Gemini",
-/// signatures).
-constexpr std::string_view stand_in_signature = "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv";
-
 bool has_calls(const ir::Message& message) {
   return std::ranges::any_of(message.blocks, [](const ir::Block& block) {
     return std::holds_alternative<ir::ToolCall>(block);
@@ -168,7 +164,7 @@ void restore_gemini_signatures(ir::Request& request, const Candidate& candidate,
     }
     auto& first = sign_calls(message, candidate, options);
     if (i < loop || !candidate.quirks.signatures_required || !first.signature.empty()) continue;
-    first.signature = stand_in_signature;
+    first.signature = gemini_stand_in_signature;
     request.losses.add(Loss::reasoning_history);
   }
 }

@@ -6,11 +6,18 @@
 // its maker, and signatures from elsewhere are refused.
 #pragma once
 
+#include <string_view>
+
 #include "dialect/ir.hpp"
 #include "dialect/translate.hpp"
 #include "turnpike/decision.hpp"
 
 namespace turnpike::dialect {
+
+/// base64 of "context_engineering_is_the_way_to_go": recorded as accepted (wire-formats "Gemini",
+/// signatures).
+inline constexpr std::string_view gemini_stand_in_signature =
+    "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv";
 
 /// All thinking or none: a conversation with a gap is replayed without any, because newer models
 /// bind each block to all that stood before it. Older ones (ThinkingStyle::claude_budget) look at
