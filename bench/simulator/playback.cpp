@@ -311,7 +311,8 @@ Reply::Next Playback::half_body(Instant now, const std::string& body, std::strin
 
 void Playback::render_step(const Step& step, std::string& out) {
   wire_.render(exchange_, step, sent_, out);
-  if (step.kind == StepKind::finish && !wishes_.has("no_usage")) usage_sent_ = true;
+  if (step.kind == StepKind::finish && shows_usage(exchange_) && exchange_.ask.usage_asked)
+    usage_sent_ = true;
 }
 
 // What the client has been given is what a cancelled stream is billed for.

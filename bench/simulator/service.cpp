@@ -72,16 +72,16 @@ Service::Service(Settings settings, Records& records)
              make_responses(Endpoint::deepseek_responses, settings_),
              make_anthropic(settings_),
              make_gemini(settings_),
-             nullptr,
+             make_compatible_chat(Endpoint::openai_chat, settings_),
              make_responses(Endpoint::openai_responses, settings_),
-             nullptr,
+             make_compatible_chat(Endpoint::local_chat, settings_),
              make_compatible_messages(Endpoint::local_messages, settings_)} {}
 
 std::unique_ptr<Reply> Service::handle(const HttpRequest& request, Instant now) {
   if (request.path.starts_with("/_sim/")) return examine(request);
   const auto endpoint = endpoint_of(request.path);
   records_.keep_request(++sequence_, endpoint, request);
-  if (endpoint && wires_[static_cast<std::size_t>(*endpoint)] && request.method == "POST") {
+  if (endpoint && request.method == "POST") {
     return asks_for_count(request.path) ? count_tokens(*endpoint, request)
                                         : answer(*endpoint, request, now);
   }
@@ -195,9 +195,7 @@ std::unique_ptr<Reply> Service::examine(const HttpRequest& request) {
     cache_.clear();
     strikes_.clear();
     standing_faults_.clear();
-    for (auto& wire : wires_) {
-      if (wire) wire->forget();
-    }
+    for (auto& wire : wires_) wire->forget();
     return json_reply(200, "{}", request);
   }
   return json_reply(

@@ -86,6 +86,8 @@ std::unique_ptr<Wire> make_anthropic(const Settings& settings);
 std::unique_ptr<Wire> make_gemini(const Settings& settings);
 /// Messages as DeepSeek's and as a local server's compatible endpoint have it.
 std::unique_ptr<Wire> make_compatible_messages(Endpoint endpoint, const Settings& settings);
+/// Chat as OpenAI and a local server have it.
+std::unique_ptr<Wire> make_compatible_chat(Endpoint endpoint, const Settings& settings);
 /// Responses as DeepSeek and OpenAI have it.
 std::unique_ptr<Wire> make_responses(Endpoint endpoint, const Settings& settings);
 

@@ -380,6 +380,83 @@ def openai_refuses_what_the_service_refuses(bench):
     check_equal(call(simulator.port, "GET", "/openai/v1/models", headers=DEEPSEEK).json()["data"][0]["owned_by"], "openai", "the list of models")
 
 
+def openai_speaks_chat(bench):
+    """OpenAI's chat: reasoning unseen but billed, usage in a chunk of its own when asked for, what it refuses."""
+    simulator = bench.simulator()
+
+    def chat(body, **headers):
+        return ask(simulator, "/openai/v1/chat/completions", {"model": "gpt-5.4", "messages": [user("run `echo hi` in parallel")]} | body, DEEPSEEK | headers)
+    raw = chat({"tools": [SHELL_TOOL], "stream": True, "stream_options": {"include_usage": True}}).body
+    stream = ChatStream(raw)
+    check_equal((stream.finish, len(stream.calls), stream.done, stream.reasoning), ("tool_calls", 2, True, ""), "the first step")
+    check(stream.usage["completion_tokens_details"]["reasoning_tokens"] > 0 and b'"choices":[],"usage":{' in raw and b"obfuscation" in raw, raw[-500:])
+    check(ChatStream(chat({"stream": True}).body).usage is None, "usage unasked")
+    history = [user("run `echo hi` in parallel"), stream.message()] + [{"role": "tool", "tool_call_id": c["id"], "content": "hi"} for c in stream.calls]
+    check("hi" in chat({"messages": history, "tools": [SHELL_TOOL]}).json()["choices"][0]["message"]["content"], "the last step")
+    refused(chat({"messages": history[:-1], "tools": [SHELL_TOOL]}), 400, "The following tool_call_ids did not have response messages: " + stream.calls[1]["id"])
+    check_equal(chat({"messages": [{"role": "developer", "content": "be brief"}, user("x")]}).status, 200, "a developer message")
+    refused(chat({"max_tokens": 100}), 400, "Use 'max_completion_tokens' instead.")
+    refused(chat({"thinking": {"type": "enabled"}}), 400, "Unrecognized request argument supplied: thinking")
+    refused(chat({"temperature": 0.5}), 400, "unsupported_value")
+    refused(chat({"tools": [SHELL_TOOL], "reasoning_effort": "low"}), 400, "Please use /v1/responses instead.")
+    refused(chat({"tools": []}), 400, "empty_array")
+    refused(chat({"model": "claude-opus-5-5"}), 404, "model_not_found")
+    refused(chat({}, authorization="Bearer invalid"), 401, "invalid_api_key")
+
+
+def a_local_server_speaks_chat(bench):
+    """A local server: no key, free names, empty ids in later deltas, usage when asked for, reasoning under several names, its own errors."""
+    simulator = bench.simulator("--require-key", "nobody-has-this-one")
+
+    def chat(body):
+        return ask(simulator, "/local/v1/chat/completions", {"model": "qwen3-coder", "messages": [user("run `echo hi` in parallel")]} | body, {})
+    raw = chat({"tools": [SHELL_TOOL], "stream": True, "stream_options": {"include_usage": True}, "frobnicate": 1, "max_completion_tokens": 1}).body
+    chunks = [json.loads(data) for _, data in sse_events(raw) if data != "[DONE]"]
+    check_equal(chunks[0]["choices"][0]["delta"], {"role": "assistant", "content": ""}, "the first chunk")
+    check_equal((chunks[-1]["choices"], set(chunks[-1]["usage"])), ([], {"prompt_tokens", "completion_tokens", "total_tokens"}), "the last chunk")
+    parts = [p for c in chunks[:-1] for p in c["choices"][0]["delta"].get("tool_calls", [])]
+    check_equal(({p["index"] for p in parts}, [p["id"] != "" for p in parts].count(True)), ({0, 1}, 2), "indexes and ids of calls")
+    stream = ChatStream(raw)
+    check_equal((stream.finish, json.loads(stream.calls[0]["arguments"])), ("tool_calls", {"command": "echo hi"}), "the call")
+    check(b'"usage"' not in chat({"stream": True}).body, "usage unasked")
+    nameless = chat({"messages": [user("run `ls` [[sim empty_ids]]")], "tools": [SHELL_TOOL]}).json()["choices"][0]["message"]
+    check_equal(nameless["tool_calls"][0]["id"], "", "empty_ids")
+    for key in ("reasoning_content", "reasoning", "thinking", "reasoning_details"):
+        told = chat({"messages": [user(f"x [[sim reasoning_key={key}]]")], "stream": True}).body
+        deltas = [json.loads(d)["choices"][0]["delta"] for _, d in sse_events(told) if d != "[DONE]"]
+        check(any(key in d for d in deltas), f"no delta has {key}")
+    check(chat({"messages": [user("x [[sim reasoning_key=tags]]")]}).json()["choices"][0]["message"]["content"].startswith("<think>"), "tags")
+    check("reasoning_content" not in chat({}).json()["choices"][0]["message"], "thinking unasked")
+    entry = simulator.billing()[-1]
+    check_equal((entry["provider"], entry["dialect"], entry["usage"]["input_cache_read"]), ("local", "openai-chat", 0), "billing line")
+    refusal = chat({"messages": [{"role": "developer", "content": "x"}]})
+    check_equal(refusal.json()["error"], {"message": "Unexpected message role.", "type": "BadRequestError", "param": None, "code": 400}, "an error")
+    plain = chat({"messages": [{"role": "developer", "content": "[[sim error_shape=detail]]"}]})
+    check_equal((plain.status, plain.json()), (400, {"detail": "Unexpected message role."}), "an error in other words")
+    check_equal(chat({"messages": [user("[[sim status=503 error_shape=detail]]")]}).json(), {"detail": "The server is loading the model"}, "a failure in other words")
+    check_equal(call(simulator.port, "GET", "/local/v1/models").json()["data"][0]["id"], "qwen3-coder", "the list of models")
+
+
+def a_local_server_speaks_messages(bench):
+    """A local server's Messages: no key, free names, thinking only on demand and unsigned, Anthropic's errors."""
+    simulator = bench.simulator()
+    local = {"prefix": "/local-anthropic", "model": "qwen3-coder", "headers": {}}
+    body = {"messages": [user("run `echo hi`")], "tools": [CLAUDE_TOOL], "stream": True}
+    blocks, usage, start = read_messages_stream(messages(simulator, body, **local).body)
+    check_equal(([b["type"] for b in blocks], start["model"], set(usage)), (["text", "tool_use"], "qwen3-coder", {"input_tokens", "output_tokens"}), "blocks, model, usage")
+    blocks, _, _ = read_messages_stream(messages(simulator, body | {"thinking": {"type": "enabled", "budget_tokens": 9}}, **local).body)
+    check("signature" not in blocks[0] and blocks[0]["thinking"], blocks[0])
+    blocks[-1]["input"] = json.loads(blocks[-1]["input"])
+    result = user([{"type": "tool_result", "tool_use_id": blocks[-1]["id"], "content": "hi"}])
+    tagged = [blocks[0] | {"signature": "dHBrMTphCmIK"}] + blocks[1:]
+    for history in (blocks, tagged, blocks[1:]):
+        answer = messages(simulator, {"messages": [user("run `echo hi`"), {"role": "assistant", "content": history}, result], "tools": [CLAUDE_TOOL]}, **local)
+        check("hi" in answer.json()["content"][-1]["text"], answer.text[:300])
+    answer = messages(simulator, {"messages": []}, **local)
+    check_equal((answer.status, answer.json()["type"], answer.json()["error"]["type"]), (400, "error", "invalid_request_error"), "an error")
+    check_equal(ask(simulator, "/local-anthropic/v1/messages/count_tokens", body, {}).status, 404, "count_tokens")
+
+
 def claude_loop(simulator, model="claude-opus-5-5", **extra):
     """One step with a call: (messages so far, the assistant's content)."""
     messages = [user("please run `echo hi`")]
@@ -627,7 +704,7 @@ def faults_break_answers_in_every_way(bench):
 
 
 def faults_break_every_dialect(bench):
-    """Messages and Responses break as chat does: cut, stall, error, garbage, no terminator, no usage."""
+    """Messages, Responses and the chats of others break as DeepSeek's chat does: cut, stall, error, garbage, no terminator, no usage."""
     simulator = bench.simulator()
     endpoints = {
         "/anthropic/v1/messages": ("deepseek-flash", b"text_delta", b"message_stop"),
@@ -635,6 +712,8 @@ def faults_break_every_dialect(bench):
         "/local-anthropic/v1/messages": ("qwen3-coder", b"text_delta", b"message_stop"),
         "/responses": ("deepseek-flash", b"output_text.delta", b"response.completed"),
         "/openai/v1/responses": ("gpt-5.4", b"output_text.delta", b"response.completed"),
+        "/openai/v1/chat/completions": ("gpt-5.4", b'"content":"', b"[DONE]"),
+        "/local/v1/chat/completions": ("qwen3-coder", b'"content":"', b"[DONE]"),
     }
     for path, (model, piece, end) in endpoints.items():
         def stream(directive, path=path, model=model):
