@@ -1,6 +1,7 @@
 #include "anthropic_reader.hpp"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "signature.hpp"
@@ -64,10 +65,40 @@ const std::set<std::string_view> request_fields = {"model",
                                                    "diagnostics",
                                                    "output_format"};
 
+/// A member that is known only under a beta; values of betas are an open set, so a part of the
+/// name decides, whatever its date.
+struct GatedMember {
+  std::string_view member;
+  std::array<std::string_view, 2> betas;  // any of these parts unlocks it
+};
+
+constexpr std::array<GatedMember, 7> gated_members = {{
+    {"context_management", {"context-management-", "compact-"}},
+    {"mcp_servers", {"mcp-client-", "mcp-client-"}},
+    {"container", {"code-execution-", "skills-"}},
+    {"speed", {"fast-mode-", "fast-mode-"}},
+    {"fallbacks", {"fallback", "fallback"}},
+    {"fallback_credit_token", {"fallback", "fallback"}},
+    {"diagnostics", {"diagnostics", "diagnosis"}},
+}};
+constexpr std::array<std::string_view, 2> binding_betas = {"thinking-binding-controls-",
+                                                           "thinking-binding-controls-"};
+constexpr std::array<std::string_view, 2> task_budget_betas = {"task-budgets-", "task-budgets-"};
+constexpr std::array<std::string_view, 2> deferring_betas = {"advanced-tool-use-", "tool-search-"};
+
+// The header may come several times.
+std::string all_betas(const HttpRequest& request) {
+  std::string betas;
+  for (const auto& [name, value] : request.headers) {
+    if (name == "anthropic-beta") betas += value + ',';
+  }
+  return betas;
+}
+
 class Reader {
  public:
   Reader(const Settings& settings, const HttpRequest& request)
-      : settings_(settings), request_(request) {}
+      : settings_(settings), request_(request), betas_(all_betas(request)) {}
 
   Checked<Ask> read() {
     ask_.endpoint = Endpoint::anthropic_messages;
@@ -113,7 +144,23 @@ class Reader {
                             : "expected value: line 1 column 1 (char 0)"));
     }
     if (!body_.is_object()) return bad("The request body is not valid JSON: expected an object");
-    return only_known(body_, request_fields, "");
+    if (auto fine = only_known(body_, request_fields, ""); !fine) return fine;
+    for (const auto& gated : gated_members) {
+      if (auto fine = check_gate(body_, gated.member, gated.betas, ""); !fine) return fine;
+    }
+    return {};
+  }
+
+  // Half of the pair of a beta and its member is refused as if the member did not exist.
+  Checked<void> check_gate(const Json& object, std::string_view name,
+                           const std::array<std::string_view, 2>& betas,
+                           const std::string& prefix) const {
+    if (!object.is_object() || !object.contains(name)) return {};
+    const bool unlocked = std::any_of(betas.begin(), betas.end(), [&](std::string_view part) {
+      return betas_.find(part) != std::string::npos;
+    });
+    if (unlocked) return {};
+    return bad(prefix + std::string{name} + ": Extra inputs are not permitted");
   }
 
   Checked<void> read_model() {
@@ -183,11 +230,11 @@ class Reader {
     ask_.thinking = type != "disabled";
     const auto display = string_member(thinking, "display");
     if (!display.empty()) ask_.thinking_shown = display != "omitted";
-    drops_mismatch_ =
-        string_member(member(thinking, "block_binding"), "prefix_mismatch_behavior") ==
-            "drop_block" &&
-        request_.header("anthropic-beta").find("thinking-binding-controls-2026-08-01") !=
-            std::string_view::npos;
+    if (auto fine = check_gate(thinking, "block_binding", binding_betas, "thinking." + type + ".");
+        !fine)
+      return fine;
+    drops_mismatch_ = string_member(member(thinking, "block_binding"),
+                                    "prefix_mismatch_behavior") == "drop_block";
     return budgeted_ ? check_budget(thinking) : Checked<void>{};
   }
 
@@ -208,6 +255,8 @@ class Reader {
 
   Checked<void> read_effort() {
     const auto& output = member(body_, "output_config");
+    if (auto fine = check_gate(output, "task_budget", task_budget_betas, "output_config."); !fine)
+      return fine;
     const auto effort = string_member(output, "effort");
     if (!effort.empty()) {
       if (auto fine = check_effort(effort); !fine) return fine;
@@ -335,6 +384,7 @@ class Reader {
           {"name", "description", "input_schema", "cache_control", "strict", "type",
            "eager_input_streaming", "defer_loading", "allowed_callers", "input_examples"},
           where + ".");
+      if (fine) fine = check_gate(tool, "defer_loading", deferring_betas, where + ".");
       if (!fine) return fine;
       ask_.tools.push_back({name, schema});
     }
@@ -707,6 +757,7 @@ class Reader {
 
   const Settings& settings_;
   const HttpRequest& request_;
+  std::string betas_;
   Json body_;
   Ask ask_;
   ClaudeFamily family_;

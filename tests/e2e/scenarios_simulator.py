@@ -480,8 +480,9 @@ def claude_signs_its_thinking_and_checks_it_on_return(bench):
     altered[1]["content"][0]["thinking"] += "x"
     refused(claude(simulator, tools | {"messages": altered}), 400, "cannot be modified")
     forged = copy.deepcopy(messages)
-    forged[1]["content"][0]["signature"] = "RXhhbXBsZQ=="
-    refused(claude(simulator, tools | {"messages": forged}), 400, "Invalid `signature` in `thinking` block")
+    for foreign in ("RXhhbXBsZQ==", "dHBrMTpkZWVwc2VlawpkZWVwc2Vlay12NAo=", "91cfbb94-554b-4136-8e21-fa02280d56ed"):
+        forged[1]["content"][0]["signature"] = foreign
+        refused(claude(simulator, tools | {"messages": forged}), 400, "Invalid `signature` in `thinking` block")
     moved = copy.deepcopy(messages)
     moved[0] = user("please run `echo ho`")
     refused(claude(simulator, tools | {"messages": moved}), 400, "bound to a different conversation")
@@ -535,6 +536,31 @@ def claude_refuses_what_the_service_refuses(bench):
     refused(claude(simulator, {"messages": [user("word " * 200_000)]}, "claude-haiku-4-5"), 400, "prompt is too long: ")
     refused(claude(simulator, hello | {"output_config": {"effort": "xhigh"}}, "claude-opus-4-6"), 400,
             "This model does not support effort level 'xhigh'. Supported levels: high, low, max, medium.")
+
+
+def claude_wants_betas_and_their_members_together(bench):
+    """Claude: a member without its beta is an extra input, unknown betas are nobody's concern, both versions hold."""
+    simulator = bench.simulator()
+    hello = {"messages": [user("x")]}
+    edits = {"context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}}
+    refused(claude(simulator, hello | edits), 400, "context_management: Extra inputs are not permitted")
+    refused(claude(simulator, hello | edits, **{"anthropic-beta": "interleaved-thinking-2025-05-14"}), 400, "Extra inputs")
+    check_equal(claude(simulator, hello | edits, **{"anthropic-beta": "claude-code-20250219,context-management-2025-06-27"}).status, 200, "with its beta")
+    check_equal(claude(simulator, hello, **{"anthropic-beta": "never-heard-of-2026-01-01"}).status, 200, "an unknown beta")
+    binding = {"thinking": {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "drop_block"}}}
+    refused(claude(simulator, hello | binding), 400, "thinking.adaptive.block_binding: Extra inputs are not permitted")
+    deferred = {"tools": [CLAUDE_TOOL | {"defer_loading": True}]}
+    refused(claude(simulator, hello | deferred), 400, "tools.0.custom.defer_loading: Extra inputs are not permitted")
+    check_equal(claude(simulator, hello | deferred, **{"anthropic-beta": "advanced-tool-use-2025-11-20"}).status, 200, "with its beta")
+    refused(claude(simulator, hello | {"mcp_servers": []}), 400, "mcp_servers: Extra inputs are not permitted")
+    newer = {"anthropic-version": "2026-10-21"}
+    check_equal(claude(simulator, hello, **newer).status, 200, "the newer version")
+    refused(claude(simulator, hello | {"temperature": 1}, "claude-sonnet-4-5", **newer), 400, "`temperature` is deprecated")
+    check_equal(claude(simulator, hello | {"temperature": 1}, "claude-sonnet-4-5").status, 200, "sampling under the older one")
+    refused(claude(simulator, hello, **{"anthropic-version": "2027-01-01"}), 400, "is not a valid version")
+    count = ask(simulator, "/v1/messages/count_tokens", {"model": "claude-opus-5-5"} | hello, CLAUDE)
+    check(count.status == 200 and count.json()["input_tokens"] > 0, count.text)
+    refused(ask(simulator, "/v1/messages/count_tokens", {"model": "claude-opus-5-5"} | hello | edits, CLAUDE), 400, "Extra inputs")
 
 
 def claude_streams_in_the_recorded_form(bench):
@@ -610,8 +636,13 @@ def gemini_wants_its_signatures_back(bench):
         next(p for p in patched if "functionCall" in p)["thoughtSignature"] = stand_in
         check_equal(follow(patched).status, 200, stand_in)
     broken = copy.deepcopy(parts)
-    next(p for p in broken if "functionCall" in p)["thoughtSignature"] = "AAAA"
-    refused(follow(broken), 400, "Corrupted thought signature")
+    for foreign in ("AAAA", "dHBrMTpkZWVwc2VlawpkZWVwc2Vlay12NApjYWxsXzE="):
+        next(p for p in broken if "functionCall" in p)["thoughtSignature"] = foreign
+        refused(follow(broken), 400, "Corrupted thought signature")
+    spoken = [{"text": "hi", "thoughtSignature": "dHBrMTphCmIK"}]
+    refused(gemini(simulator, {"contents": contents + [{"role": "model", "parts": spoken}, contents[0]]}), 400, "Corrupted thought signature")
+    count = ask(simulator, "/v1beta/models/gemini-3.1-pro-preview:countTokens", {"contents": contents}, GEMINI)
+    check(count.status == 200 and count.json()["totalTokens"] > 0, count.text)
     url_safe = copy.deepcopy(parts)
     signed = next(p for p in url_safe if "functionCall" in p)
     signed["thoughtSignature"] = signed["thoughtSignature"].replace("+", "-").replace("/", "_")
@@ -748,6 +779,28 @@ def is_json(text):
         return json.loads(text) is not None
     except ValueError:
         return False
+
+
+def requests_are_kept_without_their_credentials(bench):
+    """/_sim/requests: method, path, dialect and headers of each request, also of those that no endpoint takes; no key."""
+    simulator = bench.simulator()
+    secret = "sk-very-secret"
+    for headers in ({"authorization": f"Bearer {secret}"}, {"x-api-key": secret}, {"x-goog-api-key": secret}, {"api-key": secret}):
+        messages(simulator, {"messages": [user("x")]}, headers=headers | {"x-claude-code-session-id": "s1", "anthropic-beta": "a,b"})
+    gemini_path = f"/v1beta/models/gemini-3.8-flash:generateContent?key={secret}&alt=json"
+    ask(simulator, gemini_path, {"contents": [{"role": "user", "parts": [{"text": "x"}]}]}, {})
+    call(simulator.port, "GET", "/openai/v1/models", headers={"authorization": f"Bearer {secret}"})
+    call(simulator.port, "POST", "/v1/embeddings", {})
+    kept = simulator.requests()
+    check_equal([(r["method"], r["path"], r["provider"], r["dialect"]) for r in kept[3:]], [
+        ("POST", "/anthropic/v1/messages", "deepseek", "anthropic-messages"),
+        ("POST", "/v1beta/models/gemini-3.8-flash:generateContent", "gemini", "gemini-generate"),
+        ("GET", "/openai/v1/models", None, None), ("POST", "/v1/embeddings", None, None)], "requests")
+    check_equal((kept[0]["headers"]["anthropic-beta"], kept[0]["headers"]["x-claude-code-session-id"]), ("a,b", "s1"), "headers")
+    check_equal(kept[4]["query"], "key=(withheld)&alt=json", "query")
+    check(secret not in json.dumps(kept), "a key is told")
+    billed = simulator.billing()
+    check_equal([e["seq"] for e in billed], [r["seq"] for r in kept[:5]], "sequence numbers of requests and billing lines")
 
 
 def faults_strike_a_set_number_of_times(bench):
