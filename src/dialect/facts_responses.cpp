@@ -306,9 +306,8 @@ class ResponsesReader {
   }
 
   void read_output(const object& item, const element& raw) {
-    begin_turn(Speaker::tool);
     const auto status = text_at(item, "status");
-    turn_->failed = status == "incomplete" || status == "failed";
+    begin_turn(Speaker::tool).failed = status == "incomplete" || status == "failed";
     element output;
     if (item["output"].get(output) != simdjson::SUCCESS) return;
     if (output.is_string() || output.is_array()) {
@@ -321,11 +320,12 @@ class ResponsesReader {
   // ---- the outline
   // ----------------------------------------------------------------------------------------------
 
-  void begin_turn(Speaker speaker) {
+  Turn& begin_turn(Speaker speaker) {
     end_turn();
-    turn_.emplace();
-    turn_->speaker = speaker;
-    turn_->parts_begin = out_.outline.parts.size();
+    Turn& turn = turn_.emplace();
+    turn.speaker = speaker;
+    turn.parts_begin = out_.outline.parts.size();
+    return turn;
   }
 
   void continue_assistant() {

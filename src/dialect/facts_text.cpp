@@ -82,10 +82,10 @@ std::size_t find_closing(std::string_view text, const Tag& open, Tag& closing) {
 
 bool is_harness_tag(std::string_view name) {
   constexpr std::array<std::string_view, 3> endings{"reminder", "_instructions", "-instructions"};
-  constexpr std::array<std::string_view, 13> beginnings{
-      "environment_", "environment-",   "system_",      "system-",    "ide_",
-      "command-",     "local-command-", "user-prompt-", "workspace_", "editor_",
-      "vscode_",      "permissions",    "turn_aborted"};
+  constexpr std::array<std::string_view, 15> beginnings{
+      "environment_", "environment-",   "system_",      "system-",      "ide_",
+      "command-",     "local-command-", "user-prompt-", "workspace_",   "editor_",
+      "vscode_",      "permissions",    "turn_aborted", "goal_context", "codex_"};
   return std::ranges::any_of(endings,
                              [&](std::string_view ending) { return ends_with(name, ending); }) ||
          std::ranges::any_of(
@@ -98,6 +98,15 @@ bool is_wrapper_tag(std::string_view name) {
                                                      "query",        "feedback",     "prompt"};
   return std::ranges::any_of(wrappers,
                              [&](std::string_view wrapper) { return equals(name, wrapper); });
+}
+
+/// Codex puts a project's AGENTS.md in front of the first question: "# AGENTS.md instructions for <folder>" and an
+/// <INSTRUCTIONS> block. Without the heading such a block may well be a person's own.
+std::string_view after_agents_file(std::string_view text) {
+  constexpr std::string_view closing = "</INSTRUCTIONS>";
+  if (!starts_with(trim(text), "# agents.md instructions for ")) return text;
+  const std::size_t at = text.find(closing);
+  return at == std::string_view::npos ? text : text.substr(at + closing.size());
 }
 
 /// Drops harness blocks wherever they stand and takes wrappers off.
@@ -288,7 +297,8 @@ HumanText split_human_text(std::span<const std::string_view> parts) {
   std::string
       plain;  // without harness blocks, for the case that everything turns out to be context
   LineSorter sorter{out};
-  for (const std::string_view part : parts) {
+  for (const std::string_view whole : parts) {
+    const std::string_view part = after_agents_file(whole);
     if (part.size() <= human_bytes_read_max) {
       const std::string text = without_harness(part);
       sorter.sort(text);

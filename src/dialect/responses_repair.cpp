@@ -287,6 +287,7 @@ class InputRepairer {
       } else if (const auto* call = call_of(entry, calls, answers)) {
         changed_ |= !follow.empty();
         answers.push_back(answer_to(*call, std::move(entry)));
+        changed_ |= !answers.back().made.empty();
       } else {
         changed_ = true;
         follow.push_back(orphan(entry));

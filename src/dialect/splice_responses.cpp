@@ -195,7 +195,7 @@ class DeepSeekEditor {
                               !effort.text_is("none")};
     auto input = repair_responses_input(top_["input"], how, losses_);
     if (!input) return std::unexpected{std::move(input.error())};
-    if (*input) editor_.set("input", std::move(**input));
+    if (auto& items = *input; items) editor_.set("input", std::move(*items));
     return {};
   }
 
