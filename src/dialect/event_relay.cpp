@@ -51,9 +51,7 @@ class EventRelay final : public AnswerStream {
     if (ended && !started_) start(out);
     forward(event, started_ ? out : held_);
     complete_ = ended;
-    if (held_.size() > held_bytes_max) {
-      fail_upstream(Retry::next_candidate, "bad_upstream", "sent too much before its answer", out);
-    }
+    check_held(out);
   }
 
   /// True if the decoder found nothing that it knows but counters and the answer's beginning.
@@ -74,15 +72,20 @@ class EventRelay final : public AnswerStream {
     return true;
   }
 
-  /// The provider's own ping goes on as it came; for comments the client gets an event that its
-  /// clock counts.
+  /// The provider's own signs of life go on as they came, in their place; for comments the client
+  /// gets an event that its clock counts.
   void pass_silence(const wire::SseEvent& event, std::string& out) {
-    if (!started_) return;
     if (event.has_data && !event.data.empty()) {
-      forward(event, out);
-    } else {
+      forward(event, started_ ? out : held_);
+      check_held(out);
+    } else if (started_) {
       heartbeat(out);
     }
+  }
+
+  void check_held(std::string& out) {
+    if (held_.size() <= held_bytes_max) return;
+    fail_upstream(Retry::next_candidate, "bad_upstream", "sent too much before its answer", out);
   }
 
   /// A valid event of failure after content goes on unmodified: harnesses act on the provider's

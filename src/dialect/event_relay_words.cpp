@@ -34,9 +34,19 @@ void append_without_separators(std::string& out, std::string_view text) {
   out += text.substr(begin);
 }
 
-/// Ends the last line and the event.
-void complete(std::string& out, std::string_view raw, std::string_view line_end) {
-  if (!raw.ends_with('\n') && !raw.ends_with('\r')) out += line_end;
+/// Ends the event if the body ended before its blank line did. A '\r' at the end may have lost its
+/// '\n'.
+void complete(std::string& out, const wire::SseEvent& event, std::string_view line_end) {
+  const std::string_view raw = event.raw;
+  if (event.terminated) {
+    if (raw.ends_with("\r\n\r")) out += '\n';
+    return;
+  }
+  if (raw.ends_with('\r')) {
+    out += '\n';
+  } else if (!raw.ends_with('\n')) {
+    out += line_end;
+  }
   out += line_end;
 }
 
@@ -44,7 +54,7 @@ void append_gemini_event(std::string& out, const wire::SseEvent& event) {
   if (event.raw.starts_with("data:") && event.data.find('\n') == std::string_view::npos &&
       event.raw.find("\n:") == std::string_view::npos) {
     append_without_separators(out, event.raw);
-    if (!event.terminated) complete(out, event.raw, "\r\n");
+    complete(out, event, "\r\n");
     return;
   }
   out += "data: ";
@@ -64,7 +74,7 @@ void append_event(std::string& out, Dialect dialect, const wire::SseEvent& event
     return;
   }
   out += event.raw;
-  if (!event.terminated) complete(out, event.raw, "\n");
+  complete(out, event, "\n");
 }
 
 bool is_providers_failure(Dialect dialect, const wire::SseEvent& event, bool refused_output) {
