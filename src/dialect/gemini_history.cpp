@@ -57,7 +57,9 @@ class HistoryRepair {
     for (std::size_t i = 0; i < contents.size(); ++i) {
       const GeminiFields content{contents[i]};
       const auto parts = gemini_list(content["parts"]);
-      if (is_model(content)) {
+      const bool model = is_model(content);
+      if (!model) step_begins_ = true;
+      if (model) {
         gone[i] = repair_model(parts, i >= loop);
       } else if (candidate_.quirks.strips_call_ids) {
         for (const auto& part : parts) strip_id(GeminiFields{part}["functionResponse"]);
@@ -77,7 +79,6 @@ class HistoryRepair {
     const bool any = std::ranges::find(gone, true) != gone.end();
     losses_.add_if(any, Loss::reasoning_history);
     if (any && std::ranges::find(gone, false) == gone.end()) return true;
-    bool first_call = true;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const GeminiFields part{parts[i]};
       if (gone[i]) continue;
@@ -85,7 +86,7 @@ class HistoryRepair {
         take_off_tag(part);
         continue;
       }
-      sign_call(parts[i], part, std::exchange(first_call, false) && in_loop);
+      sign_call(parts[i], part, std::exchange(step_begins_, false) && in_loop);
       if (candidate_.quirks.strips_call_ids) strip_id(part["functionCall"]);
     }
     splicer_.erase(parts, gone);
@@ -156,6 +157,7 @@ class HistoryRepair {
   const TranslateOptions& options_;
   MemberSplicer& splicer_;
   Losses& losses_;
+  bool step_begins_ = true;  // parallel calls may come in several contents
 };
 
 }  // namespace
