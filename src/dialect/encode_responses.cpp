@@ -75,7 +75,9 @@ std::optional<Error> ResponsesStreamEncoder::encode(const StreamEvent& event, st
           [&](const BlockStart& start) -> std::optional<Error> {
             if (start.choice != 0) return std::nullopt;
             block_start(start);
-            return start.kind == BlockKind::tool_call ? piece(blocks_.back(), out) : std::nullopt;
+            if (start.kind != BlockKind::tool_call) return std::nullopt;
+            if (start.name.empty()) return broken_call(candidate_);
+            return piece(blocks_.back(), out);
           },
           [&](const Delta& delta) -> std::optional<Error> {
             Block* block = delta.choice == 0 && !delta.bytes.empty() ? find(delta.block) : nullptr;

@@ -55,6 +55,13 @@ std::string item_id(const OutputItem& item, std::size_t index, std::string_view 
   return id.append(response_id).append("_").append(std::to_string(index));
 }
 
+/// The block's own id within the dialect's limit; one made up from the place of a call that has
+/// none.
+std::string call_id_of(std::string_view id, std::string_view item_id) {
+  if (id.empty()) return made_tool_id(item_id);
+  return id.size() > call_id_bytes_max ? wire_tool_id(id) : std::string{id};
+}
+
 bool is_takes_text_alias(const ToolAliases& tools, const BlockStart& start) {
   return std::ranges::any_of(tools, [&](const ToolAlias& tool) {
     return tool.takes_text && tool.client == start.name && tool.name_space == start.name_space;
@@ -104,8 +111,7 @@ OutputItem item_of(const BlockStart& start, std::size_t index, const StreamOptio
   item.wrapped = start.free_text && is_takes_text_alias(options.tools, start);
   item.id = item_id(item, index, options.id);
   if (start.kind == BlockKind::tool_call) {
-    item.call_id =
-        start.id.size() > call_id_bytes_max ? wire_tool_id(start.id) : std::string{start.id};
+    item.call_id = call_id_of(start.id, item.id);
     item.name = start.name;
     item.name_space = start.name_space;
   }
@@ -163,6 +169,7 @@ CallText judge_call(const OutputItem& item, StopReason reason, bool last) {
   const bool blank = is_blank(item.text) || item.text == "{}";
   const bool cut_short = reason == StopReason::length || reason == StopReason::content_filter;
   if (cut_short && last && (blank || !json)) return CallText::cut;
+  if (item.name.empty()) return CallText::broken;
   if (!json || blank || is_json_object(item.text)) return CallText::whole;
   return cut_short ? CallText::cut : CallText::broken;
 }
@@ -178,7 +185,8 @@ void finish_call(OutputItem& item) {
 Error broken_call(const Candidate& candidate) {
   return upstream_error(
       502, Retry::next_candidate, "bad_upstream_output",
-      candidate.provider + " called a tool with arguments that are not a JSON object.");
+      candidate.provider +
+          " called a tool without a name or with arguments that are not a JSON object.");
 }
 
 bool is_call(const OutputItem& item) { return item.kind == BlockKind::tool_call; }

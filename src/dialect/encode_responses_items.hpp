@@ -45,7 +45,7 @@ void write_part(wire::JsonWriter& json, const OutputItem& item, std::string_view
 enum class CallText : std::uint8_t {
   whole,
   cut,     // the answer ended inside it, as its stop reason explains: nobody may run it
-  broken,  // the arguments are no JSON object
+  broken,  // the arguments are no JSON object, or the tool has no name
 };
 /// `reason` is that of the answer, `last` says that the answer ended with this call.
 CallText judge_call(const OutputItem& item, StopReason reason, bool last);

@@ -350,6 +350,24 @@ TEST_CASE("arguments that are no object end the answer with an error, not with a
   }
 }
 
+TEST_CASE("a call without a name is none, one without an id gets one", "[dialect][responses]") {
+  const StreamEvents nameless{call(0, "c1", ""), arguments(0, "{}"), BlockStop{0, 0}, with_calls,
+                              End{}};
+  CHECK(terminal_of(nameless) == "response.failed");
+  const Candidate candidate = candidate_for(Dialect::anthropic_messages);
+  const StreamOptions options = responses_options();
+  const auto encoder = make_responses_body_encoder(options, candidate);
+  for (const StreamEvent& event : nameless) encoder->encode(event);
+  CHECK(encoder->body().error().code == "bad_upstream_output");
+  const Json response = response_of(
+      {call(0, "", "f"), BlockStop{0, 0}, call(1, "", "f"), BlockStop{0, 1}, with_calls, End{}});
+  const auto id = [&](std::size_t item) {
+    return text_at(response.at("output").at(item), "call_id");
+  };
+  CHECK_FALSE(id(0).empty());
+  CHECK(id(0) != id(1));
+}
+
 TEST_CASE("ids of calls stay as they are up to the dialect's limit", "[dialect][responses]") {
   const std::string longest(64, 'a');
   const std::string longer(65, 'a');

@@ -79,6 +79,17 @@ inline Reading read_responses_stream(std::string_view stream) {
   return reading;
 }
 
+/// An object by its grammar: a number that no double holds is one all the same.
+inline bool is_object_text(const std::string& text) {
+  try {
+    return Json::parse(text).is_object();
+  } catch (const Json::out_of_range&) {
+    return text.starts_with('{');
+  } catch (const Json::parse_error&) {
+    return false;
+  }
+}
+
 class ResponsesStreamChecker {
  public:
   explicit ResponsesStreamChecker(std::string_view stream) {
@@ -297,7 +308,7 @@ class ResponsesStreamChecker {
     require(told == text_, "the finished item differs from its deltas");
     const std::string type = text_at(item, "type");
     if (type == "function_call") {
-      require(Json::parse(told, nullptr, false).is_object(), "arguments that are no JSON object");
+      require(is_object_text(told), "arguments that are no JSON object");
     }
     if (type == "reasoning") {
       require(!text_at(item, "encrypted_content").empty(), "reasoning without encrypted_content");
