@@ -12,6 +12,7 @@
 
 #include "app/commands.hpp"
 #include "app/config.hpp"
+#include "app/connect.hpp"
 #include "turnpike/clock.hpp"
 
 #ifndef TURNPIKE_VERSION
@@ -32,6 +33,7 @@ struct Flags {
   bool lift = false;
   bool jsonl = false;
   turnpike::app::KeyOptions key;
+  turnpike::app::ConnectOptions connect;
 };
 
 using Verb = std::function<int(const Config&, const turnpike::Clock&)>;
@@ -96,6 +98,24 @@ void add_routing(CLI::App& app, Flags& flags, Verb& verb) {
   });
 }
 
+void add_connect(CLI::App& app, Flags& flags, Verb& verb) {
+  auto& options = flags.connect;
+  auto* connect = app.add_subcommand("connect", "How a harness or SDK is pointed at the gateway; with --write, done");
+  std::string names;
+  for (const auto& harness : turnpike::app::harnesses()) names += (names.empty() ? "" : ", ") + std::string{harness.name};
+  connect->add_option("harness", options.harness, names)->required();
+  connect->add_option("--url", options.url, "The gateway's root; default: the configured listener");
+  connect->add_option("--key", options.key, "A key of the gateway, or \"env\" for the one in TURNPIKE_KEY; default: a placeholder");
+  connect->add_option("--model", options.model, "Default: the policy's name for routing by difficulty");
+  connect->add_option("--small-model", options.small_model, "For titles and side calls; default: the policy's name for its easy tier");
+  connect->add_option("--wire", options.wire, "chat, messages, responses or gemini, where the harness has the choice");
+  connect->add_option("--dir", options.home, "Home folder whose settings are meant; default: your own");
+  connect->add_flag("--write", options.write, "Change the harness's settings files: shows the difference, keeps a backup");
+  connect->add_flag("--print-env", options.print_env, "Only the variables, as lines to be evaluated by a shell");
+  connect->add_flag("--quiet-client", options.quiet, "Switch off the harness's telemetry, updates and side traffic, too");
+  connect->callback([&] { verb = [&](const auto& c, const auto& t) { return run_connect(c, t, flags.connect, flags.output); }; });
+}
+
 int run(const Flags& flags, const Verb& verb) {
   Config config;
   const std::string file = !flags.config.empty() ? flags.config : std::filesystem::exists("turnpike.toml") ? "turnpike.toml" : "";
@@ -134,6 +154,7 @@ int main(int argc, char** argv) {
   add_routing(app, flags, verb);
   add_keys(app, flags, verb);
   add_money(app, flags, verb);
+  add_connect(app, flags, verb);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
