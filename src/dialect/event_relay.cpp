@@ -37,7 +37,7 @@ class EventRelay final : public AnswerStream {
 
  private:
   void on_event(const wire::SseEvent& event, std::string& out) override {
-    if (told_) return after_told_error(event, out);
+    if (told_) return after_told_error(*told_, event, out);
     events_.clear();
     decoder_->decode(event, events_);
     if (const auto* failure = find_event<Failure>(events_)) return fail_with(*failure, event, out);
@@ -104,11 +104,11 @@ class EventRelay final : public AnswerStream {
     last_words_ = nullptr;
   }
 
-  void after_told_error(const wire::SseEvent& event, std::string& out) {
+  void after_told_error(const Error& told, const wire::SseEvent& event, std::string& out) {
     const bool failed = is_providers_failure(options_.client, event, false) &&
                         event_type(event) == "response.failed";
     if (failed) last_words_ = &event;
-    stop_with(*told_, out);
+    stop_with(told, out);
     last_words_ = nullptr;
   }
 
