@@ -82,10 +82,11 @@ std::size_t find_closing(std::string_view text, const Tag& open, Tag& closing) {
 
 bool is_harness_tag(std::string_view name) {
   constexpr std::array<std::string_view, 3> endings{"reminder", "_instructions", "-instructions"};
-  constexpr std::array<std::string_view, 15> beginnings{
-      "environment_", "environment-",   "system_",      "system-",      "ide_",
-      "command-",     "local-command-", "user-prompt-", "workspace_",   "editor_",
-      "vscode_",      "permissions",    "turn_aborted", "goal_context", "codex_"};
+  constexpr std::array<std::string_view, 17> beginnings{
+      "environment_",    "environment-",   "system_",      "system-",      "ide_",
+      "command-",        "local-command-", "user-prompt-", "workspace_",   "editor_",
+      "vscode_",         "permissions",    "turn_aborted", "goal_context", "codex_",
+      "session_context", "hook_context"};
   return std::ranges::any_of(endings,
                              [&](std::string_view ending) { return ends_with(name, ending); }) ||
          std::ranges::any_of(
@@ -100,8 +101,9 @@ bool is_wrapper_tag(std::string_view name) {
                              [&](std::string_view wrapper) { return equals(name, wrapper); });
 }
 
-/// Codex puts a project's AGENTS.md in front of the first question: "# AGENTS.md instructions for <folder>" and an
-/// <INSTRUCTIONS> block. Without the heading such a block may well be a person's own.
+/// Codex puts a project's AGENTS.md in front of the first question: "# AGENTS.md instructions for
+/// <folder>" and an <INSTRUCTIONS> block. Without the heading such a block may well be a person's
+/// own.
 std::string_view after_agents_file(std::string_view text) {
   constexpr std::string_view closing = "</INSTRUCTIONS>";
   if (!starts_with(trim(text), "# agents.md instructions for ")) return text;

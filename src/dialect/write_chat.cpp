@@ -361,10 +361,7 @@ class ChatWriter {
       writer_.member("name", std::string_view{name});
       if (!tool.description.empty())
         writer_.member("description", std::string_view{tool.description});
-      writer_.key("parameters")
-          .raw(tool.takes_text           ? one_text
-               : tool.parameters.empty() ? R"({"type":"object","properties":{}})"
-                                         : tool.parameters);
+      writer_.key("parameters").raw(parameters_of(tool));
       writer_.end_object().end_object();
     }
     writer_.end_array();
@@ -375,6 +372,15 @@ class ChatWriter {
     } else {
       writer_.member("parallel_tool_calls", false);
     }
+  }
+
+  /// Servers want an object schema with its type said.
+  static std::string parameters_of(const ir::Tool& tool) {
+    if (tool.takes_text) return std::string{one_text};
+    const wire::JsonFields fields{wire::JsonView{tool.parameters}};
+    if (fields.empty()) return R"({"type":"object","properties":{}})";
+    if (!fields["type"].none()) return std::string{tool.parameters};
+    return R"({"type":"object",)" + std::string{wire::JsonView{tool.parameters}.raw().substr(1)};
   }
 
   void write_tool_choice() {

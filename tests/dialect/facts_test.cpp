@@ -387,13 +387,6 @@ TEST_CASE("rows of evaluation sets and whole bodies are read from lines", "[dial
   CHECK_FALSE(read_facts_line(broken));
 }
 
-TEST_CASE("another dialect is refused, not misread", "[dialect][facts]") {
-  std::string body = "{}";
-  body.reserve(128);
-  const auto document = wire::JsonDocument::parse(body);
-  CHECK(read_facts(Dialect::gemini_generate, *document, {}).error().http_status == 501);
-}
-
 TEST_CASE("no text makes the question longer than its window or breaks UTF-8 cuts",
           "[dialect][facts][fuzz]") {
   const std::uint64_t seed = std::random_device{}();

@@ -61,6 +61,7 @@ inline const std::string gemini_hello = R"({"role":"user","parts":[{"text":"hi"}
 
 struct RecordedGemini {
   std::string name;
+  std::string model;  // in the path; empty: not recorded
   bool stream;
   std::string body;
 };
@@ -78,7 +79,7 @@ inline std::vector<RecordedGemini> recorded_gemini() {
     for (std::size_t at = 0; at < text.size();) {
       const auto end = text.find('\n', at);
       const auto line = OrderedJson::parse(text.substr(at, end - at));
-      requests.push_back({line["case"], line["stream"], line["body"]});
+      requests.push_back({line["case"], line["model"], line["stream"], line["body"]});
       at = end + 1;
     }
     if (!requests.empty()) return requests;

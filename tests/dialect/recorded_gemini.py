@@ -1,4 +1,4 @@
-"""Gemini requests found in a folder of recorded traffic, one line of JSON each: {"case", "stream", "body": text}.
+"""Gemini requests found in a folder of recorded traffic, one line of JSON each: {"case", "model", "stream", "body": text}.
 
 usage: recorded_gemini.py <folder>
 """
@@ -27,7 +27,8 @@ def cassette_requests(path):
         body = request.get("parsed_body") or request.get("body")
         if isinstance(body, dict) and "string" in body and "contents" not in body:
             body = body["string"]
-        yield "stream" in url, body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
+        model = url.split("/models/")[1].split(":")[0]
+        yield model, "stream" in url, body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
 
 
 def main(folder):
@@ -35,11 +36,12 @@ def main(folder):
         if path.suffix == ".yaml":
             requests = list(cassette_requests(path))
         elif path.name.endswith("request.json"):
-            requests = [(False, path.read_text(encoding="utf-8"))]
+            text = path.read_text(encoding="utf-8")
+            requests = [(json.loads(text).get("model", ""), False, text)]
         else:
             continue
-        for number, (stream, body) in enumerate(requests):
-            print(json.dumps({"case": f"{path.name}#{number}", "stream": stream, "body": body}))
+        for number, (model, stream, body) in enumerate(requests):
+            print(json.dumps({"case": f"{path.name}#{number}", "model": model, "stream": stream, "body": body}))
 
 
 main(sys.argv[1])

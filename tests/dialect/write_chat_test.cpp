@@ -269,6 +269,17 @@ TEST_CASE("Tools keep their schemas as they came, and long names come back under
   CHECK(outgoing.tools[1] == ToolAlias{name, longer.name, "", false});
 }
 
+TEST_CASE("A schema that does not say its type is an object's") {
+  const auto parameters = [](std::string_view schema) {
+    auto request = request_of({user("go")});
+    request.tools.emplace_back().name = "f";
+    request.tools.back().parameters = schema;
+    return body_of(std::move(request))["tools"][0]["function"]["parameters"].dump();
+  };
+  CHECK(parameters("{}") == R"({"type":"object","properties":{}})");
+  CHECK(parameters(R"({"properties":{"a":{}}})") == R"({"type":"object","properties":{"a":{}}})");
+}
+
 TEST_CASE("A tool choice is said in chat's words; without tools it is not said at all") {
   using Mode = ir::ToolChoice::Mode;
   const auto chosen = [](Mode mode, std::vector<std::string> names = {}, bool tools = true) {
