@@ -151,6 +151,25 @@ TEST_CASE("an item that the stream has told is not told again by the last event"
   CHECK(reading.text == "Hello there");
 }
 
+TEST_CASE("a text that is finished in other words stays as it was streamed",
+          "[dialect][responses]") {
+  const Reading reading = read_events(
+      {created, delta("output_text", 0, "Hello"),
+       R"({"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"type":"output_text","text":"Hullo there"}]}})",
+       completed()});
+  CHECK(reading.text == "Hello");
+}
+
+TEST_CASE("another call in an open call's place in the last event is not its end",
+          "[dialect][responses]") {
+  const Reading reading = read_events(
+      {created, call_added, arguments_delta(R"("{\"a\":1}")"),
+       completed(
+           R"([{"type":"function_call","call_id":"c9","name":"g","arguments":"{\"a\":1} "}])")});
+  REQUIRE(reading.calls.size() == 1);
+  CHECK(reading.calls[0].arguments == R"({"a":1})");
+}
+
 TEST_CASE("a call that is finished with other arguments than it began fails",
           "[dialect][responses]") {
   CHECK(failure_code({created, call_added, arguments_delta(R"("{\"a\":")"),

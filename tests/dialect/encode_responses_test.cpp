@@ -280,6 +280,26 @@ TEST_CASE("nothing is appended before content, and an empty answer is one",
   CHECK(checker.response().at("output").empty());
 }
 
+TEST_CASE("what a provider said before it began again is forgotten", "[dialect][responses]") {
+  const Json response = response_of({Start{"a", "m"}, block(0, BlockKind::text), Start{"b", "m"},
+                                     block(0, BlockKind::refusal),
+                                     text(0, "No.", BlockKind::refusal), natural, End{}});
+  CHECK(text_at(response.at("output").at(0).at("content").at(0), "refusal") == "No.");
+}
+
+TEST_CASE("a provider's comment becomes a data event once content has begun",
+          "[dialect][responses]") {
+  const std::string chunk =
+      R"({"id":"c","model":"m","choices":[{"index":0,"delta":{"content":"A"}}]})";
+  const StreamRun run = run_whole(candidate_for(Dialect::openai_chat), responses_options(),
+                                  ": keep-alive\n\n" + chat_events({chunk}) + ": keep-alive\n\n");
+  const ResponsesStreamChecker checker{run.out};
+  CHECK(checker.problems() == Problems{});
+  CHECK(std::ranges::count(checker.types(), "response.in_progress") == 2);
+  CHECK(run.out.find("\n:") == std::string::npos);
+  CHECK(checker.terminal() == "response.failed");
+}
+
 TEST_CASE("an answer that is not whole says why", "[dialect][responses]") {
   const auto ended = [](StopReason reason) {
     return response_of(
