@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <set>
 #include <span>
 #include <string_view>
@@ -125,12 +127,11 @@ Effort deepseek_effort(Effort asked) {
 bool is_web_search(std::string_view type) { return type.starts_with("web_search"); }
 
 /// Free-text tools other than apply_patch are refused there: "Unsupported custom tool".
-bool has_refused_tool(JsonView entries) {
-  return std::ranges::any_of(entries.elements(), [](JsonView raw) {
-    const JsonFields entry{raw};
-    if (entry["type"].text_is("namespace")) return has_refused_tool(entry["tools"]);
-    return entry["type"].text_is("custom") && !entry["name"].text_is("apply_patch");
-  });
+bool is_refused_tool(JsonView declaration) {
+  const JsonFields entry{declaration};
+  if (entry["type"].text_is("namespace"))
+    return std::ranges::any_of(entry["tools"].elements(), is_refused_tool);
+  return entry["type"].text_is("custom") && !entry["name"].text_is("apply_patch");
 }
 
 /// Declarations as raw JSON, each (type, name) once.
@@ -178,21 +179,24 @@ class DeepSeekEditor {
         losses_(losses) {}
 
   Result<void> run() {
-    Losses ignored;  // what is dropped is counted where it is dropped
-    auto tools = ResponsesTools::read(top_, ignored);
-    if (!tools) return std::unexpected{std::move(tools.error())};
-    const bool lowered = must_lower();
-    if (lowered) {
-      declare_functions(*tools);
+    gather_declared();
+    std::optional<ResponsesTools> flat;
+    if (std::ranges::any_of(declared_, is_refused_tool)) {
+      Losses told;  // of hosted tools more than are dropped here
+      auto tools = ResponsesTools::read(top_, told);
+      if (!tools) return std::unexpected{std::move(tools.error())};
+      losses_.add_if(told.has(Loss::strict), Loss::strict);
+      flat = std::move(*tools);
+      declare_functions(*flat);
       out_.echo = responses_echo(top_);
     } else {
       keep_declarations();
     }
-    choose_tool(lowered ? &*tools : nullptr);
+    const auto* const names = flat ? &*flat : nullptr;
+    choose_tool(names);
     const auto effort = JsonFields{top_["reasoning"]}["effort"];
     lower_effort(effort);
-    const ResponsesRepair how{candidate_, options_, lowered ? &*tools : nullptr,
-                              !effort.text_is("none")};
+    const ResponsesRepair how{candidate_, options_, names, !effort.text_is("none")};
     auto input = repair_responses_input(top_["input"], how, losses_);
     if (!input) return std::unexpected{std::move(input.error())};
     if (auto& items = *input; items) editor_.set("input", std::move(*items));
@@ -200,22 +204,14 @@ class DeepSeekEditor {
   }
 
  private:
-  template <typename Visit>
-  void for_each_declared(Visit visit) const {
-    for (const auto& raw : top_["tools"].elements()) visit(raw);
+  void gather_declared() {
+    declared_ = top_["tools"].elements();
+    outside_ = declared_.size();
     for (const auto& item : top_["input"].elements()) {
       const JsonFields fields{item};
       if (!fields["type"].text_is("additional_tools")) continue;
-      for (const auto& raw : fields["tools"].elements()) visit(raw);
+      std::ranges::copy(fields["tools"].elements(), std::back_inserter(declared_));
     }
-  }
-
-  [[nodiscard]] bool must_lower() const {
-    if (has_refused_tool(top_["tools"])) return true;
-    return std::ranges::any_of(top_["input"].elements(), [](JsonView item) {
-      const JsonFields fields{item};
-      return fields["type"].text_is("additional_tools") && has_refused_tool(fields["tools"]);
-    });
   }
 
   void declare_functions(const ResponsesTools& tools) {
@@ -225,41 +221,33 @@ class DeepSeekEditor {
       add_alias(out_.tools, tool, tool.name);
       losses_.add_if(tool.takes_text, Loss::custom_tools);
     }
-    for_each_declared([&](JsonView raw) {
+    for (const auto& raw : declared_) {
       const auto type = JsonFields{raw}["type"].text();
-      if (is_client_tool(type)) return;
-      keep_or_drop_hosted(type, raw, kept);
-    });
+      if (!is_client_tool(type)) keep_or_drop_hosted(type, raw, kept);
+    }
     editor_.set("tools", kept.json());
   }
 
   void keep_declarations() {
     Declarations kept;
-    std::size_t own = 0;
-    for_each_declared([&](JsonView raw) {
+    for (const auto& raw : declared_) {
       const JsonFields entry{raw};
       const auto type = entry["type"].text();
       if (is_client_tool(type)) {
         kept.add(type, entry["name"].text(), raw.raw());
-        ++own;
       } else {
-        own += keep_or_drop_hosted(type, raw, kept) ? 1 : 0;
+        keep_or_drop_hosted(type, raw, kept);
       }
-    });
-    const auto declared = top_["tools"].elements().size();
+    }
     no_tools_ = kept.empty();
     if (no_tools_) return editor_.leave_out("tools");
-    if (own != declared || dropped_) editor_.set("tools", kept.json());
+    if (dropped_ || declared_.size() > outside_) editor_.set("tools", kept.json());
   }
 
-  bool keep_or_drop_hosted(const std::string& type, JsonView raw, Declarations& kept) {
-    if (is_web_search(type)) {
-      kept.add(type, {}, raw.raw());
-      return true;
-    }
+  void keep_or_drop_hosted(const std::string& type, JsonView raw, Declarations& kept) {
+    if (is_web_search(type)) return kept.add(type, {}, raw.raw());
     losses_.add(type == "mcp" ? Loss::mcp_servers : Loss::server_tools);
     dropped_ = true;
-    return false;
   }
 
   void choose_tool(const ResponsesTools* flat) {
@@ -301,8 +289,10 @@ class DeepSeekEditor {
   const TranslateOptions& options_;
   Outgoing& out_;
   Losses& losses_;
-  bool dropped_ = false;   // some hosted tool
-  bool no_tools_ = false;  // none is left, or there never were any
+  std::vector<JsonView> declared_;  // in `tools`, then in additional_tools
+  std::size_t outside_ = 0;         // of them, in `tools`
+  bool dropped_ = false;            // some hosted tool
+  bool no_tools_ = false;           // none is left, or there never were any
 };
 
 Result<void> check_continuation(const RequestView& view, const Candidate& candidate,
