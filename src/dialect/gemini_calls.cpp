@@ -61,6 +61,7 @@ std::vector<std::string> GeminiCalls::answer(const std::vector<GeminiCallName>& 
   match([](const Open&, const GeminiCallName& response) { return response.id.empty(); });
   answered_ = answered_ || !responses.empty();
   std::vector<std::string> ids;
+  ids.reserve(responses.size());
   for (std::size_t i = 0; i < responses.size(); ++i)
     ids.push_back(found[i].value_or(responses[i].id));
   return ids;

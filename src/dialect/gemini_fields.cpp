@@ -10,9 +10,14 @@ char lower(char c) { return is_upper(c) ? static_cast<char>(c - 'A' + 'a') : c; 
 
 bool is_snake_of(std::string_view key, std::string_view camel) {
   std::size_t at = 0;
+  const auto next_is = [&](char expected) {
+    const bool same = at < key.size() && key[at] == expected;
+    ++at;
+    return same;
+  };
   for (const char c : camel) {
-    if (is_upper(c) && (at >= key.size() || key[at++] != '_')) return false;
-    if (at >= key.size() || key[at++] != lower(c)) return false;
+    if (is_upper(c) && !next_is('_')) return false;
+    if (!next_is(lower(c))) return false;
   }
   return at == key.size();
 }

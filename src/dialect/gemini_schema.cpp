@@ -76,15 +76,19 @@ class Converter {
     return name;
   }
 
+  /// Not JSON Schema: said by the type or by the enum itself, or a wish without meaning elsewhere.
+  static bool is_of_this_dialect(std::string_view key, JsonView value) {
+    return key == "nullable" || key == "propertyOrdering" ||
+           (key == "format" && value.text_is("enum"));
+  }
+
   void convert_member(const std::string& key, JsonView value, bool nullable) {
-    if (key == "nullable" || key == "propertyOrdering") {
-      changed_ = true;  // not JSON Schema: said by the type; a wish without meaning elsewhere
+    if (is_of_this_dialect(key, value)) {
+      changed_ = true;
     } else if (key == "type") {
       convert_type(value, nullable);
     } else if (key == "enum") {
       convert_enum(value, nullable);
-    } else if (key == "format" && value.text_is("enum")) {
-      changed_ = true;
     } else if (among(schema_keys, key) && !value.is_array()) {
       writer_.key(key);
       convert(value);

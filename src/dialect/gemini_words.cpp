@@ -32,7 +32,7 @@ Result<GeminiThinkingWish> read_gemini_thinking(const GeminiFields& thinking_con
   const auto budget = thinking_config["thinkingBudget"].integer();
   if (wish.effort != Effort::unset || !budget) return wish;
   if (*budget == 0) wish.effort = Effort::none;
-  if (*budget > 0) wish.budget = *budget;
+  if (*budget > 0) wish.budget = budget;
   return wish;
 }
 

@@ -45,6 +45,7 @@ void MemberSplicer::erase(const GeminiFields& fields, const JsonView::Member& me
 
 void MemberSplicer::erase(const std::vector<JsonView>& elements, const std::vector<bool>& gone) {
   std::vector<Place> items;
+  items.reserve(elements.size());
   for (const auto& element : elements) items.push_back(place_of(element));
   erase(items, gone);
 }

@@ -291,6 +291,17 @@ Fault check_inside(std::string_view key, const element& value) {
 // ---- the view
 // -------------------------------------------------------------------------------------------------------
 
+/// Calls visit(object) for the object, or for each one of the list.
+template <typename Visit>
+void each_object(const element& value, Visit visit) {
+  if (value.is_object()) return visit(value);
+  simdjson::dom::array list;
+  if (value.get(list) != simdjson::SUCCESS) return;
+  for (const auto item : list) {
+    if (item.is_object()) visit(item);
+  }
+}
+
 /// Contents have passed their checks.
 void note_contents(const element& contents, RequestView& view) {
   const auto note_part = [&view](const element& part) {
@@ -300,22 +311,10 @@ void note_contents(const element& contents, RequestView& view) {
       view.calls_in_history = view.calls_in_history || is_gemini_key(field.key, "functionCall");
     }
   };
-  const auto note_content = [&note_part](const element& content) {
+  each_object(contents, [&note_part](const element& content) {
     element parts;
-    if (content["parts"].get(parts) != simdjson::SUCCESS) return;
-    if (parts.is_object()) note_part(parts);
-    simdjson::dom::array list;
-    if (parts.get(list) != simdjson::SUCCESS) return;
-    for (const auto part : list) {
-      if (part.is_object()) note_part(part);
-    }
-  };
-  if (contents.is_object()) note_content(contents);
-  simdjson::dom::array list;
-  if (contents.get(list) != simdjson::SUCCESS) return;
-  for (const auto content : list) {
-    if (content.is_object()) note_content(content);
-  }
+    if (content["parts"].get(parts) == simdjson::SUCCESS) each_object(parts, note_part);
+  });
 }
 
 void read_generation(const element& config, const std::string& body, std::size_t begin,
