@@ -9,7 +9,7 @@
 namespace turnpike::simulator {
 
 enum class Provider : std::uint8_t { deepseek, anthropic, gemini, openai, local };
-constexpr std::array all_providers = {Provider::deepseek, Provider::anthropic, Provider::gemini,
+inline constexpr std::array all_providers = {Provider::deepseek, Provider::anthropic, Provider::gemini,
                                       Provider::openai, Provider::local};
 std::string_view to_string(Provider provider);
 

@@ -245,31 +245,38 @@ class Responses final : public Wire {
   }
 
   Json item(const Exchange& exchange, const Block& block, bool complete) const {
+    const bool shown = complete && has_part(exchange, block);
+    const Json parts = shown ? Json::array({part(block, block.text)}) : Json::array();
     Json item{{"id", block.item_id}};
-    if (block.kind == BlockKind::thinking) {
-      item["type"] = "reasoning";
-      if (is_deepseek()) item["status"] = complete ? "completed" : "in_progress";
-      if (!block.signature.empty()) item["encrypted_content"] = block.signature;
-      const Json parts = complete && has_part(exchange, block)
-                             ? Json::array({part(block, block.text)})
-                             : Json::array();
-      if (is_deepseek()) item["content"] = parts;
-      item["summary"] = is_deepseek() ? Json::array() : parts;
-      return item;
-    }
+    if (block.kind == BlockKind::thinking)
+      return reasoning_item(std::move(item), block, parts, complete);
+    const char* status = complete ? "completed" : "in_progress";
     if (block.kind == BlockKind::text) {
       item["type"] = "message";
-      item["status"] = complete ? "completed" : "in_progress";
-      item["content"] = complete ? Json::array({part(block, block.text)}) : Json::array();
+      item["status"] = status;
+      item["content"] = parts;
       item["phase"] = exchange.answer.stop == Stop::tool ? "commentary" : "final_answer";
       item["role"] = "assistant";
       return item;
     }
     item["type"] = block.custom ? "custom_tool_call" : "function_call";
-    item["status"] = complete ? "completed" : "in_progress";
+    item["status"] = status;
     item[field(block)] = complete ? block.text : "";
     item["call_id"] = block.id;
     item["name"] = block.name;
+    return item;
+  }
+
+  Json reasoning_item(Json item, const Block& block, const Json& parts, bool complete) const {
+    item["type"] = "reasoning";
+    if (!block.signature.empty()) item["encrypted_content"] = block.signature;
+    if (!is_deepseek()) {
+      item["summary"] = parts;
+      return item;
+    }
+    item["status"] = complete ? "completed" : "in_progress";
+    item["content"] = parts;
+    item["summary"] = Json::array();
     return item;
   }
 

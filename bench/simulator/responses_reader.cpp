@@ -128,26 +128,26 @@ class Reader {
   }
 
   Checked<void> read_sampling() {
-    for (const std::string name : {"temperature", "top_p"}) {
-      const auto& value = member(body_, name.c_str());
-      if (value.is_null()) continue;
-      if (!value.is_number())
-        return bad("Invalid type for '" + name + "': expected a decimal.", name, "invalid_type");
-      const auto number = value.get<double>();
-      const double most = name == "temperature" ? 2 : 1;
-      if (number < 0 || number > most) {
-        const bool below = number < 0;
-        return bad("Invalid '" + name + "': decimal " +
-                       (below ? "below minimum" : "above maximum") + " value. Expected a value " +
-                       (below ? ">= 0" : "<= " + std::to_string(static_cast<int>(most))) +
-                       ", but got " + value.dump() + " instead.",
-                   name, below ? "decimal_below_min_value" : "decimal_above_max_value");
-      }
-      if (!deepseek_ && number != 1 && is_openai_reasoner(ask_.model)) {
-        return bad("Unsupported parameter: '" + name + "' is not supported with this model.", name);
-      }
-    }
-    return {};
+    auto fine = read_sampling_value("temperature", 2);
+    return fine ? read_sampling_value("top_p", 1) : fine;
+  }
+
+  Checked<void> read_sampling_value(const std::string& name, int most) {
+    const auto& value = member(body_, name.c_str());
+    if (value.is_null()) return {};
+    if (!value.is_number())
+      return bad("Invalid type for '" + name + "': expected a decimal.", name, "invalid_type");
+    const auto number = value.get<double>();
+    const auto got = ", but got " + value.dump() + " instead.";
+    if (number < 0)
+      return bad("Invalid '" + name + "': decimal below minimum value. Expected a value >= 0" + got,
+                 name, "decimal_below_min_value");
+    if (number > most)
+      return bad("Invalid '" + name + "': decimal above maximum value. Expected a value <= " +
+                     std::to_string(most) + got,
+                 name, "decimal_above_max_value");
+    if (deepseek_ || number == 1 || !is_openai_reasoner(ask_.model)) return {};
+    return bad("Unsupported parameter: '" + name + "' is not supported with this model.", name);
   }
 
   Checked<void> read_reasoning() {
