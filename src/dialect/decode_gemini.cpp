@@ -53,7 +53,8 @@ class GeminiDecoder::Reader {
   void arguments(Choice& choice, std::string_view text);
   void begin_block(Choice& choice, BlockStart start);
   void close_block(Choice& choice);
-  void signature(const Choice& choice, const JsonObject& part);
+  void end_block(Choice& choice);
+  static void signature(Choice& choice, const JsonObject& part);
   void usage(const JsonObject& usage);
   void stop(Choice& choice);
   Choice& choice_of(std::int64_t index);
@@ -178,23 +179,24 @@ void GeminiDecoder::Reader::part(Choice& choice, const JsonObject& part) {
   }
 }
 
-// An empty text may carry a signature: it then belongs to the text before it.
+// An empty text may carry a signature: it then belongs to the text before it. Without one it signs
+// nothing.
 void GeminiDecoder::Reader::text_part(Choice& choice, const JsonObject& part,
                                       std::string_view text) {
   bool thought = false;
   if (part.at_key("thought").get(thought) != simdjson::SUCCESS) thought = false;
   const BlockKind kind = thought ? BlockKind::reasoning : BlockKind::text;
-  const bool signed_part = !text_member(part, "thoughtSignature").empty();
-  if (text.empty() && !signed_part) return;
+  if (text.empty()) {
+    if (choice.open == kind) signature(choice, part);
+    return;
+  }
   if (choice.open != kind) {
     BlockStart start;
     start.kind = kind;
     begin_block(choice, start);
   }
-  if (!text.empty()) {
-    if (kind == BlockKind::text) choice.text_seen = true;
-    events_.emplace_back(Delta{choice.index, choice.blocks - 1, kind, text});
-  }
+  if (kind == BlockKind::text) choice.text_seen = true;
+  events_.emplace_back(Delta{choice.index, choice.blocks - 1, kind, text});
   signature(choice, part);
 }
 
@@ -247,8 +249,7 @@ void GeminiDecoder::Reader::begin_call(Choice& choice, const JsonObject& call) {
 void GeminiDecoder::Reader::arguments(Choice& choice, std::string_view text) {
   const std::string& kept = decoder_.made_.emplace_back(text);
   events_.emplace_back(Delta{choice.index, choice.blocks - 1, BlockKind::tool_call, kept});
-  choice.open.reset();
-  events_.emplace_back(BlockStop{choice.index, choice.blocks - 1});
+  end_block(choice);
 }
 
 void GeminiDecoder::Reader::begin_block(Choice& choice, BlockStart start) {
@@ -267,14 +268,23 @@ void GeminiDecoder::Reader::close_block(Choice& choice) {
     arguments(choice, text);
     return;
   }
-  choice.open.reset();
-  events_.emplace_back(BlockStop{choice.index, choice.blocks - 1});
+  end_block(choice);
 }
 
-void GeminiDecoder::Reader::signature(const Choice& choice, const JsonObject& part) {
+void GeminiDecoder::Reader::end_block(Choice& choice) {
+  const std::int32_t block = choice.blocks - 1;
+  if (!choice.signature.empty()) {
+    const std::string& kept = decoder_.made_.emplace_back(std::exchange(choice.signature, {}));
+    events_.emplace_back(Opaque{choice.index, block, Opaque::Form::signature, kept});
+  }
+  choice.open.reset();
+  events_.emplace_back(BlockStop{choice.index, block});
+}
+
+// Signatures do not come in pieces: of several parts that make one block the last one signs it.
+void GeminiDecoder::Reader::signature(Choice& choice, const JsonObject& part) {
   const std::string_view bytes = text_member(part, "thoughtSignature");
-  if (bytes.empty()) return;
-  events_.emplace_back(Opaque{choice.index, choice.blocks - 1, Opaque::Form::signature, bytes});
+  if (!bytes.empty()) choice.signature = bytes;
 }
 
 // Cumulative, and some chunks carry only the kind of traffic: the last one that counts is the one

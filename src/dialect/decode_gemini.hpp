@@ -35,6 +35,7 @@ class GeminiDecoder final : public Decoder {
     std::int32_t calls = 0;
     std::optional<BlockKind> open;    // kind of the open block
     std::optional<PartialArgs> args;  // of the open tool call, if they come in pieces
+    std::string signature;            // of the open block, told at its end
     bool text_seen = false;
     std::string finish_reason;
   };
