@@ -13,6 +13,9 @@ std::string edited_object(wire::JsonView object, std::span<const MemberEdit> edi
     if (out.size() > 1) out += ',';
     out.append("\"").append(key).append("\":").append(value);
   };
+  const auto add_edited = [&add](const MemberEdit& edit) {
+    if (edit.value) add(edit.key, *edit.value);
+  };
   std::vector<bool> done(edits.size(), false);
   for (const auto& member : object.members()) {
     const auto edit =
@@ -22,10 +25,10 @@ std::string edited_object(wire::JsonView object, std::span<const MemberEdit> edi
       continue;
     }
     done[static_cast<std::size_t>(edit - edits.begin())] = true;
-    if (edit->value) add(edit->key, *edit->value);
+    add_edited(*edit);
   }
   for (std::size_t i = 0; i < edits.size(); ++i) {
-    if (!done[i] && edits[i].value) add(edits[i].key, *edits[i].value);
+    if (!done[i]) add_edited(edits[i]);
   }
   return out += '}';
 }

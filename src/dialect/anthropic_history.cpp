@@ -209,6 +209,7 @@ class Fitter {
   }
 
   void weave_in(Finding& finding) {
+    if (!finding.state) return;
     auto& turn = *finding.turn;
     if (turn.content.is_string()) {
       turn.insert(0, Kind::text, fmt::format(R"({{"type":"text","text":{}}})", turn.content.raw()));
@@ -292,9 +293,8 @@ class Fitter {
     for (auto& turn : turns_) {
       for (auto& block : turn.blocks) {
         if (block.kind != Kind::result) continue;
-        auto content = without_references(JsonFields{block.raw}["content"]);
-        if (!content) continue;
-        const MemberEdit edit{"content", std::move(*content)};
+        const MemberEdit edit{"content", without_references(JsonFields{block.raw}["content"])};
+        if (!edit.value) continue;
         block.changed = edited_object(block.raw, {&edit, 1});
         turn.changed = true;
         losses_.add(Loss::defer_loading);

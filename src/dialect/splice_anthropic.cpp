@@ -5,18 +5,16 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "dialect/anthropic_body.hpp"
 #include "dialect/anthropic_edit.hpp"
 #include "dialect/anthropic_headers.hpp"
 #include "dialect/anthropic_history.hpp"
 #include "dialect/anthropic_thinking.hpp"
 #include "dialect/losses.hpp"
-#include "wire/json_document.hpp"
-#include "wire/json_splice.hpp"
 #include "wire/json_view.hpp"
 
 namespace turnpike::dialect {
@@ -35,72 +33,6 @@ constexpr auto answer_fields = std::to_array<std::string_view>(
 bool any_begins_with(const std::vector<std::string>& list, std::string_view prefix) {
   return std::ranges::any_of(list, [&](const auto& value) { return value.starts_with(prefix); });
 }
-
-/// Changes of the body's own members, collected and applied at once.
-class BodyEdits {
- public:
-  explicit BodyEdits(const std::string& body)
-      : body_(body), members_(JsonView{body}.members()), values_(members_.size()) {}
-
-  /// Later changes of a member replace earlier ones. A member that is not there is added.
-  void set(std::string_view key, std::string json) {
-    if (auto* value = find(key)) {
-      *value = Change{std::move(json)};
-    } else {
-      added_ += fmt::format(R"(,"{}":{})", key, json);
-    }
-  }
-  void remove(std::string_view key) {
-    if (auto* value = find(key)) *value = Change{std::nullopt};
-  }
-  /// The bytes with their changes; some member must stay.
-  [[nodiscard]] std::string apply(std::size_t object_end) const {
-    std::vector<wire::Splice> splices;
-    bool kept_before = false;
-    for (std::size_t i = 0; i < members_.size(); ++i) {
-      const auto& change = values_[i];
-      if (!change || change->json) {
-        if (change) splices.push_back({begin_of(i), end_of(i), *change->json});
-        kept_before = true;
-      } else if (kept_before) {
-        splices.push_back({end_of(i - 1), end_of(i), {}});
-      } else {
-        const bool last = i + 1 == members_.size();
-        splices.push_back({name_of(i), last ? end_of(i) : name_of(i + 1), {}});
-      }
-    }
-    if (!added_.empty()) splices.push_back({object_end, object_end, added_});
-    return wire::apply(body_, std::move(splices));
-  }
-
- private:
-  struct Change {
-    std::optional<std::string> json;  // nothing: the member goes
-  };
-  std::optional<Change>* find(std::string_view key) {
-    for (std::size_t i = 0; i < members_.size(); ++i) {
-      if (members_[i].is(key)) return &values_[i];
-    }
-    return nullptr;
-  }
-  [[nodiscard]] std::size_t offset(const char* at) const {
-    return static_cast<std::size_t>(at - body_.data());
-  }
-  [[nodiscard]] std::size_t name_of(std::size_t i) const {
-    return offset(members_[i].key.data()) - 1;
-  }
-  [[nodiscard]] std::size_t begin_of(std::size_t i) const {
-    return offset(members_[i].value.raw().data());
-  }
-  [[nodiscard]] std::size_t end_of(std::size_t i) const {
-    return begin_of(i) + members_[i].value.raw().size();
-  }
-
-  const std::string& body_;
-  std::vector<JsonView::Member> members_;
-  std::vector<std::optional<Change>> values_;
-  std::string added_;
-};
 
 class Splicer {
  public:
@@ -298,7 +230,7 @@ class Splicer {
   const Candidate& candidate_;
   const TranslateOptions& options_;
   JsonFields top_;
-  BodyEdits edits_;
+  AnthropicBody edits_;
   AnthropicHeaders headers_;
   ThinkingLimits limits_;
   FittedField output_config_;
