@@ -218,10 +218,10 @@ class Connecting {
       const auto name = change.path.string();
       auto diff = mask_secrets(unified_diff(change.before, change.after, name, name));
       // Wherever else the key might stand.
-      const auto& key = connection_.key;
-      for (auto at = key ? diff.find(*key) : std::string::npos; at != std::string::npos;
-           at = diff.find(*key, at))
-        diff.replace(at, key->size(), "…");
+      const auto key = connection_.key.value_or("");
+      for (auto at = diff.find(key); !key.empty() && at != std::string::npos;
+           at = diff.find(key, at))
+        diff.replace(at, key.size(), "…");
       out << diff;
     }
   }

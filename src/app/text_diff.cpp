@@ -80,6 +80,7 @@ std::vector<Step> steps_of(const Lines& before, const Lines& after) {
                  lines.end() - static_cast<std::ptrdiff_t>(tail));
   };
   std::vector<Step> steps;
+  steps.reserve(before.size() + after.size());
   for (std::size_t i = 0; i < head; ++i) steps.push_back({' ', before[i]});
   middle_steps(part(before), part(after), steps);
   for (std::size_t i = before.size() - tail; i < before.size(); ++i)
@@ -91,25 +92,63 @@ std::string range(std::size_t first, std::size_t count) {
   return fmt::format("{},{}", count == 0 ? first : first + 1, count);
 }
 
-/// Lines before and after that precede the hunk.
-struct Place {
-  std::size_t before = 0;
-  std::size_t after = 0;
-};
+/// Groups the steps into hunks: changes with few unchanged lines between them.
+class HunkWriter {
+ public:
+  HunkWriter(const std::vector<Step>& steps, std::string& out) : steps_(steps), out_(out) {}
 
-void write_hunk(std::string& out, const std::vector<Step>& hunk, Place place) {
-  const auto count = [&](char absent) {
-    return static_cast<std::size_t>(std::count_if(
-        hunk.begin(), hunk.end(), [absent](const Step& step) { return step.sign != absent; }));
-  };
-  out += fmt::format("@@ -{} +{} @@\n", range(place.before, count('+')),
-                     range(place.after, count('-')));
-  for (const auto& step : hunk) {
-    out += step.sign;
-    out += step.line;
-    if (!step.line.ends_with('\n')) out += "\n\\ No newline at end of file\n";
+  void run() {
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      const auto& step = steps_[i];
+      if (!open_ && step.sign != ' ') begin(i);
+      if (open_) {
+        hunk_.push_back(step);
+        quiet_ = step.sign == ' ' ? quiet_ + 1 : 0;
+      }
+      before_ += step.sign == '+' ? 0U : 1U;
+      after_ += step.sign == '-' ? 0U : 1U;
+      if (open_ && quiet_ > 2 * context_lines) finish();
+    }
+    if (open_) finish();
   }
-}
+
+ private:
+  void begin(std::size_t at) {
+    const auto lead = std::min(context_lines, at);
+    for (auto i = at - lead; i < at; ++i) hunk_.push_back(steps_[i]);
+    open_ = true;
+    first_before_ = before_ - lead;
+    first_after_ = after_ - lead;
+  }
+
+  void finish() {
+    for (; quiet_ > context_lines; --quiet_) hunk_.pop_back();
+    out_ += fmt::format("@@ -{} +{} @@\n", range(first_before_, lines_without('+')),
+                        range(first_after_, lines_without('-')));
+    for (const auto& step : hunk_) {
+      out_ += step.sign;
+      out_ += step.line;
+      if (!step.line.ends_with('\n')) out_ += "\n\\ No newline at end of file\n";
+    }
+    hunk_.clear();
+    open_ = false;
+  }
+
+  [[nodiscard]] std::size_t lines_without(char sign) const {
+    return static_cast<std::size_t>(std::count_if(
+        hunk_.begin(), hunk_.end(), [sign](const Step& step) { return step.sign != sign; }));
+  }
+
+  const std::vector<Step>& steps_;
+  std::string& out_;
+  std::vector<Step> hunk_;
+  bool open_ = false;
+  std::size_t quiet_ = 0;         // unchanged lines at the end of the hunk
+  std::size_t before_ = 0;        // lines passed of the text before
+  std::size_t after_ = 0;         // and after
+  std::size_t first_before_ = 0;  // those that precede the hunk
+  std::size_t first_after_ = 0;
+};
 
 bool speaks_of_secrets(std::string_view name) {
   static constexpr std::array<std::string_view, 5> words{"key", "token", "secret", "password",
@@ -169,37 +208,7 @@ std::string unified_diff(std::string_view before, std::string_view after,
   if (before == after) return "";
   const auto steps = steps_of(lines_of(before), lines_of(after));
   std::string out = fmt::format("--- {}\n+++ {}\n", before_name, after_name);
-  Place passed;
-  Place hunk_at;
-  std::vector<Step> hunk;
-  bool open = false;      // a hunk has begun
-  std::size_t quiet = 0;  // unchanged lines at its end
-  const auto flush = [&] {
-    while (quiet > context_lines) {
-      hunk.pop_back();
-      --quiet;
-    }
-    write_hunk(out, hunk, hunk_at);
-    hunk.clear();
-    open = false;
-  };
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    const auto& step = steps[i];
-    if (!open && step.sign != ' ') {
-      open = true;
-      const auto lead = std::min(context_lines, i);
-      for (auto k = i - lead; k < i; ++k) hunk.push_back(steps[k]);
-      hunk_at = {passed.before - lead, passed.after - lead};
-    }
-    if (open) {
-      hunk.push_back(step);
-      quiet = step.sign == ' ' ? quiet + 1 : 0;
-    }
-    if (step.sign != '+') ++passed.before;
-    if (step.sign != '-') ++passed.after;
-    if (open && quiet > 2 * context_lines) flush();
-  }
-  if (open) flush();
+  HunkWriter{steps, out}.run();
   return out;
 }
 

@@ -146,6 +146,7 @@ bool set_in(toml::table& root, Path path, const json& value) {
 
 std::expected<std::string, std::string> edit_toml(std::string_view document,
                                                   const std::vector<Setting>& settings) {
+  static constexpr auto unsafe = "its form is too unusual to be edited safely";
   toml::table wanted;
   try {
     wanted = toml::parse(document);
@@ -164,11 +165,12 @@ std::expected<std::string, std::string> edit_toml(std::string_view document,
       editor.set(setting.path, setting.json);
     }
     auto edited = editor.take();
-    if (toml::parse(std::string_view{edited}) == wanted) return edited;
+    if (toml::parse(std::string_view{edited}) != wanted) return std::unexpected{unsafe};
+    return edited;
   } catch (const toml::parse_error&) {
     // What was added contradicts what is there: dotted keys or an inline table of the same name.
+    return std::unexpected{unsafe};
   }
-  return std::unexpected{"its form is too unusual to be edited safely"};
 }
 
 }  // namespace turnpike::app

@@ -164,6 +164,7 @@ class CatalogLoader {
         continue;
       }
       std::vector<std::string> known;
+      known.reserve(provider.endpoints.size());
       for (const auto& endpoint : provider.endpoints)
         known.emplace_back(to_string(endpoint.dialect));
       faults_.push_back(fault_at(

@@ -75,6 +75,7 @@ class Finder {
         catalog_(catalog),
         s_(situation),
         why_(why),
+        keeper_(situation.required_provider.value_or("")),
         budget_counts_(situation.facts.step != StepKind::permission_check) {}
 
   Result<std::vector<Candidate>> of_tier(TierIndex index, const std::string& keep) {
@@ -133,8 +134,7 @@ class Finder {
   Verdict judge(const Target& target, const std::string& tier) {
     const auto& model = catalog_.models()[target.model];
     if (!keeps_state(model))
-      return {Lack::state,
-              fmt::format("{}: the response is kept by {}", target.name, *s_.required_provider)};
+      return {Lack::state, fmt::format("{}: the response is kept by {}", target.name, keeper_)};
     if (!allowed(target.name, tier)) return {Lack::not_allowed, target.name};
     if (const auto wrong = catalog_.unusable(model, s_.now))
       return {Lack::unpriced, wrong->message};
@@ -160,9 +160,9 @@ class Finder {
 
   /// True for all, unless the request continues a stored response.
   bool keeps_state(const Model& model) const {
-    if (!s_.required_provider) return true;
+    if (keeper_.empty()) return true;
     const auto& served = model.dialects;
-    return model.provider == *s_.required_provider &&
+    return model.provider == keeper_ &&
            std::find(served.begin(), served.end(), s_.facts.dialect) != served.end();
   }
 
@@ -296,7 +296,7 @@ class Finder {
                             fmt::format("the response named by previous_response_id is kept by {}, "
                                         "and no model of that provider may answer here; send the "
                                         "whole conversation as input",
-                                        *s_.required_provider),
+                                        keeper_),
                             "previous_response_id");
       case Lack::none:
       case Lack::unpriced:
@@ -311,6 +311,7 @@ class Finder {
   const catalog::Catalog& catalog_;
   const Situation& s_;
   std::vector<Why>& why_;
+  std::string keeper_;  // provider that keeps the response this request continues; mostly empty
   bool budget_counts_;  // safety checks and, if the policy says so, pins are not held back by a
                         // thin budget
   std::vector<Candidate> found_;
