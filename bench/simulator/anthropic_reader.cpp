@@ -467,8 +467,13 @@ class Reader {
       }
       if (i == 0 && role != "user")
         return bad("messages: first message must use the \"user\" role");
-      auto fine =
-          only_known(messages[i], {"role", "content"}, "messages." + std::to_string(i) + ".");
+      // Claude Code changes the effort in mid-conversation, with a system message and a beta.
+      const bool changes_allowed =
+          role == "system" && betas_.find("mid-conversation") != std::string::npos;
+      const std::string prefix = "messages." + std::to_string(i) + ".";
+      auto fine = changes_allowed
+                      ? only_known(messages[i], {"role", "content", "output_config"}, prefix)
+                      : only_known(messages[i], {"role", "content"}, prefix);
       if (fine) fine = read_message(messages[i], i, role);
       if (!fine) return fine;
     }

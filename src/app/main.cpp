@@ -13,6 +13,7 @@
 #include "app/commands.hpp"
 #include "app/config.hpp"
 #include "app/connect.hpp"
+#include "app/doctor.hpp"
 #include "turnpike/clock.hpp"
 
 #ifndef TURNPIKE_VERSION
@@ -34,6 +35,7 @@ struct Flags {
   bool jsonl = false;
   turnpike::app::KeyOptions key;
   turnpike::app::ConnectOptions connect;
+  turnpike::app::DoctorOptions doctor;
 };
 
 using Verb = std::function<int(const Config&, const turnpike::Clock&)>;
@@ -98,6 +100,15 @@ void add_routing(CLI::App& app, Flags& flags, Verb& verb) {
   });
 }
 
+void add_clients(CLI::App& app, Flags& flags, Verb& verb) {
+  auto* doctor = app.add_subcommand("doctor", "Try each client dialect on each target through the running gateway; spends a few credits");
+  doctor->add_option("--url", flags.doctor.url, "The gateway; default: the configured listener");
+  doctor->add_option("--key", flags.doctor.key, "A virtual key")->envname("TURNPIKE_KEY");
+  doctor->add_option("--target", flags.doctor.targets, "provider/model or a name the policy knows; may be repeated. Default: one model of each provider");
+  doctor->add_option("--dialect", flags.doctor.dialects, "openai-chat, openai-responses, anthropic-messages, gemini-generate; default: all");
+  doctor->callback([&] { verb = [&](const auto& c, const auto&) { return run_doctor(c, flags.doctor, flags.output); }; });
+}
+
 void add_connect(CLI::App& app, Flags& flags, Verb& verb) {
   auto& options = flags.connect;
   auto* connect = app.add_subcommand("connect", "How a harness or SDK is pointed at the gateway; with --write, done");
@@ -155,6 +166,7 @@ int main(int argc, char** argv) {
   add_keys(app, flags, verb);
   add_money(app, flags, verb);
   add_connect(app, flags, verb);
+  add_clients(app, flags, verb);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {

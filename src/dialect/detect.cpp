@@ -93,6 +93,11 @@ Route route_of(std::string_view path) {
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   constexpr std::string_view gemini_prefix = "/v1beta/models/";
   if (path.starts_with(gemini_prefix)) return gemini_route(path.substr(gemini_prefix.size()));
+  // A model id with a '/' stands without "models/" in some SDKs' paths.
+  constexpr std::string_view beta_prefix = "/v1beta/";
+  if (path.starts_with(beta_prefix) && has_gemini_verb(path)) {
+    return gemini_route(path.substr(beta_prefix.size()));
+  }
   // Google's SDK has moved to /v1/, where only the verb tells its paths from everybody's list of
   // models.
   constexpr std::string_view stable_prefix = "/v1/models/";

@@ -142,6 +142,9 @@ class OpaqueStore {
   std::uint64_t evictions_ = 0;
 };
 
+/// Key for an answer that its provider keeps: the id under which a client may continue it.
+inline std::string response_key(std::string_view response_id) { return "response:" + std::string{response_id}; }
+
 /// Key for an assistant turn without tool calls: a hash of its visible text, "text:" + 32 hex
 /// digits.
 std::string turn_key(std::string_view visible_text);

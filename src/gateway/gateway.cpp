@@ -130,6 +130,18 @@ Result<void> Gateway::read(Call& call) {
   return {};
 }
 
+/// Who keeps the answer that this request continues. Nobody else can go on from it.
+Result<std::optional<std::string>> Gateway::provider_of_previous(const Call& call) const {
+  const std::string& id = call.view.previous_response_id;
+  if (id.empty()) return std::nullopt;
+  auto state = shared_.opaque.find(call.exchange.account->key_id, dialect::response_key(id));
+  if (state) return std::move(state->vendor);
+  return std::unexpected{client_error("unsupported_parameter",
+                                      "No provider behind this gateway keeps that answer for this key; send the whole "
+                                      "conversation as input, with store set to false.",
+                                      "previous_response_id")};
+}
+
 Result<RouteDecision> Gateway::decide(Call& call) {
   const Snapshot& snapshot = *call.snapshot;
   const Exchange& exchange = call.exchange;
@@ -143,6 +155,11 @@ Result<RouteDecision> Gateway::decide(Call& call) {
                               .health = shared_.health.view(),
                               .stay = call.previous ? std::optional{call.previous->stay} : std::nullopt,
                               .now = exchange.at};
+  if (auto keeper = provider_of_previous(call); !keeper) {
+    return std::unexpected{keeper.error()};
+  } else {
+    situation.required_provider = std::move(*keeper);
+  }
   if (snapshot.share) {
     const auto steering = snapshot.share->steer(scope);
     situation.threshold = steering.threshold;
@@ -223,6 +240,7 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   options.owner = exchange.account->key_id;
   options.output_tokens_cap = reservation->output_tokens_cap();
   options.client_headers = &call.request.head.headers;
+  options.continues_own_response = !call.view.previous_response_id.empty();  // decide() has seen to it
   auto outgoing = dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
   if (!outgoing) co_return std::unexpected{outgoing.error()};
   for (const auto& field : outgoing->losses) {

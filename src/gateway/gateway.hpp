@@ -85,6 +85,7 @@ class Gateway final : public Handler {
   // --- what to do, without doing any of it: no waiting, no I/O
   Result<void> plan(Call& call);
   Result<void> read(Call& call);
+  [[nodiscard]] Result<std::optional<std::string>> provider_of_previous(const Call& call) const;
   Result<RouteDecision> decide(Call& call);
 
   // --- how many tokens a prompt has, for the model that would answer it

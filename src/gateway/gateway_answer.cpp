@@ -165,6 +165,14 @@ void Gateway::judge_health(const Candidate& candidate, const Error& error) {
 
 void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Tally& tally) {
   const Exchange& exchange = call.exchange;
+  // An answer that its provider keeps can be continued, there and nowhere else.
+  if (call.head.route.dialect == Dialect::openai_responses && candidate.dialect == Dialect::openai_responses &&
+      !tally.response_id.empty()) {
+    dialect::OpaqueState kept;
+    kept.vendor = candidate.provider;
+    kept.family = candidate.family;
+    shared_.opaque.put(exchange.account->key_id, dialect::response_key(tally.response_id), std::move(kept));
+  }
   if (exchange.facts.conversation.empty()) return;
   policy::Stay stay;
   stay.target = candidate.target();
@@ -174,6 +182,7 @@ void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Ta
   stay.escalated = escalated_now || (exchange.facts.in_tool_loop && call.previous && call.previous->stay.escalated);
   stay.unusable_answer = tally.invalid_tool_json || tally.refusal || tally.finish == "length" ||
                          (tally.output_bytes == 0 && tally.tool_calls == 0);
+  stay.thinking_kept = tally.usage.output_reasoning > 0;
   stay.cached_tokens = tally.usage.input_cache_read + tally.usage.input_cache_write_5m + tally.usage.input_cache_write_1h;
   BilledPrompt billed{stay.target, 0, exchange.facts.text_bytes};
   if (tally.usage_reported && tally.usage_plausible) {
