@@ -5,6 +5,7 @@
 namespace turnpike::dialect {
 namespace {
 
+/// Larger texts are not worth keeping the room for; JsonDocument gives them a parser of their own.
 constexpr std::size_t kept_capacity_max = std::size_t{1} << 20U;
 
 std::uint64_t fnv1a(std::string_view text, std::uint64_t hash) {
@@ -22,10 +23,15 @@ std::optional<ProviderJson> parse_provider_json(std::string_view text) {
   if (scratch.capacity() > kept_capacity_max && text.size() <= kept_capacity_max) {
     scratch = std::string{};
   }
+  // A large document brings its own parser, which would go with it, and the decoded strings that
+  // events point to with the parser.
+  thread_local std::optional<wire::JsonDocument> last_large;
+  last_large.reset();
   scratch.reserve(text.size() + wire::json_slack);
   scratch.assign(text);
   auto document = wire::JsonDocument::parse(scratch);
   if (!document) return std::nullopt;
+  if (text.size() > kept_capacity_max) last_large = *document;
   return ProviderJson{std::move(*document), scratch};
 }
 

@@ -49,7 +49,7 @@ StreamRun run_chat(const std::vector<std::string>& chunks, bool done = true) {
 }
 
 CheckedMessage checked(const StreamRun& run) {
-  INFO(run.out);
+  INFO(run.out.substr(0, 20000));
   CheckedMessage message = check_anthropic_stream(run.out);
   CHECK(message.faults == std::vector<std::string>{});
   CHECK(message.reading.terminated == run.complete);
@@ -330,6 +330,22 @@ TEST_CASE("faults in mid-stream never end with message_stop", "[dialect][message
         run_whole(candidate_for(Dialect::openai_chat), messages_options(), fault);
     CHECK(early.out.empty());
     CHECK(early.failure.has_value());
+  }
+}
+
+TEST_CASE("texts of megabytes come through, in events and in whole answers",
+          "[dialect][messages]") {
+  for (const std::size_t size : {std::size_t{1} << 19U, std::size_t{2} << 20U}) {
+    const std::string words(size, 'w');
+    const CheckedMessage message =
+        checked(run_chat({delta_chunk(R"({"content":")" + words + "\"}"), finish_chunk("stop")}));
+    CHECK((message.reading.text == words));
+    const auto made = translate_response(
+        candidate_for(Dialect::openai_chat), messages_options(),
+        R"({"choices":[{"index":0,"finish_reason":"stop","message":{"content":")" + words +
+            R"("}}]})");
+    REQUIRE(made.has_value());
+    CHECK((Json::parse(made->body).at("content")[0].at("text") == words));
   }
 }
 
