@@ -163,7 +163,7 @@ class Emitter {
       request_.tools.back().cache = true;
     }
     for (auto turn = conversation_.turns.rbegin(); turn != conversation_.turns.rend(); ++turn) {
-      if (turn->who != Turn::Who::user) continue;
+      if (turn->who != ir::Turn::Who::user) continue;
       if (bool* flag = cache_flag(turn->blocks.back())) *flag = true;
       return;
     }
@@ -218,9 +218,9 @@ class Emitter {
     writer_.end_array();
   }
 
-  void write_turn(const Turn& turn) {
-    const auto* role = turn.who == Turn::Who::user        ? "user"
-                       : turn.who == Turn::Who::assistant ? "assistant"
+  void write_turn(const ir::Turn& turn) {
+    const auto* role = turn.who == ir::Turn::Who::user        ? "user"
+                       : turn.who == ir::Turn::Who::assistant ? "assistant"
                                                           : "system";
     writer_.begin_object().member("role", role).key("content").begin_array();
     for (const auto& block : turn.blocks) {
@@ -443,7 +443,7 @@ class Emitter {
   const TranslateOptions& options_;
   Outgoing out_;
   JsonWriter writer_;
-  Conversation conversation_;
+  ir::Conversation conversation_;
   ClaudeThinking thinking_;
   std::int64_t max_tokens_ = 0;
   bool forced_ = false;  // the client insists on a call

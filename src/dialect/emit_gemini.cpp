@@ -99,8 +99,8 @@ class Emitter {
   }
 
   /// Function responses stand alone in an entry; what the user adds follows in the next.
-  void write_turn(const Turn& turn) {
-    if (turn.who == Turn::Who::assistant)
+  void write_turn(const ir::Turn& turn) {
+    if (turn.who == ir::Turn::Who::assistant)
       return write_entry("model", turn.blocks, [](const auto&) { return true; });
     if (std::ranges::any_of(turn.blocks, is_result)) write_entry("user", turn.blocks, is_result);
     const auto is_other = [](const ir::Block& block) { return !is_result(block); };
@@ -313,7 +313,7 @@ class Emitter {
   const TranslateOptions& options_;
   Outgoing out_;
   JsonWriter writer_;
-  Conversation conversation_;
+  ir::Conversation conversation_;
 };
 
 }  // namespace

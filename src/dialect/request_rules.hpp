@@ -42,6 +42,7 @@ struct RequestView {
   bool developer_role = false;    // some message has the role "developer"
   bool calls_in_history = false;  // some assistant message has tool calls
   ByteRange messages;  // messages, input or contents: the value with its brackets (input may be a string)
+  bool wants_thoughts = false;  // Gemini: includeThoughts; the other dialects always show what there is
   bool opaque_state = false;  // some block brings a signature, encrypted content or redacted thinking
   std::string previous_response_id;  // Responses: the answer this one continues, kept by its provider
   std::size_t object_end = 0;                      // of the closing brace of the body

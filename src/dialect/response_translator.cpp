@@ -39,7 +39,9 @@ Result<TranslatedResponse> relay(const Candidate& candidate, const StreamOptions
 
 Result<TranslatedResponse> translate_response(const Candidate& candidate,
                                               const StreamOptions& options, std::string body) {
-  if (candidate.dialect == options.client) return relay(candidate, options, std::move(body));
+  if (candidate.dialect == options.client && options.tools.empty()) {
+    return relay(candidate, options, std::move(body));
+  }
   const auto decoder = make_decoder(candidate, options.id);
   StreamEvents events;
   decoder->decode_whole(body, events);

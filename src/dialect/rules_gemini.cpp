@@ -317,12 +317,23 @@ void note_contents(const element& contents, RequestView& view) {
   });
 }
 
+bool asks_for_thoughts(const element& thinking) {
+  object fields;
+  bool wanted = false;
+  if (thinking.get(fields) != simdjson::SUCCESS) return false;
+  for (const auto field : fields) {
+    if (is_gemini_key(field.key, "includeThoughts") && field.value.get(wanted) != simdjson::SUCCESS) wanted = false;
+  }
+  return wanted;
+}
+
 void read_generation(const element& config, const std::string& body, std::size_t begin,
                      RequestView& view) {
   const auto spans = wire::members_at(body, begin);
   std::size_t index = 0;
   for (const auto field : object{config}) {
     const auto& span = spans[index++];
+    if (is_gemini_key(field.key, "thinkingConfig")) view.wants_thoughts = asks_for_thoughts(field.value);
     std::int64_t number = 0;
     if (field.value.get(number) != simdjson::SUCCESS) continue;
     if (is_gemini_key(field.key, "candidateCount")) view.choices = number;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "wire/json_check.hpp"
+#include "wire/json_document.hpp"
 #include "wire/json_view.hpp"
 
 namespace turnpike::dialect {
@@ -20,6 +22,7 @@ void restore_tool_names(StreamEvents& events, const ToolAliases& tools) {
 }
 
 std::string free_text_of(std::string_view arguments) {
+  if (wire::check_json(arguments, wire::json_depth_max).fault) return std::string{arguments};
   const wire::JsonFields fields{wire::JsonView{arguments}};
   const auto input = fields["input"];
   return input.is_string() ? input.text() : std::string{arguments};

@@ -10,7 +10,8 @@
 namespace turnpike::dialect {
 
 StreamTranslator::StreamTranslator(const Candidate& candidate, StreamOptions options) {
-  if (candidate.dialect != options.client) {
+  // Tools that differ upstream have to be told under the client's names, whatever the dialect.
+  if (candidate.dialect != options.client || !options.tools.empty()) {
     stream_ = make_translation(candidate, std::move(options));
   } else if (options.client == Dialect::openai_chat) {
     stream_ = make_chat_relay(candidate, std::move(options));

@@ -49,7 +49,7 @@ class Repairer {
  public:
   explicit Repairer(const RepairRules& rules) : rules_(rules) {}
 
-  Conversation run(std::vector<ir::Message> messages) {
+  ir::Conversation run(std::vector<ir::Message> messages) {
     std::size_t at = take_leading_system(messages);
     while (at < messages.size()) at = take_segment(messages, at);
     finish();
@@ -87,10 +87,10 @@ class Repairer {
     std::vector<ir::ToolResult> results;
     for (auto i = follow_begin; i < at; ++i) take_results(messages[i], results);
     auto answers = answer_calls(said, results);
-    if (!said.empty()) append(Turn::Who::assistant, std::move(said));
-    if (!answers.empty()) append(Turn::Who::user, std::move(answers));
+    if (!said.empty()) append(ir::Turn::Who::assistant, std::move(said));
+    if (!answers.empty()) append(ir::Turn::Who::user, std::move(answers));
     for (auto i = follow_begin; i < at; ++i) take_following(messages[i]);
-    for (auto& orphan : results) append(Turn::Who::user, as_text(std::move(orphan)));
+    for (auto& orphan : results) append(ir::Turn::Who::user, as_text(std::move(orphan)));
     return at;
   }
 
@@ -171,15 +171,15 @@ class Repairer {
     std::erase_if(message.blocks, is_blank_text);
     if (message.role == ir::Role::system) {
       if (message.blocks.empty()) return;
-      if (rules_.mid_system) return append(Turn::Who::system, std::move(message.blocks));
-      return append(Turn::Who::user, tagged(std::move(message.blocks)));
+      if (rules_.mid_system) return append(ir::Turn::Who::system, std::move(message.blocks));
+      return append(ir::Turn::Who::user, tagged(std::move(message.blocks)));
     }
     if (message.blocks.empty()) {
       // Only an otherwise empty turn needs a word.
-      if (!conversation_.turns.empty() && conversation_.turns.back().who == Turn::Who::user) return;
+      if (!conversation_.turns.empty() && conversation_.turns.back().who == ir::Turn::Who::user) return;
       message.blocks.emplace_back(ir::Text{std::string{placeholder}});
     }
-    append(Turn::Who::user, std::move(message.blocks));
+    append(ir::Turn::Who::user, std::move(message.blocks));
   }
 
   static std::vector<ir::Block> tagged(std::vector<ir::Block> blocks) {
@@ -190,7 +190,7 @@ class Repairer {
     return blocks;
   }
 
-  void append(Turn::Who who, std::vector<ir::Block> blocks) {
+  void append(ir::Turn::Who who, std::vector<ir::Block> blocks) {
     auto& turns = conversation_.turns;
     if (turns.empty() || turns.back().who != who) turns.push_back({who, {}});
     for (auto& block : blocks) turns.back().blocks.push_back(std::move(block));
@@ -198,25 +198,25 @@ class Repairer {
 
   void finish() {
     auto& turns = conversation_.turns;
-    if (turns.empty() || turns.front().who != Turn::Who::user) {
-      turns.insert(turns.begin(), Turn{Turn::Who::user, {ir::Text{std::string{placeholder}}}});
+    if (turns.empty() || turns.front().who != ir::Turn::Who::user) {
+      turns.insert(turns.begin(), ir::Turn{ir::Turn::Who::user, {ir::Text{std::string{placeholder}}}});
     }
-    if (turns.back().who != Turn::Who::assistant) return;
-    if (rules_.end_with_user) return append(Turn::Who::user, {ir::Text{std::string{go_on}}});
+    if (turns.back().who != ir::Turn::Who::assistant) return;
+    if (rules_.end_with_user) return append(ir::Turn::Who::user, {ir::Text{std::string{go_on}}});
     if (auto* text = std::get_if<ir::Text>(&turns.back().blocks.back())) {
       text->text.erase(text->text.find_last_not_of(" \t\r\n") + 1);
     }
   }
 
   RepairRules rules_;
-  Conversation conversation_;
+  ir::Conversation conversation_;
   std::unordered_set<std::string> used_ids_;
   std::size_t calls_seen_ = 0;
 };
 
 }  // namespace
 
-Conversation repair(std::vector<ir::Message> messages, const RepairRules& rules) {
+ir::Conversation repair(std::vector<ir::Message> messages, const RepairRules& rules) {
   return Repairer{rules}.run(std::move(messages));
 }
 

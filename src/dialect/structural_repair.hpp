@@ -13,6 +13,8 @@
 
 namespace turnpike::dialect {
 
+namespace ir {
+
 struct Turn {
   enum class Who : std::uint8_t { user, assistant, system };
   Who who = Who::user;
@@ -24,12 +26,14 @@ struct Conversation {
   std::vector<Turn> turns;       // begins with a user turn; never empty
 };
 
+}  // namespace ir
+
 struct RepairRules {
   bool mid_system =
       false;  // later system messages keep their role; else <system>-tagged user text, in place
   bool end_with_user = false;  // a trailing assistant turn is refused
 };
 
-Conversation repair(std::vector<ir::Message> messages, const RepairRules& rules);
+ir::Conversation repair(std::vector<ir::Message> messages, const RepairRules& rules);
 
 }  // namespace turnpike::dialect

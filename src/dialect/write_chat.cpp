@@ -148,13 +148,13 @@ class ChatWriter {
     text += paragraph;
   }
 
-  void write_turn(const Turn& turn) {
+  void write_turn(const ir::Turn& turn) {
     switch (turn.who) {
-      case Turn::Who::assistant:
+      case ir::Turn::Who::assistant:
         return write_assistant(turn.blocks);
-      case Turn::Who::system:
+      case ir::Turn::Who::system:
         return write_message("system", joined_text(turn.blocks));
-      case Turn::Who::user:
+      case ir::Turn::Who::user:
         break;
     }
     std::size_t at = 0;
@@ -502,7 +502,7 @@ class ChatWriter {
   const bool deepseek_;
   Outgoing out_;
   JsonWriter writer_;
-  Conversation conversation_;
+  ir::Conversation conversation_;
 };
 
 }  // namespace

@@ -226,6 +226,7 @@ ResponseHead Gateway::answer_head(const Call& call, const Try& current, std::str
 dialect::StreamOptions Gateway::stream_options(const Call& call, const Try& current) {
   dialect::StreamOptions options;
   options.client = call.head.route.dialect;
+  options.include_reasoning = options.client != Dialect::gemini_generate || call.view.wants_thoughts;
   options.include_usage = call.view.include_usage;
   options.id = std::string{id_prefix(options.client)} + call.exchange.decision_id;
   options.created = std::chrono::duration_cast<std::chrono::seconds>(call.exchange.at.time_since_epoch()).count();

@@ -1,5 +1,7 @@
 #include "upstream/request_headers.hpp"
 
+#include <cctype>
+
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 
@@ -45,6 +47,22 @@ std::size_t bytes_needed(const Endpoint& endpoint, const HeaderList& further) {
 
 RequestHeaders::~RequestHeaders() { OPENSSL_cleanse(text_.data(), text_.size()); }
 
+namespace {
+
+/// A request's own version of an API counts, not the configured one. Lists (anthropic-beta) add up
+/// instead.
+bool overridden(std::string_view name, const HeaderList& further) {
+  const auto same = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) ==
+           std::tolower(static_cast<unsigned char>(b));
+  };
+  const auto equal = [&](std::string_view other) { return std::ranges::equal(name, other, same); };
+  if (equal("anthropic-beta")) return false;
+  return std::ranges::any_of(further, [&](const auto& field) { return equal(field.first); });
+}
+
+}  // namespace
+
 Result<void> RequestHeaders::build(const Endpoint& endpoint, const HeaderList& further) {
   // Reserved in full: a reallocation would leave a copy of the key behind.
   text_.reserve(bytes_needed(endpoint, further));
@@ -64,7 +82,7 @@ Result<void> RequestHeaders::build(const Endpoint& endpoint, const HeaderList& f
     if (!is_token(name) || !is_clean(value)) {
       return std::unexpected{refused(endpoint, "a configured header", "correct the provider file")};
     }
-    add(name, {}, value);
+    if (!overridden(name, further)) add(name, {}, value);
   }
   for (const auto& [name, value] : further) {
     if (!is_token(name) || !is_clean(value)) {
