@@ -164,7 +164,7 @@ bool OpaqueFile::hurried() const {
 void OpaqueFile::write(const std::vector<Change>& batch) {
   const std::scoped_lock lock{table_mutex_};
   if (table_) {
-    const auto applied = apply(batch);
+    const auto applied = apply(*table_, batch);
     if (applied) {
       trouble_told_ = false;
       return publish(batch.size());
@@ -182,27 +182,27 @@ void OpaqueFile::write(const std::vector<Change>& batch) {
   publish(batch.size());
 }
 
-Result<void> OpaqueFile::apply(const std::vector<Change>& batch) {
-  if (auto done = table_->begin(); !done) return done;
+Result<void> OpaqueFile::apply(OpaqueTable& table, const std::vector<Change>& batch) const {
+  if (auto done = table.begin(); !done) return done;
   for (const Change& change : batch) {
-    if (auto done = apply(change); !done) return done;
+    if (auto done = apply(table, change); !done) return done;
   }
   const auto bytes_max = static_cast<std::int64_t>(options_.bytes_max);
-  if (auto done = table_->prune(clock_.now(), bytes_max); !done) return done;
-  return table_->commit();
+  if (auto done = table.prune(clock_.now(), bytes_max); !done) return done;
+  return table.commit();
 }
 
-Result<void> OpaqueFile::apply(const Change& change) {
+Result<void> OpaqueFile::apply(OpaqueTable& table, const Change& change) {
   const auto& row = change.row;
   switch (change.what) {
     case Change::What::put:
-      return table_->put(row);
+      return table.put(row);
     case Change::What::extend:
-      return table_->extend(row.owner, row.key, row.expires);
+      return table.extend(row.owner, row.key, row.expires);
     case Change::What::drop:
       break;
   }
-  return table_->drop(row.owner, row.key);
+  return table.drop(row.owner, row.key);
 }
 
 /// One line until a batch succeeds again.

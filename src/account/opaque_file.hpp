@@ -73,8 +73,8 @@ class OpaqueFile {
   bool gather(std::vector<Change>& batch);
   [[nodiscard]] bool hurried() const;  // under mutex_
   void write(const std::vector<Change>& batch);
-  Result<void> apply(const std::vector<Change>& batch);
-  Result<void> apply(const Change& change);
+  Result<void> apply(OpaqueTable& table, const std::vector<Change>& batch) const;
+  static Result<void> apply(OpaqueTable& table, const Change& change);
   void report(const Error& error, std::size_t lost);
   void publish(std::size_t written);
 

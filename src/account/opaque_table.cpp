@@ -173,8 +173,8 @@ Result<void> OpaqueTable::commit() { return execute("COMMIT"); }
 
 void OpaqueTable::rollback() {
   // Fails if the error has rolled back already.
-  static_cast<void>(execute("ROLLBACK"));
-  static_cast<void>(count());
+  sqlite3_exec(db_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+  if (!count()) rows_ = bytes_ = 0;
 }
 
 Result<void> OpaqueTable::put(const OpaqueRow& row) {
