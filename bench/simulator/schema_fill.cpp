@@ -121,8 +121,8 @@ class Filler {
          {"new", "after", ""},
          {"content", "after", ""},
          {"id", "item", "item"}}};
-    const bool command = name == "command" || name == "cmd" || name == "script" ||
-                         name.find("shell") != std::string::npos;
+    const bool command = name == "command" || name == "commands" || name == "cmd" ||
+                         name == "script" || name.find("shell") != std::string::npos;
     if (command) return hints_.command;
     const std::string nth = std::to_string(hints_.variant + 1);
     for (const auto& [part, text, others] : usual) {

@@ -136,7 +136,8 @@ def loop_on_each_provider(bench, package, name, start, tool=None, strict=True, s
     for provider in PROVIDERS:
         word = unique()
         run = Run(bench, provider, gateway.url, key, TARGETS[provider])
-        prompt = f"please run the shell command `echo {word} >> made-by-the-tool.txt` [[sim rounds=2{f' tool={tool}' if tool else ''}]]"
+        prompt = f"please run the shell command `echo {word} >> made-by-the-tool.txt` " \
+                 f'[[sim rounds=2 calls=1 command="echo {word} >> made-by-the-tool.txt"{f" tool={tool}" if tool else ""}]]'
         argv = start(run, binary, prompt)
         try:
             done = subprocess.run(argv, cwd=run.work, env=run.env, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL)
@@ -173,17 +174,17 @@ def gemini_cli_runs_a_loop_on_each_provider(bench):
 
 def qwen_code_runs_a_loop_over_chat(bench):
     """Qwen Code over Chat Completions: two shell commands and the answer, on each provider."""
-    loop_on_each_provider(bench, QWEN_CODE, "qwen", qwen_code("openai"))
+    loop_on_each_provider(bench, QWEN_CODE, "qwen", qwen_code("openai"), tool="run_shell_command")
 
 
 def qwen_code_runs_a_loop_over_messages(bench):
     """Qwen Code over Messages: two shell commands and the answer, on each provider."""
-    loop_on_each_provider(bench, QWEN_CODE, "qwen", qwen_code("anthropic"))
+    loop_on_each_provider(bench, QWEN_CODE, "qwen", qwen_code("anthropic"), tool="run_shell_command")
 
 
 def cline_runs_a_loop_on_each_provider(bench):
     """Cline over Chat Completions: two shell commands and the answer, on each provider."""
-    loop_on_each_provider(bench, CLINE, "cline", cline)
+    loop_on_each_provider(bench, CLINE, "cline", cline, tool="run_commands")
 
 
 def pi_runs_a_loop_on_each_provider(bench):
