@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "dialect/responses_items_kept.hpp"
+
 namespace turnpike::dialect {
 namespace {
 
@@ -282,6 +284,9 @@ void ResponsesStreamEncoder::item_done(std::string& out) {
   JsonWriter json = begin_event(out, "response.output_item.done");
   json.member("output_index", static_cast<std::int64_t>(items_) - 1).key("item").raw(item);
   end_event(json, out);
+  if (options_.keep_items && options_.opaque != nullptr) {
+    keep_response_item(*options_.opaque, options_.owner, item);
+  }
   if (!output_.empty()) output_ += ',';
   output_ += item;
 }

@@ -8,6 +8,8 @@
 #include "dialect/decoder.hpp"
 #include "dialect/error_body.hpp"
 #include "dialect/event_relay_words.hpp"
+#include "dialect/responses_items_kept.hpp"
+#include "wire/json_view.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -47,11 +49,18 @@ class EventRelay final : public AnswerStream {
     if (!started_ && (content_seen() || begins_foreign_block(options_.client, event, unread()))) {
       start(out);
     }
+    if (options_.keep_items) keep_item(event);
     const bool ended = find_event<End>(events_) != nullptr;
     if (ended && !started_) start(out);
     forward(event, started_ ? out : held_);
     complete_ = ended;
     check_held(out);
+  }
+
+  void keep_item(const wire::SseEvent& event) const {
+    if (options_.opaque == nullptr || event.name != "response.output_item.done") return;
+    const auto item = wire::JsonFields{wire::JsonView{event.data}}["item"];
+    keep_response_item(*options_.opaque, options_.owner, item.raw());
   }
 
   /// True if the decoder found nothing that it knows but counters and the answer's beginning.

@@ -42,6 +42,7 @@ struct RequestView {
   bool developer_role = false;    // some message has the role "developer"
   bool calls_in_history = false;  // some assistant message has tool calls
   ByteRange messages;  // messages, input or contents: the value with its brackets (input may be a string)
+  bool refers_to_items = false;  // Responses: store is not false, so that item references may follow
   bool wants_thoughts = false;  // Gemini: includeThoughts; the other dialects always show what there is
   bool opaque_state = false;  // some block brings a signature, encrypted content or redacted thinking
   std::string previous_response_id;  // Responses: the answer this one continues, kept by its provider

@@ -5,6 +5,7 @@
 #include "dialect/answer_recorder.hpp"
 #include "dialect/decode_chat.hpp"
 #include "dialect/encoder.hpp"
+#include "dialect/responses_items_kept.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -31,6 +32,7 @@ Result<TranslatedResponse> relay(const Candidate& candidate, const StreamOptions
       chat != nullptr && chat->last_chunk().repairs) {
     body = chat->repaired_chat_json(body);
   }
+  if (options.keep_items && options.opaque != nullptr) keep_response_items(*options.opaque, options.owner, body);
   body.erase(0, body.find_first_not_of(" \t\r\n"));
   return TranslatedResponse{std::move(body), std::move(*tally)};
 }
@@ -52,6 +54,9 @@ Result<TranslatedResponse> translate_response(const Candidate& candidate,
   for (const StreamEvent& event : events) encoder->encode(event);
   auto written = encoder->body();
   if (!written) return std::unexpected{std::move(written.error())};
+  if (options.keep_items && options.opaque != nullptr) {
+    keep_response_items(*options.opaque, options.owner, *written);
+  }
   return TranslatedResponse{std::move(*written), std::move(*tally)};
 }
 

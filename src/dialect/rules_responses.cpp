@@ -243,7 +243,9 @@ Fault read_member(const wire::MemberSpan& span, std::string_view key, const elem
     view.model_value = place;
     return read_model(value, view);
   }
-  if (key == "input" && !value.is_null()) {
+  if (key == "store") {
+    view.refers_to_items = !value.is_bool() || value.get_bool().value_unsafe();
+  } else if (key == "input" && !value.is_null()) {
     view.messages = place;
   } else if (key == "stream") {
     if (value.is_bool()) view.stream = value.get_bool().value_unsafe();
@@ -280,6 +282,7 @@ Result<RequestView> read_responses_view(const object& root, const std::string& b
                                         std::uint32_t repaired_surrogates) {
   if (auto fault = check_unique(root, "")) return std::unexpected{*fault};
   RequestView view;
+  view.refers_to_items = true;  // the default of store
   view.repaired_surrogates = repaired_surrogates;
   const auto spans = wire::top_level_members(body);
   std::size_t index = 0;

@@ -40,6 +40,8 @@ struct StreamOptions {
   std::string echo;
   /// Gemini: the client asked for thoughts (includeThoughts); else it gets none.
   bool include_reasoning = true;
+  /// Responses: the client may refer to output items by id, and the answering provider keeps none.
+  bool keep_items = false;
 };
 
 /// What the answer turned out to be; grows while it streams.

@@ -9,6 +9,7 @@
 #include "dialect/error_body.hpp"
 #include "dialect/facts.hpp"
 #include "dialect/request_rules.hpp"
+#include "dialect/responses_items_kept.hpp"
 #include "dialect/translate.hpp"
 #include "gateway/client_watch.hpp"
 #include "gateway/head_rules.hpp"
@@ -111,6 +112,10 @@ Result<void> Gateway::plan(Call& call) {
 Result<void> Gateway::read(Call& call) {
   const dialect::Route& route = call.head.route;
   Exchange& exchange = call.exchange;
+  if (route.dialect == Dialect::openai_responses) {
+    call.request.body =
+        dialect::with_kept_items(std::move(call.request.body), shared_.opaque, exchange.account->key_id);
+  }
   const auto document = wire::JsonDocument::parse(call.request.body);
   if (!document) return std::unexpected{document.error()};
   const auto purpose = counts_tokens(route) ? dialect::Purpose::count : dialect::Purpose::answer;

@@ -227,6 +227,10 @@ dialect::StreamOptions Gateway::stream_options(const Call& call, const Try& curr
   dialect::StreamOptions options;
   options.client = call.head.route.dialect;
   options.include_reasoning = options.client != Dialect::gemini_generate || call.view.wants_thoughts;
+  // OpenAI's own servers keep what they answered; DeepSeek's keep nothing.
+  const bool kept_there = current.candidate.dialect == Dialect::openai_responses &&
+                          current.candidate.thinking != ThinkingStyle::deepseek_effort;
+  options.keep_items = call.view.refers_to_items && !kept_there;
   options.include_usage = call.view.include_usage;
   options.id = std::string{id_prefix(options.client)} + call.exchange.decision_id;
   options.created = std::chrono::duration_cast<std::chrono::seconds>(call.exchange.at.time_since_epoch()).count();

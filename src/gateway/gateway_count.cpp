@@ -1,5 +1,6 @@
-// How many tokens a prompt has, for the model that would answer it: the provider's own count where it has one, else an
-// estimate learned from what it billed. Costs nothing; still no call leaves without a permit.
+// How many tokens a prompt has, for the model that would answer it: the provider's own count where
+// it has one, else an estimate learned from what it billed. Costs nothing; still no call leaves
+// without a permit.
 
 #include <utility>
 
@@ -61,7 +62,8 @@ Task<std::int64_t> Gateway::count_at_provider(Call& call, const Candidate& candi
   options.owner = call.exchange.account->key_id;
   options.client_headers = &call.request.head.headers;
   options.count_only = true;
-  auto outgoing = dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
+  auto outgoing =
+      dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
   if (!outgoing) co_return std::unexpected{outgoing.error()};
   UpstreamRequest request{reservation->dispatch(),
                           call.snapshot->catalog.endpoint(candidate.provider, candidate.dialect),
@@ -77,7 +79,8 @@ Task<std::int64_t> Gateway::count_at_provider(Call& call, const Candidate& candi
   auto body = co_await collector.read(*transfer);
   reservation->settle_void("token_count");
   if (head->status != 200 || !body) {
-    co_return std::unexpected{upstream_error(502, Retry::never, "bad_upstream", "The provider did not count the tokens.")};
+    co_return std::unexpected{upstream_error(502, Retry::never, "bad_upstream",
+                                             "The provider did not count the tokens.")};
   }
   co_return dialect::read_token_count(candidate.dialect, *body);
 }

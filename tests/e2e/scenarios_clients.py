@@ -12,25 +12,32 @@ OPENAI = "openai@6.49.0"
 OPENCODE = "opencode-ai@1.18.33"
 
 
-def modules_with(bench, package):
+unreachable = []  # why nothing can be installed here: found out once, not once for each package
+
+
+def modules_with(bench, package, *further, folder=None):
     """A folder in the build tree whose node_modules holds the package; installed once."""
     for tool in ("node", "npm"):
         if not shutil.which(tool):
             skip(f"{tool} is not installed")
     name = package.rsplit("@", 1)[0]
-    folder = bench.binaries.parent / "e2e-node" / name.replace("/", "_")
+    folder = bench.binaries.parent / "e2e-node" / (folder or name.replace("/", "_"))
     installed = folder / "node_modules" / name / "package.json"
     if installed.exists() and json.loads(installed.read_text())["version"] == package.rsplit("@", 1)[1]:
         return folder
+    if unreachable:
+        skip(unreachable[0])
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "package.json").write_text('{"private": true}\n')
     try:
-        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", package], cwd=folder,
+        done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", package, *further], cwd=folder,
                               capture_output=True, text=True, timeout=300)
     except subprocess.TimeoutExpired:
-        skip(f"npm install {package} took more than 300 s")
+        unreachable.append(f"npm install {package} took more than 300 s")
+        skip(unreachable[0])
     if done.returncode != 0:
-        skip(f"npm install {package} failed: {done.stderr.strip()[-300:]}")
+        unreachable.append(f"npm install {package} failed: {done.stderr.strip()[-300:]}")
+        skip(unreachable[0])
     return folder
 
 

@@ -128,6 +128,14 @@ def opencode(wire):
     return start
 
 
+def prompt_for(command, name, tool, rounds=1):
+    """Words that make the simulated models run the command. OpenCode escapes quotes; others add texts with backquotes of their own."""
+    directive = f"rounds={rounds} calls=1" + (f" tool={tool}" if tool else "")
+    if name != "opencode":
+        directive += f' command="{command}"'
+    return f"please run the shell command `{command}` [[sim {directive}]]"
+
+
 def loop_on_each_provider(bench, package, name, start, tool=None, strict=True, seconds=150):
     """Two commands through the harness's own shell tool, then the final answer, on each provider; no provider refuses anything."""
     binary = program(bench, package, name)
@@ -136,8 +144,7 @@ def loop_on_each_provider(bench, package, name, start, tool=None, strict=True, s
     for provider in PROVIDERS:
         word = unique()
         run = Run(bench, provider, gateway.url, key, TARGETS[provider])
-        prompt = f"please run the shell command `echo {word} >> made-by-the-tool.txt` " \
-                 f'[[sim rounds=2 calls=1 command="echo {word} >> made-by-the-tool.txt"{f" tool={tool}" if tool else ""}]]'
+        prompt = prompt_for(f"echo {word} >> made-by-the-tool.txt", name, tool, rounds=2)
         argv = start(run, binary, prompt)
         try:
             done = subprocess.run(argv, cwd=run.work, env=run.env, capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL)
@@ -211,3 +218,73 @@ def opencode_runs_a_loop_over_gemini(bench):
     """OpenCode over generateContent: two shell commands and the answer, on each provider."""
     loop_on_each_provider(bench, OPENCODE, "opencode", opencode("gemini"), strict=False)
 
+
+
+SDKS = ("openai@6.49.0", "@anthropic-ai/sdk@1.12.0", "@google/genai@3.1.0", "ai@7.0.173", "@ai-sdk/openai-compatible@2.0.91",
+        "@ai-sdk/openai@3.0.141", "@ai-sdk/anthropic@3.0.139", "@ai-sdk/google@3.0.141")
+
+
+def the_vendors_sdks_run_loops_on_each_provider(bench):
+    """openai (Responses), @anthropic-ai/sdk, @google/genai and ai over four wires: a loop of two tools, streamed and whole, on each provider."""
+    folder = modules_with(bench, SDKS[0], *SDKS[1:], folder="sdks")
+    simulator = bench.simulator("--strict-schema")
+    gateway, key = bench.gateway(simulator)
+    script = pathlib.Path(__file__).with_name("vendor_sdks.mjs")
+    for provider in PROVIDERS:
+        done = subprocess.run([node_folder(bench) / "node", script, folder, gateway.url, key, TARGETS[provider]], capture_output=True, text=True,
+                              timeout=180, env=environment(bench, bench.folder / "sdks"))
+        results = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        bad = [r for r in results if not r["ok"]]
+        check(done.returncode == 0 and not bad and len(results) == 16, lambda: f"{provider}: {len(results)} checks, {bad or done.stderr[-1500:]}")
+    simulator.quiet()
+    refused = [e for e in simulator.billing() if e["outcome"] == "refused"]
+    check(not refused, lambda: f"a provider refused: {refused[0]}")
+    gateway.at_rest()
+
+
+def connect_writes_settings_that_work(bench):
+    """turnpike connect --write makes the settings with which each harness runs its loop; a second run changes nothing."""
+    simulator = bench.simulator()
+    gateway, key = bench.gateway(simulator)
+    word = "connected"
+    cases = {
+        "claude-code": (CLAUDE_CODE, "claude", "Bash", lambda run, p: ["-p", p, "--allowedTools", "Bash"]),
+        "codex": (CODEX, "codex", "", lambda run, p: ["exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", p]),
+        "opencode": (OPENCODE, "opencode", "bash", lambda run, p: ["run", p]),
+        "gemini-cli": (GEMINI_CLI, "gemini", "run_shell_command", lambda run, p: ["--yolo", "--skip-trust", "-p", p]),
+        "qwen-code": (QWEN_CODE, "qwen", "run_shell_command", lambda run, p: ["--yolo", "-p", p]),
+        "pi": (PI, "pi", "bash", lambda run, p: ["--provider", "turnpike", "--model", TARGETS["deepseek"], "--print", p]),
+    }
+    for harness_name, (package, name, tool, arguments) in cases.items():
+        binary = program(bench, package, name)
+        run = Run(bench, harness_name, gateway.url, key, TARGETS["deepseek"])
+        for name_ in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+            del run.env[name_]
+        run.env["TURNPIKE_KEY"] = key
+        argv = ["connect", harness_name, "--url", gateway.url, "--key", key, "--model", TARGETS["deepseek"],
+                "--small-model", "turnpike-bulk", "--dir", run.home, "--write"]
+        first = bench.run(*argv)
+        again = bench.run(*argv)
+        check("nothing" in again.lower() or "no change" in again.lower(), f"{harness_name}: a second connect said:\n{again[-600:]}")
+        text = prompt_for(f"echo {word} >> made-by-the-tool.txt", name, tool)
+        done = subprocess.run([binary, *arguments(run, text)], cwd=run.work, env=run.env, capture_output=True, text=True, timeout=150,
+                              stdin=subprocess.DEVNULL)
+        made = run.work / "made-by-the-tool.txt"
+        check(made.exists() and word in made.read_text(),
+              f"{harness_name}: the tool did not run (exit {done.returncode}):\n{(done.stdout + done.stderr)[-1500:]}\n--- connect said\n{first[-1500:]}")
+    gateway.at_rest()
+
+
+def doctor_finds_each_dialect_and_target_well(bench):
+    """turnpike doctor: text, stream, tools, parallel tools, thinking, cache, schema and error shape pass for 4 dialects x 3 providers."""
+    simulator = bench.simulator()
+    gateway, key = bench.gateway(simulator)
+    said = bench.run("doctor", "--json", "--url", gateway.url, "--key", key, *[a for p in PROVIDERS for a in ("--target", TARGETS[p])], expect=None)
+    check(said.stdout.strip(), said.stderr[-800:])
+    findings = json.loads(said.stdout)["findings"]
+    check_equal(len(findings), 4 * 3 * 8, "probes")
+    bad = [f for f in findings if f["result"] == "FAILED"]
+    check(not bad and said.returncode == 0, lambda: f"exit {said.returncode}: {bad}")
+    cannot = sorted({(f["client"], f["target"].split("/")[0], f["probe"]) for f in findings if f["result"] == "cannot"})
+    check(len(cannot) <= 4, lambda: f"too much that cannot be: {cannot}")
+    gateway.at_rest()

@@ -1,0 +1,59 @@
+#include "dialect/responses_items_kept.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "wire/json_check.hpp"
+#include "wire/json_document.hpp"
+#include "wire/json_splice.hpp"
+#include "wire/json_view.hpp"
+
+namespace turnpike::dialect {
+namespace {
+
+using wire::JsonFields;
+using wire::JsonView;
+
+/// A longer item (an image) is sent again in full, or not at all.
+constexpr std::size_t item_bytes_max = std::size_t{256} << 10U;
+
+std::string item_key(std::string_view id) { return "item:" + std::string{id}; }
+
+bool is_json(std::string_view text) { return !wire::check_json(text, wire::json_depth_max).fault; }
+
+void keep(OpaqueStore& store, std::string_view owner, JsonView item) {
+  const auto id = JsonFields{item}["id"].text();
+  if (id.empty() || item.raw().size() > item_bytes_max) return;
+  OpaqueState state;
+  state.blocks.push_back({OpaqueBlock::Form::reasoning, std::string{item.raw()}, {}});
+  store.put(owner, item_key(id), std::move(state));
+}
+
+}  // namespace
+
+void keep_response_item(OpaqueStore& store, std::string_view owner, std::string_view item) {
+  if (is_json(item)) keep(store, owner, JsonView{item});
+}
+
+void keep_response_items(OpaqueStore& store, std::string_view owner, std::string_view response) {
+  if (!is_json(response)) return;
+  for (const JsonView& item : JsonFields{JsonView{response}}["output"].elements())
+    keep(store, owner, item);
+}
+
+std::string with_kept_items(std::string body, const OpaqueStore& store, std::string_view owner) {
+  if (body.find("item_reference") == std::string::npos || !is_json(body)) return body;
+  std::vector<wire::Splice> splices;
+  for (const JsonView& item : JsonFields{JsonView{body}}["input"].elements()) {
+    const JsonFields fields{item};
+    if (!fields["type"].text_is("item_reference")) continue;
+    auto kept = store.find(owner, item_key(fields["id"].text()));
+    if (!kept || kept->blocks.empty()) continue;
+    const auto begin = static_cast<std::size_t>(item.raw().data() - body.data());
+    splices.push_back({begin, begin + item.raw().size(), std::move(kept->blocks.front().text)});
+  }
+  if (splices.empty()) return body;
+  return wire::apply(body, std::move(splices));
+}
+
+}  // namespace turnpike::dialect
