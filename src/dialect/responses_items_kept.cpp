@@ -16,6 +16,8 @@ using wire::JsonView;
 
 /// A longer item (an image) is sent again in full, or not at all.
 constexpr std::size_t item_bytes_max = std::size_t{256} << 10U;
+/// Of one request: a short body may name one long item many times.
+constexpr std::size_t inserted_bytes_max = std::size_t{32} << 20U;
 
 std::string item_key(std::string_view id) { return "item:" + std::string{id}; }
 
@@ -44,11 +46,14 @@ void keep_response_items(OpaqueStore& store, std::string_view owner, std::string
 std::string with_kept_items(std::string body, const OpaqueStore& store, std::string_view owner) {
   if (body.find("item_reference") == std::string::npos || !is_json(body)) return body;
   std::vector<wire::Splice> splices;
+  std::size_t inserted = 0;
   for (const JsonView& item : JsonFields{JsonView{body}}["input"].elements()) {
     const JsonFields fields{item};
     if (!fields["type"].text_is("item_reference")) continue;
     auto kept = store.find(owner, item_key(fields["id"].text()));
     if (!kept || kept->blocks.empty()) continue;
+    inserted += kept->blocks.front().text.size();
+    if (inserted > inserted_bytes_max) break;
     const auto begin = static_cast<std::size_t>(item.raw().data() - body.data());
     splices.push_back({begin, begin + item.raw().size(), std::move(kept->blocks.front().text)});
   }

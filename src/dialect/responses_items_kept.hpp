@@ -15,7 +15,7 @@ void keep_response_item(OpaqueStore& store, std::string_view owner, std::string_
 /// The items of a whole response.
 void keep_response_items(OpaqueStore& store, std::string_view owner, std::string_view response);
 /// The request body with each known reference replaced by its item. Unknown ones stay: their provider may know them.
-/// Bodies that are not JSON or hold no reference come back as they are.
+/// Bodies that are not JSON or hold no reference come back as they are; past 32 MiB of items, references stay.
 std::string with_kept_items(std::string body, const OpaqueStore& store, std::string_view owner);
 
 }  // namespace turnpike::dialect

@@ -37,3 +37,17 @@ TEST_CASE("a body that is no JSON, or holds the word elsewhere, is left alone") 
     CHECK(with_kept_items(body, store, "key") == body);
   }
 }
+
+TEST_CASE("one long item named a thousand times does not become a body of hundreds of megabytes") {
+  test::FakeClock clock;
+  OpaqueStore store{clock};
+  const std::string text(200'000, 'x');
+  keep_response_item(store, "key", R"({"type":"message","id":"msg_1","content":")" + text + R"("})");
+  std::string body = R"({"input":[)";
+  for (int i = 0; i < 1000; ++i) body += std::string{i == 0 ? "" : ","} + R"({"type":"item_reference","id":"msg_1"})";
+  body += "]}";
+  const auto filled = with_kept_items(body, store, "key");
+  CHECK(filled.size() > std::size_t{30} << 20U);
+  CHECK(filled.size() < std::size_t{33} << 20U);
+  CHECK(filled.ends_with(R"({"type":"item_reference","id":"msg_1"}]})"));
+}
