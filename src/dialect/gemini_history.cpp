@@ -27,24 +27,6 @@ std::string json_text(std::string_view text) {
 
 bool is_model(const GeminiFields& content) { return content["role"].text_is("model"); }
 
-bool says_something(const GeminiFields& part) {
-  if (part["functionResponse"].is_object()) return false;
-  const auto text = part["text"];
-  return !text.is_string() || text.text().find_first_not_of(" \t\r\n") != std::string::npos;
-}
-
-/// Index of the first content after the last one in which the user says something.
-std::size_t loop_begin(const std::vector<JsonView>& contents) {
-  for (std::size_t i = contents.size(); i > 0; --i) {
-    const GeminiFields content{contents[i - 1]};
-    if (is_model(content)) continue;
-    for (const auto& part : gemini_list(content["parts"])) {
-      if (says_something(GeminiFields{part})) return i;
-    }
-  }
-  return 0;
-}
-
 class HistoryRepair {
  public:
   HistoryRepair(const Candidate& candidate, const TranslateOptions& options, MemberSplicer& splicer,
@@ -52,7 +34,6 @@ class HistoryRepair {
       : candidate_(candidate), options_(options), splicer_(splicer), losses_(losses) {}
 
   void run(const std::vector<JsonView>& contents) {
-    const auto loop = loop_begin(contents);
     std::vector<bool> gone(contents.size(), false);
     for (std::size_t i = 0; i < contents.size(); ++i) {
       const GeminiFields content{contents[i]};
@@ -60,7 +41,7 @@ class HistoryRepair {
       const bool model = is_model(content);
       if (!model) step_begins_ = true;
       if (model) {
-        gone[i] = repair_model(parts, i >= loop);
+        gone[i] = repair_model(parts);
       } else if (candidate_.quirks.strips_call_ids) {
         for (const auto& part : parts) strip_id(GeminiFields{part}["functionResponse"]);
       }
@@ -70,7 +51,7 @@ class HistoryRepair {
 
  private:
   /// True if nothing is left of the content: then no part of it has been touched.
-  bool repair_model(const std::vector<JsonView>& parts, bool in_loop) {
+  bool repair_model(const std::vector<JsonView>& parts) {
     const auto issuer = issuer_of(parts);
     std::vector<bool> gone(parts.size(), false);
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -86,7 +67,7 @@ class HistoryRepair {
         take_off_tag(part);
         continue;
       }
-      sign_call(parts[i], part, std::exchange(step_begins_, false) && in_loop);
+      sign_call(parts[i], part, std::exchange(step_begins_, false));
       if (candidate_.quirks.strips_call_ids) strip_id(part["functionCall"]);
     }
     splicer_.erase(parts, gone);
@@ -118,7 +99,7 @@ class HistoryRepair {
       splicer_.erase(part, *signature);
   }
 
-  void sign_call(JsonView raw, const GeminiFields& part, bool must_be_signed) {
+  void sign_call(JsonView raw, const GeminiFields& part, bool begins_step) {
     const auto* member = part.find("thoughtSignature");
     const auto present = member == nullptr ? std::string{} : member->value.text();
     const auto tag = gemini_issuer_tag(present);
@@ -126,7 +107,7 @@ class HistoryRepair {
     auto id = tag ? tag->call_id : std::string{};
     if (id.empty()) id = GeminiFields{part["functionCall"]}["id"].text();
     auto signature = stored_signature(id);
-    if (signature.empty() && must_be_signed && candidate_.quirks.signatures_required) {
+    if (signature.empty() && begins_step && candidate_.quirks.signatures_required) {
       signature = gemini_stand_in_signature;
       losses_.add(Loss::reasoning_history);
     }

@@ -13,7 +13,7 @@ namespace turnpike::dialect {
 
 /// As opaque_restore's rules for Gemini, on the bytes: stored signatures are put back by call id;
 /// where the model insists and none is known, the documented stand-in goes on the first call of
-/// each step after the last user turn. A vendor's own signatures stay.
+/// each step, past loops included: they keep the bytes they were sent with. A vendor's own signatures stay.
 void repair_gemini_history(wire::JsonView contents, const RequestView& view,
                            const Candidate& candidate, const TranslateOptions& options,
                            MemberSplicer& splicer, Losses& losses);

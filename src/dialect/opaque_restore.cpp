@@ -31,17 +31,7 @@ bool says_something(const ir::Block& block) {
 }
 
 /// Index of the first message after the last user turn with content: where the current tool loop
-/// begins for Gemini.
-std::size_t after_last_user(const std::vector<ir::Message>& messages) {
-  for (std::size_t i = messages.size(); i > 0; --i) {
-    const auto& message = messages[i - 1];
-    if (message.role == ir::Role::user && std::ranges::any_of(message.blocks, says_something))
-      return i;
-  }
-  return 0;
-}
-
-/// The same for Claude, to whom text beside tool results is part of the loop.
+/// begins. Text beside tool results is part of the loop.
 std::size_t after_last_question(const std::vector<ir::Message>& messages) {
   std::size_t end = messages.size();
   while (end > 0) {
@@ -178,7 +168,7 @@ std::size_t place_of(const OpaqueBlock& thinking, const std::vector<ir::Block>& 
   for (std::size_t i = 0; i < visible.size(); ++i) {
     if (std::holds_alternative<ir::ToolCall>(visible[i])) {
       if (++calls <= thinking.calls_before) place = i + 1;
-    } else if (calls == 0 && thinking.after_text) {
+    } else if (calls == thinking.calls_before && thinking.after_text) {
       place = i + 1;
     }
   }
@@ -269,10 +259,8 @@ bool restore_claude_thinking(ir::Request& request, const Candidate& candidate,
 
 void restore_gemini_signatures(ir::Request& request, const Candidate& candidate,
                                const TranslateOptions& options) {
-  const auto loop = after_last_user(request.messages);
   bool step_begins = true;  // parallel calls may come in several messages
-  for (std::size_t i = 0; i < request.messages.size(); ++i) {
-    auto& message = request.messages[i];
+  for (auto& message : request.messages) {
     if (message.role != ir::Role::assistant) {
       step_begins = true;
       continue;
@@ -281,7 +269,7 @@ void restore_gemini_signatures(ir::Request& request, const Candidate& candidate,
     sign_texts(message, candidate, options);
     auto* first = sign_calls(message, candidate, options);
     if (first == nullptr || !std::exchange(step_begins, false)) continue;
-    if (i < loop || !candidate.quirks.signatures_required || !first->signature.empty()) continue;
+    if (!candidate.quirks.signatures_required || !first->signature.empty()) continue;
     first->signature = gemini_stand_in_signature;
     request.losses.add(Loss::reasoning_history);
   }

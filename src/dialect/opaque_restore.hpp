@@ -31,7 +31,8 @@ bool restore_claude_thinking(ir::Request& request, const Candidate& candidate,
 
 /// Signatures onto calls and texts: the store's, or what a client brought of Gemini's own where the
 /// store knows of no other maker. Where the model insists and none is known, the documented
-/// stand-in goes on the first call of each step after the last user turn.
+/// stand-in goes on the first call of each step: after the last user turn because it is insisted on,
+/// before it because that is how the call was sent while its loop ran, so that prompt caches hold.
 void restore_gemini_signatures(ir::Request& request, const Candidate& candidate,
                                const TranslateOptions& options);
 

@@ -105,6 +105,22 @@ TEST_CASE("A turn in several messages gets its thinking once, each block in its 
         "thinking:s1 text redacted_thinking tool_use thinking:s3 tool_use");
 }
 
+TEST_CASE("Thinking behind a text stands behind it, also when calls came before", "[restore]") {
+  Fixture fixture;
+  const auto target = claude();
+  auto state = thinking(target, "s1");
+  state.blocks.push_back({OpaqueBlock::Form::thinking, "second", "s2", 1, true});
+  state.blocks.push_back({OpaqueBlock::Form::thinking, "third", "s3", 2, false});
+  fixture.store.put("k", "c1", state);
+  const auto body = claude_body(
+      request_of({user("q"),
+                  says({ir::Text{"A."}, call("c1"), ir::Text{"B."}, call("c2"), call("c3")}),
+                  result("c1"), result("c2"), result("c3")}),
+      target, fixture.options);
+  CHECK(outline(body["messages"][1]) ==
+        "thinking:s1 text tool_use text thinking:s2 tool_use thinking:s3 tool_use");
+}
+
 TEST_CASE("Two turns of the assistant in a row keep their own thinking", "[restore]") {
   Fixture fixture;
   const auto target = claude();
@@ -393,20 +409,13 @@ void check_claude(const Json& body, const Candidate& target, const OpaqueStore& 
 }
 
 void check_gemini(const Json& body) {
-  const auto& contents = body["contents"];
-  std::size_t human = 0;
-  for (std::size_t i = 0; i < contents.size(); ++i) {
-    const auto said = text_at(contents[i]["parts"][0], "text");
-    // "Continue." is the gateway's, for a history that ends with the model.
-    if (text_at(contents[i], "role") == "user" && !said.empty() && said != "Continue.") human = i;
-  }
-  for (std::size_t i = 0; i < contents.size(); ++i) {
+  for (const auto& content : body["contents"]) {
     bool first = true;
-    for (const auto& part : contents[i]["parts"]) {
+    for (const auto& part : content["parts"]) {
       if (!part.contains("functionCall")) continue;
       const auto signature = text_at(part, "thoughtSignature");
-      if (first && i > human) CHECK_FALSE(signature.empty());
-      if (!first || i < human) CHECK(signature != gemini_stand_in_signature);
+      if (first) CHECK_FALSE(signature.empty());
+      if (!first) CHECK(signature != gemini_stand_in_signature);
       first = false;
     }
   }

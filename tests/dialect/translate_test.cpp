@@ -205,13 +205,13 @@ TEST_CASE("Effort becomes what each Claude family takes") {
   CHECK(plan(claude_adaptive, R"("x":1)") == "[null,null]");
   CHECK(plan(claude_adaptive, R"("reasoning_effort":"none")") == R"([{"type":"disabled"},null])");
   CHECK(plan(claude_adaptive, R"("reasoning_effort":"minimal")") ==
-        R"([{"type":"adaptive"},{"effort":"low"}])");
+        R"([{"type":"adaptive","display":"summarized"},{"effort":"low"}])");
   CHECK(plan(claude_adaptive, R"("reasoning_effort":"xhigh")") ==
-        R"([{"type":"adaptive"},{"effort":"max"}])");
+        R"([{"type":"adaptive","display":"summarized"},{"effort":"max"}])");
   CHECK(plan(claude_adaptive, R"("reasoning":{"max_tokens":3000},"max_tokens":10000)") ==
-        R"([{"type":"adaptive"},{"effort":"low"}])");
+        R"([{"type":"adaptive","display":"summarized"},{"effort":"low"}])");
   CHECK(plan(claude_always, R"("reasoning_effort":"none")") == R"([null,{"effort":"low"}])");
-  CHECK(plan(claude_always, R"("reasoning_effort":"high")") == R"([null,{"effort":"high"}])");
+  CHECK(plan(claude_always, R"("reasoning_effort":"high")") == R"([{"type":"adaptive","display":"summarized"},{"effort":"high"}])");
   CHECK(plan(claude_budget, R"("reasoning_effort":"none")") == "[null,null]");
   CHECK(plan(claude_budget, R"("reasoning_effort":"medium","max_tokens":8000)") ==
         R"([{"type":"enabled","budget_tokens":4000},null])");
@@ -351,7 +351,7 @@ TEST_CASE("Gemini's signatures come back, the stand-in only where one is needed 
   const auto old_loop =
       loop_messages + R"(,{"role":"assistant","content":"done"},{"role":"user","content":"next"})";
   CHECK(signature(gemini(), loop_messages) == stand_in);
-  CHECK(signature(gemini(), old_loop) == "");
+  CHECK(signature(gemini(), old_loop) == stand_in);  // as it was sent while the loop ran
   CHECK(signature(gemini(ThinkingStyle::gemini_budget), loop_messages) == "");
   OpaqueState state{"gemini", "gemini-3", OpaqueKind::gemini_signature, {}};
   state.blocks.push_back({OpaqueBlock::Form::signature, {}, "U0lH"});
