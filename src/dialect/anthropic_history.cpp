@@ -201,7 +201,7 @@ class Fitter {
     for (std::size_t i = 0; i < turn.blocks.size(); ++i) {
       if (turn.blocks[i].kind == Kind::call) {
         if (++calls <= thinking.calls_before) place = i + 1;
-      } else if (calls == 0 && thinking.after_text) {
+      } else if (calls == thinking.calls_before && thinking.after_text) {
         place = i + 1;
       }
     }
@@ -257,6 +257,14 @@ class Fitter {
     }
   }
 
+  /// A later step may have had no thinking. It is taken at its word if the store knows so, or if
+  /// it knows nothing and the client carries the thinking of the loop itself.
+  [[nodiscard]] bool lacks_thinking(const Finding& finding) const {
+    if (finding.turn->has_thinking()) return false;
+    if (!finding.state) return out_.restored;
+    return !is_own(*finding.state, candidate_) || !finding.state->blocks.empty();
+  }
+
   /// The loop must begin with thinking, and nothing of it may be missing further on.
   void check_loop() {
     bool first = true;
@@ -264,7 +272,7 @@ class Fitter {
       if (!finding.in_loop || !finding.calls) continue;
       const auto* block = finding.turn->first();
       const bool leads = block != nullptr && block->is_thinking();
-      out_.loop_gap |= finding.stripped || (first && !leads);
+      out_.loop_gap |= finding.stripped || (first ? !leads : lacks_thinking(finding));
       first = false;
     }
     if (!out_.loop_gap) return;

@@ -563,6 +563,38 @@ TEST_CASE("thinking that the client has dropped comes back from the store",
   CHECK(header(continued, "anthropic-beta").empty());
 }
 
+TEST_CASE("a step of another model in the middle of an older family's loop is a gap",
+          "[dialect][anthropic]") {
+  const StillClock clock;
+  OpaqueStore store{clock};
+  TranslateOptions options;
+  options.opaque = &store;
+  options.owner = "k";
+  const auto old = sonnet_4_5();
+  const auto thinks = [&](const std::string& first) {
+    const auto body = messages_body(
+        loop(first) +
+            R"(,{"role":"assistant","content":[{"type":"tool_use","id":"t2","name":"ls","input":{}}]},)" +
+            R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t2","content":"r"}]})",
+        R"("thinking":{"type":"enabled","budget_tokens":1024},)");
+    const auto json = spliced(body, old, options);
+    CHECK(json.contains("thinking") ==
+          (json["messages"][1]["content"][0]["type"] == "thinking"));
+    return json.contains("thinking");
+  };
+  const auto carried = thinking_block(claude_signature());
+  CHECK(thinks(carried));
+  store.put("k", "toolu_1", state_of(old, "Hm", claude_signature()));
+  CHECK(thinks(carried));
+  CHECK_FALSE(thinks(""));  // who drops the first step's may have dropped the second's
+  store.put("k", "t2", {old.provider, old.family, OpaqueKind::claude_thinking, {}});
+  CHECK(thinks(""));
+  CHECK(thinks(carried));
+  store.put("k", "t2", {"deepseek", "deepseek-v4", OpaqueKind::deepseek_reasoning, {}});
+  CHECK_FALSE(thinks(""));
+  CHECK_FALSE(thinks(carried));
+}
+
 TEST_CASE("thinking that a client has trimmed is put right", "[dialect][anthropic]") {
   const StillClock clock;
   OpaqueStore store{clock};
