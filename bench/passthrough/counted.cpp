@@ -10,7 +10,10 @@
 
 namespace {
 
-turnpike::bench::Counters total;
+turnpike::bench::Counters& total() {
+  static constinit turnpike::bench::Counters counted;
+  return counted;
+}
 
 using Copy = void* (*)(void*, const void*, std::size_t);
 
@@ -23,18 +26,18 @@ void* real_move(void* to, const void* from, std::size_t bytes) {
 }  // namespace
 
 extern "C" void* memmove(void* to, const void* from, std::size_t bytes) {
-  total.copied_bytes += bytes;
+  total().copied_bytes += bytes;
   return real_move(to, from, bytes);
 }
 
 extern "C" void* memcpy(void* __restrict to, const void* __restrict from, std::size_t bytes) {
-  total.copied_bytes += bytes;
+  total().copied_bytes += bytes;
   return real_move(to, from, bytes);
 }
 
 void* operator new(std::size_t bytes) {
-  ++total.allocations;
-  total.allocated_bytes += bytes;
+  ++total().allocations;
+  total().allocated_bytes += bytes;
   if (void* const memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
   throw std::bad_alloc{};
 }
@@ -44,6 +47,6 @@ void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 namespace turnpike::bench {
 
 bool counts() { return true; }
-Counters counters() { return total; }
+Counters counters() { return total(); }
 
 }  // namespace turnpike::bench

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -76,11 +77,10 @@ Page read_page() {
       continue;
     }
     if (row.size() != header.size()) read.uneven.push_back(line);
-    if (in_losses) {
-      for (auto& word : code_words(row.front())) read.listed.insert(std::move(word));
-    }
-    if (header.back() != "counted as") continue;
-    for (auto& word : code_words(row.back())) read.counted_as.push_back(std::move(word));
+    if (in_losses)
+      std::ranges::move(code_words(row.front()), std::inserter(read.listed, read.listed.end()));
+    if (header.back() == "counted as")
+      std::ranges::move(code_words(row.back()), std::back_inserter(read.counted_as));
   }
   return read;
 }

@@ -123,8 +123,9 @@ Exchange read_exchange(std::string_view line) {
   std::string body = fields["body"].text();
   const auto document = wire::JsonDocument::parse(body);
   REQUIRE(document);
-  auto facts = dialect::read_facts(parse_dialect(fields["dialect"].text()).value(), *document,
-                                   RequestHead{});
+  const auto client = parse_dialect(fields["dialect"].text());
+  REQUIRE(client);
+  auto facts = dialect::read_facts(client.value_or(Dialect::openai_chat), *document, RequestHead{});
   INFO(exchange.file);
   REQUIRE(facts);
   exchange.facts = std::move(*facts);
@@ -139,8 +140,8 @@ std::vector<Exchange> recorded_exchanges() {
   std::vector<Exchange> exchanges;
   for (const std::string python : {"python3", "/usr/bin/python3"}) {
     const auto text =
-        output_of(python + " '" + TURNPIKE_SOURCE_DIR + "/tests/gateway/recorded_exchanges.py' '" +
-                  folder + "' 2>/dev/null");
+        output_of(fmt::format("{} '{}/tests/gateway/recorded_exchanges.py' '{}' 2>/dev/null",
+                              python, TURNPIKE_SOURCE_DIR, folder));
     for (std::size_t at = 0; at < text.size();) {
       const auto end = text.find('\n', at);
       exchanges.push_back(read_exchange(std::string_view{text}.substr(at, end - at)));
@@ -163,7 +164,7 @@ struct Errors {
     std::ranges::sort(sorted);
     return sorted.empty() ? 0
                           : sorted[static_cast<std::size_t>(
-                                share * static_cast<double>(sorted.size() - 1) + 0.5)];
+                                std::lround(share * static_cast<double>(sorted.size() - 1)))];
   }
   [[nodiscard]] std::string row() const {
     return relative.empty()
@@ -229,6 +230,7 @@ TEST_CASE("estimates of recorded prompts are near what was billed", "[tokens][re
                               errors.continued.relative.end());
   }
   std::vector<std::int64_t> sizes;
+  sizes.reserve(exchanges.size());
   for (const auto& exchange : exchanges) sizes.push_back(exchange.tokens);
   std::ranges::sort(sizes);
   fmt::print(
