@@ -46,8 +46,8 @@ void write_gemini(JsonWriter& json, const ModelInfo& model) {
       .member("displayName", name_of(model));
   optional_member(json, "inputTokenLimit", model.context_tokens);
   optional_member(json, "outputTokenLimit", model.output_tokens_max);
-  json.key("supportedGenerationMethods").begin_array().value("generateContent");
-  json.end_array().end_object();
+  json.key("supportedGenerationMethods").begin_array();
+  json.value("generateContent").value("countTokens").end_array().end_object();
 }
 
 void write_model(JsonWriter& json, Dialect shape, const ModelInfo& model) {
