@@ -157,9 +157,9 @@ struct Bench {
   }
 
   /// Starts a request; run() carries it on as far as the script goes.
-  void start(std::string body, RecordingSink& sink) {
+  void start(std::string body, RecordingSink& sink, std::string path = "/v1/chat/completions") {
     ClientRequest request;
-    request.head = head();
+    request.head = head("POST", std::move(path));
     auto admitted = gateway->on_head(request.head);
     REQUIRE(admitted);
     request.admission = *admitted;
@@ -174,9 +174,9 @@ struct Bench {
     while (loop.poll() > 0) {
     }
   }
-  RecordingSink ask(std::string body) {
+  RecordingSink ask(std::string body, std::string path = "/v1/chat/completions") {
     RecordingSink sink;
-    start(std::move(body), sink);
+    start(std::move(body), sink, std::move(path));
     run();
     return sink;
   }
@@ -437,7 +437,10 @@ TEST_CASE("the head alone decides who may come in and where to", "[gateway]") {
   CHECK(status(bench.head()) == 0);
   CHECK(status(bench.head("GET")) == 405);
   CHECK(status(bench.head("POST", "/v1/nothing")) == 404);
-  CHECK(status(bench.head("POST", "/v1/messages")) == 404);
+  CHECK(status(bench.head("POST", "/v1/messages")) == 0);
+  CHECK(status(bench.head("POST", "/v1/responses")) == 0);
+  CHECK(status(bench.head("GET", "/v1/responses/resp_1")) == 404);
+  CHECK(status(bench.head("POST", "/v1beta/models/auto:streamGenerateContent")) == 0);
   CHECK(status(bench.head("HEAD", "/")) == 0);
   CHECK(status(bench.head("GET", "/v1/models")) == 0);
   auto head = bench.head();
@@ -471,4 +474,60 @@ TEST_CASE("a target is ejected after five failures in a row, probed after its ti
   clock.advance(std::chrono::seconds{20});
   board.succeeded("a/b");
   CHECK(board.view().all_ok());
+}
+
+TEST_CASE("each client dialect is answered in its own words, its model taken from where it says it", "[gateway]") {
+  Bench bench;
+  struct Case {
+    const char* path;
+    const char* body;
+    const char* answer;  // what the client's answer must hold
+  };
+  const Case one = GENERATE(
+      Case{"/v1/messages", R"({"model":"auto","max_tokens":50,"messages":[{"role":"user","content":"hi"}]})", R"("type":"message")"},
+      Case{"/v1/responses", R"({"model":"auto","input":"hi","store":false})", R"("object":"response")"},
+      Case{"/v1beta/models/auto:generateContent", R"({"contents":[{"role":"user","parts":[{"text":"hi"}]}]})", R"("candidates":[)"},
+      Case{"/v1/models/auto:generateContent", R"({"contents":[{"parts":[{"text":"hi"}]}]})", R"("finishReason":"STOP")"});
+  CAPTURE(one.path);
+  Script script;
+  script.head.content_type = "application/json";
+  script.chunks = {whole_answer};
+  bench.upstream->expect(script);
+  const auto sink = bench.ask(one.body, one.path);
+  CHECK(sink.head.status == 200);
+  CHECK(sink.body.find(one.answer) != std::string::npos);
+  CHECK(sink.body.find("Hello") != std::string::npos);
+  REQUIRE(bench.upstream->sent.size() == 1);
+  CHECK(bench.upstream->sent[0]->path == "/chat/completions");
+  CHECK(bench.upstream->sent[0]->body.find(R"("model":"small")") != std::string::npos);
+  CHECK(bench.figures().settled.nano() == exact_cost_nano);
+}
+
+TEST_CASE("prompts are counted for the model that would answer, without a charge", "[gateway]") {
+  Bench bench;
+  const auto messages = bench.ask(R"({"model":"auto","messages":[{"role":"user","content":"How many tokens has this?"}]})", "/v1/messages/count_tokens");
+  CHECK(messages.head.status == 200);
+  CHECK(messages.body.starts_with(R"({"input_tokens":)"));
+  CHECK(messages.header("x-turnpike-token-count") == "estimate");
+  CHECK(messages.header("x-turnpike-model") == "cheap/small");
+  const auto gemini = bench.ask(R"({"contents":[{"parts":[{"text":"How many tokens has this?"}]}]})", "/v1beta/models/auto:countTokens");
+  CHECK(gemini.body.starts_with(R"({"totalTokens":)"));
+  CHECK(bench.upstream->sent.empty());
+  CHECK(bench.figures().settled.nano() == 0);
+  CHECK(bench.figures().attempts_open == 0);
+}
+
+TEST_CASE("an answer that no provider keeps cannot be continued by its id", "[gateway]") {
+  Bench bench;
+  const auto sink = bench.ask(R"({"model":"auto","input":"go on","previous_response_id":"resp_nobody"})", "/v1/responses");
+  CHECK(sink.head.status == 400);
+  CHECK(sink.body.find("previous_response_id") != std::string::npos);
+  CHECK(bench.upstream->sent.empty());
+}
+
+TEST_CASE("errors come in the dialect of the path", "[gateway]") {
+  Bench bench;
+  CHECK(bench.ask("{", "/v1/messages").body.starts_with(R"({"type":"error","error":{"type":"invalid_request_error")"));
+  CHECK(bench.ask("{", "/v1beta/models/auto:generateContent").body.starts_with(R"({"error":{"code":400)"));
+  CHECK(bench.ask("{", "/v1/responses").body.starts_with(R"({"error":{"message":)"));
 }
