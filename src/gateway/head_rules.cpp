@@ -41,6 +41,16 @@ bool query_has_key(std::string_view query) {
   return false;
 }
 
+bool asks_for_events(std::string_view query) {
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    if (lower(query.substr(0, end)) == "alt=sse") return true;
+    if (end == std::string_view::npos) break;
+    query.remove_prefix(end + 1);
+  }
+  return false;
+}
+
 Result<void> check_media_type(const RequestHead& head) {
   if (const auto encoding = head.header("content-encoding"); encoding && lower(*encoding) != "identity") {
     return std::unexpected{client_error("unsupported_encoding", "Send the body without Content-Encoding.", {}, 415)};
@@ -122,6 +132,10 @@ Result<void> check_head(const dialect::Route& route, const RequestHead& head) {
         "key_in_query", "A key in the query string ends up in logs; send it as Authorization: Bearer or x-api-key.")};
   }
   if (!takes_body(route)) return {};
+  if (route.endpoint == Endpoint::gemini_stream && !asks_for_events(head.query)) {
+    return std::unexpected{client_error("unsupported_parameter",
+                                        "Streams are served as events only, not as one growing JSON array: add ?alt=sse.", "alt")};
+  }
   if (auto media = check_media_type(head); !media) return media;
   return check_destination(head);
 }

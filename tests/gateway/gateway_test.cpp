@@ -440,7 +440,10 @@ TEST_CASE("the head alone decides who may come in and where to", "[gateway]") {
   CHECK(status(bench.head("POST", "/v1/messages")) == 0);
   CHECK(status(bench.head("POST", "/v1/responses")) == 0);
   CHECK(status(bench.head("GET", "/v1/responses/resp_1")) == 404);
-  CHECK(status(bench.head("POST", "/v1beta/models/auto:streamGenerateContent")) == 0);
+  CHECK(status(bench.head("POST", "/v1beta/models/auto:streamGenerateContent")) == 400);
+  auto stream = bench.head("POST", "/v1beta/models/auto:streamGenerateContent");
+  stream.query = "alt=sse";
+  CHECK(status(stream) == 0);
   CHECK(status(bench.head("HEAD", "/")) == 0);
   CHECK(status(bench.head("GET", "/v1/models")) == 0);
   auto head = bench.head();
