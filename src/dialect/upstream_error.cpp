@@ -222,7 +222,20 @@ Error make_error(const Candidate& candidate, Fault fault, int status, const std:
                         message_for(candidate, fault, status, told));
 }
 
-bool is_json(std::string_view body) { return parse_provider_json(body).has_value(); }
+/// Whether SDKs of the dialect find type and message where they look for them. Servers that speak a
+/// dialect beside their own may answer errors in their own: DeepSeek's Messages endpoint does.
+bool has_form_of(Dialect dialect, std::string_view body) {
+  const auto json = parse_provider_json(body);
+  JsonObject root;
+  if (!json || json->document.root().get(root) != simdjson::SUCCESS) return false;
+  const auto error = object_member(root, "error");
+  if (!error || text_member(*error, "message").empty()) return false;
+  if (dialect == Dialect::anthropic_messages) {
+    return text_member(root, "type") == "error" && !text_member(*error, "type").empty();
+  }
+  if (dialect == Dialect::gemini_generate) return !text_member(*error, "status").empty();
+  return true;
+}
 
 }  // namespace
 
@@ -239,7 +252,7 @@ Error read_upstream_error(const Candidate& candidate, Dialect client, int status
   if (fault == Fault::rate_limit && !error.retry_after_s) {
     error.retry_after_s = retry_after_unknown_s;
   }
-  if (outcome.about_request && client == candidate.dialect && is_json(body)) {
+  if (outcome.about_request && client == candidate.dialect && has_form_of(client, body)) {
     error.upstream_body = body;
   }
   return error;

@@ -1,3 +1,4 @@
+#include "dialect/error_body.hpp"
 #include "dialect/upstream_error.hpp"
 
 #include <catch2/catch.hpp>
@@ -130,6 +131,41 @@ TEST_CASE("the provider's body is kept only for a client of its own dialect", "[
   CHECK(read(Dialect::anthropic_messages, 400, body).upstream_body.empty());
   CHECK(read(Dialect::openai_chat, 500, body).upstream_body.empty());
   CHECK(read(Dialect::openai_chat, 400, "<html>").upstream_body.empty());
+}
+
+TEST_CASE("a body of another form than the client's dialect is not passed on", "[dialect][error]") {
+  const auto passed = [](Dialect dialect, std::string_view body) {
+    Candidate candidate;
+    candidate.provider = "deepseek";
+    candidate.dialect = dialect;
+    return !read_upstream_error(candidate, dialect, 400, {}, body).upstream_body.empty();
+  };
+  const std::string openai =
+      R"({"error":{"message":"m","type":"invalid_request_error","code":"c"}})";
+  const std::string anthropic =
+      R"({"type":"error","error":{"type":"invalid_request_error","message":"m"}})";
+  const std::string gemini = R"({"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}})";
+  CHECK(passed(Dialect::openai_chat, openai));
+  CHECK(passed(Dialect::openai_responses, openai));
+  CHECK(passed(Dialect::anthropic_messages, anthropic));
+  CHECK(passed(Dialect::gemini_generate, gemini));
+  CHECK_FALSE(passed(Dialect::anthropic_messages, openai));
+  CHECK_FALSE(passed(Dialect::gemini_generate, openai));
+  CHECK_FALSE(passed(Dialect::gemini_generate, "[" + gemini + "]"));
+  CHECK_FALSE(passed(Dialect::openai_chat, R"({"detail":"m"})"));
+}
+
+TEST_CASE(
+    "a Messages server's own words for a full window reach a client that compacts on Anthropic's",
+    "[dialect][error]") {
+  Candidate candidate;
+  candidate.provider = "deepseek";
+  candidate.dialect = Dialect::anthropic_messages;
+  const Error error = read_upstream_error(
+      candidate, Dialect::anthropic_messages, 400, {},
+      R"({"error":{"message":"This model's maximum context length is 1048565 tokens. However, you requested 1200000 tokens.","type":"invalid_request_error"}})");
+  CHECK(error_body(Dialect::anthropic_messages, error)
+            .find("prompt is too long: 1200000 tokens > 1048565 maximum") != std::string::npos);
 }
 
 TEST_CASE("the delay is taken from wherever it stands, within bounds", "[dialect][error]") {
