@@ -63,7 +63,7 @@ ClaudeThinking plan_adaptive(const ir::Request& request, const Candidate& candid
     return {Mode::disabled, 0, {}};
   }
   return {Mode::adaptive, 0,
-          nearest_effort(asked_effort(request, output_tokens_max), candidate.efforts)};
+          nearest_effort(asked_effort(request, output_tokens_max), candidate.efforts), true};
 }
 
 std::string upper(std::string word) {
@@ -148,7 +148,8 @@ ClaudeThinking plan_claude_thinking(const ir::Request& request, const Candidate&
       const auto effort = asked_effort(request, output_tokens_max);
       if (effort == Effort::unset) return {};
       return {ClaudeThinking::Mode::unset, 0,
-              nearest_effort(std::max(effort, Effort::minimal), candidate.efforts)};
+              nearest_effort(std::max(effort, Effort::minimal), candidate.efforts),
+              wants_thinking(request)};
     }
     default:
       break;

@@ -26,6 +26,7 @@ struct ClaudeThinking {
   Mode mode = Mode::unset;
   std::int64_t budget = 0;  // with enabled; below the answer's limit
   std::string effort;       // output_config.effort; empty: unset
+  bool shown = false;       // the newest families show no thinking unless told to
   /// Thinking was asked for and is on: sampling and forced tools are restricted.
   [[nodiscard]] bool on() const { return mode == Mode::enabled || mode == Mode::adaptive; }
 };

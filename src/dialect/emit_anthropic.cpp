@@ -372,11 +372,12 @@ class Emitter {
   void write_thinking() {
     using ThinkingMode = ClaudeThinking::Mode;
     const bool bound = replays_bound_thinking();
-    if (thinking_.mode != ThinkingMode::unset || bound) {
+    if (thinking_.mode != ThinkingMode::unset || thinking_.shown || bound) {
       writer_.key("thinking").begin_object();
       if (thinking_.mode == ThinkingMode::unset) writer_.member("type", "adaptive");
       if (thinking_.mode == ThinkingMode::disabled) writer_.member("type", "disabled");
       if (thinking_.mode == ThinkingMode::adaptive) writer_.member("type", "adaptive");
+      if (thinking_.shown) writer_.member("display", "summarized");
       if (thinking_.mode == ThinkingMode::enabled) {
         writer_.member("type", "enabled").member("budget_tokens", thinking_.budget);
       }

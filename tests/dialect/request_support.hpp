@@ -214,7 +214,8 @@ inline std::string claude_faults(const OrderedJson& body, const Candidate& candi
     faults.check(candidate.thinking == ThinkingStyle::claude_budget,
                  "budget for a model without budgets");
   }
-  faults.check(thinking_type.empty() || candidate.thinking != ThinkingStyle::claude_always,
+  faults.check(thinking_type.empty() || thinking_type == "adaptive" ||
+                   candidate.thinking != ThinkingStyle::claude_always,
                "thinking is always on");
   const auto choice = body.contains("tool_choice") ? text_at(body["tool_choice"], "type") : "";
   const bool forced = choice == "any" || choice == "tool";
