@@ -70,14 +70,18 @@ class EventRelay final : public AnswerStream {
     });
   }
 
-  // A second beginning replaces the first while nothing has gone out.
+  // A second beginning replaces the first while nothing has gone out. The other two dialects have
+  // no event for it.
   bool begin_answer(std::string& out) {
-    if (options_.client != Dialect::anthropic_messages) return true;
+    const bool announced = options_.client == Dialect::anthropic_messages ||
+                           options_.client == Dialect::openai_responses;
+    if (!announced) return true;
     if (started_) {
       fail_upstream(Retry::never, "bad_upstream", "sent the start of a second answer", out);
       return false;
     }
     held_.clear();
+    last_number_ = -1;
     return true;
   }
 

@@ -302,6 +302,8 @@ TEST_CASE("a second beginning replaces the first before content and is an error 
   CHECK(late.out.starts_with(claude_start + claude_word + "event: error\n"));
   CHECK(late.out.find("message_start", claude_start.size()) == std::string::npos);
   CHECK(late.failure->code == "bad_upstream");
+  CHECK(relay(responses, responses_start + responses_start + responses_word + responses_end).out ==
+        responses_start + responses_word + responses_end);
 }
 
 TEST_CASE("a provider that sends megabytes before its answer is given up", "[dialect][relay]") {
@@ -336,9 +338,11 @@ namespace {
 
 /// Comments and second beginnings are not passed on: the one exception to "bytes out are bytes in".
 bool is_plain(const std::string& stream) {
-  const std::string beginning = "event: message_start";
+  const auto once = [&](std::string_view beginning) {
+    return stream.find(beginning) == stream.rfind(beginning);
+  };
   return stream.find("\n:") == std::string::npos && !stream.starts_with(":") &&
-         stream.find(beginning) == stream.rfind(beginning) &&
+         once("event: message_start") && once("event: response.created") &&
          stream.find("\xE2\x80\xA8") == std::string::npos;
 }
 
