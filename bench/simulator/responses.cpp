@@ -137,10 +137,11 @@ class Responses final : public Wire {
   }
 
   // An event and a failed response. OpenAI nests the error, as recorded; DeepSeek is played by the
-  // letter of the specification, which has it flat.
+  // letter of the specification, which has it flat, with words like "server_error" for its code.
   void render_error(const Exchange& exchange, int status, std::uint32_t number,
                     std::string& out) const override {
-    const auto error = Json::parse(failure(status, exchange.ask.directives).body)["error"];
+    auto error = Json::parse(failure(status, exchange.ask.directives).body)["error"];
+    if (is_deepseek()) error["code"] = error["type"];
     Json event{{"type", "error"}};
     if (is_deepseek()) {
       for (const auto* name : {"code", "message", "param"}) event[name] = error[name];

@@ -168,6 +168,15 @@ std::unique_ptr<Reply> Service::count_tokens(Endpoint endpoint, const HttpReques
     auto body = Json::parse(request.body, nullptr, false);
     if (body.is_object() && !body.contains("max_tokens")) body["max_tokens"] = 32'000;
     copy.body = body.dump();
+  } else {
+    // Gemini counts bare contents, or a whole request, which names its model once more.
+    auto body = Json::parse(request.body, nullptr, false);
+    if (body.is_object() && body.size() == 1 && body.contains("generateContentRequest") &&
+        string_member(body["generateContentRequest"], "model").starts_with("models/")) {
+      body = body["generateContentRequest"];
+      body.erase("model");
+      copy.body = body.dump();
+    }
   }
   auto ask = wire(endpoint).read(copy);
   if (!ask)
