@@ -211,7 +211,8 @@ TEST_CASE("Effort becomes what each Claude family takes") {
   CHECK(plan(claude_adaptive, R"("reasoning":{"max_tokens":3000},"max_tokens":10000)") ==
         R"([{"type":"adaptive","display":"summarized"},{"effort":"low"}])");
   CHECK(plan(claude_always, R"("reasoning_effort":"none")") == R"([null,{"effort":"low"}])");
-  CHECK(plan(claude_always, R"("reasoning_effort":"high")") == R"([{"type":"adaptive","display":"summarized"},{"effort":"high"}])");
+  CHECK(plan(claude_always, R"("reasoning_effort":"high")") ==
+        R"([{"type":"adaptive","display":"summarized"},{"effort":"high"}])");
   CHECK(plan(claude_budget, R"("reasoning_effort":"none")") == "[null,null]");
   CHECK(plan(claude_budget, R"("reasoning_effort":"medium","max_tokens":8000)") ==
         R"([{"type":"enabled","budget_tokens":4000},null])");
