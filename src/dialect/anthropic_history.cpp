@@ -239,21 +239,21 @@ class Fitter {
     }
   }
 
+  /// Not what stands before the first call: until then nothing is insisted on and nothing is put
+  /// back, and what has been sent once stays as it was.
   void restore() {
-    if (insists_) {
-      for (auto& finding : findings_) {
-        const bool lacks = finding.in_loop && finding.calls && !finding.turn->has_thinking();
-        if (lacks && restorable(finding)) weave_in(finding);
-      }
-      return;
+    const auto begin = std::ranges::find_if(findings_, &Finding::calls);
+    if (!insists_) {
+      // All or none: only where the client keeps nothing and nothing of it is unknown.
+      const auto fits = [this](const Finding& finding) {
+        return !finding.turn->has_thinking() && (!finding.calls || restorable(finding));
+      };
+      if (foreign_ || !std::ranges::all_of(findings_, fits)) return;
     }
-    // All or none: only where the client keeps nothing and nothing of it is unknown.
-    const auto fits = [this](const Finding& finding) {
-      return !finding.turn->has_thinking() && (!finding.calls || restorable(finding));
-    };
-    if (foreign_ || !std::ranges::all_of(findings_, fits)) return;
-    for (auto& finding : findings_) {
-      if (restorable(finding)) weave_in(finding);
+    for (auto finding = begin; finding != findings_.end(); ++finding) {
+      if (finding->turn->has_thinking() || !restorable(*finding)) continue;
+      weave_in(*finding);
+      loop_restored_ |= finding->in_loop;
     }
   }
 
@@ -261,7 +261,7 @@ class Fitter {
   /// it knows nothing and the client carries the thinking of the loop itself.
   [[nodiscard]] bool lacks_thinking(const Finding& finding) const {
     if (finding.turn->has_thinking()) return false;
-    if (!finding.state) return out_.restored;
+    if (!finding.state) return loop_restored_;
     return !is_own(*finding.state, candidate_) || !finding.state->blocks.empty();
   }
 
@@ -349,6 +349,7 @@ class Fitter {
   std::vector<RawTurn> turns_;
   std::vector<Finding> findings_;
   bool foreign_ = false;
+  bool loop_restored_ = false;
   FittedHistory out_;
 };
 
