@@ -227,14 +227,15 @@ void AnswerRecorder::keep_call_signatures(const Choice& choice) {
 }
 
 /// Clients with narrow rules for ids know the call by another one.
-void AnswerRecorder::put_call(std::string_view id, const std::vector<OpaqueBlock>& blocks) const {
+void AnswerRecorder::put_call(std::string_view id, const std::vector<OpaqueBlock>& blocks) {
   if (id.empty()) return;
   put(id, blocks);
   const std::string narrow = wire_tool_id(id);
   if (narrow != id) put(narrow, blocks);
 }
 
-void AnswerRecorder::put(std::string_view key, std::vector<OpaqueBlock> blocks) const {
+void AnswerRecorder::put(std::string_view key, std::vector<OpaqueBlock> blocks) {
+  tally_.state_left = tally_.state_left || !blocks.empty();
   OpaqueState state;
   state.vendor = candidate_.provider;
   state.family = candidate_.family;

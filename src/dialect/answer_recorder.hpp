@@ -57,8 +57,8 @@ class AnswerRecorder {
   void keep_turn_state(const Choice& choice);
   [[nodiscard]] std::vector<OpaqueBlock> turn_state(const Choice& choice) const;
   void keep_call_signatures(const Choice& choice);
-  void put_call(std::string_view id, const std::vector<OpaqueBlock>& blocks) const;
-  void put(std::string_view key, std::vector<OpaqueBlock> blocks) const;
+  void put_call(std::string_view id, const std::vector<OpaqueBlock>& blocks);
+  void put(std::string_view key, std::vector<OpaqueBlock> blocks);
   Choice& choice_of(std::int32_t index);
   Block* block_of(std::int32_t choice, std::int32_t block);
 

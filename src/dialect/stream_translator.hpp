@@ -53,6 +53,7 @@ struct Tally {
   std::int64_t output_bytes = 0;   // decoded text, reasoning and arguments: the base of an estimate
   bool invalid_tool_json = false;  // a finished call's arguments are not a JSON object
   bool refusal = false;            // the model or its provider's filter refused
+  bool state_left = false;         // thinking or signatures that only the provider can read, and wants back
   bool usage_reported = false;
   bool usage_plausible =
       true;  // false: a counter was negative, not an integer or contradicted another

@@ -182,7 +182,7 @@ void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Ta
   stay.escalated = escalated_now || (exchange.facts.in_tool_loop && call.previous && call.previous->stay.escalated);
   stay.unusable_answer = tally.invalid_tool_json || tally.refusal || tally.finish == "length" ||
                          (tally.output_bytes == 0 && tally.tool_calls == 0);
-  stay.thinking_kept = tally.usage.output_reasoning > 0;
+  stay.thinking_kept = tally.state_left;
   stay.cached_tokens = tally.usage.input_cache_read + tally.usage.input_cache_write_5m + tally.usage.input_cache_write_1h;
   BilledPrompt billed{stay.target, 0, exchange.facts.text_bytes};
   if (tally.usage_reported && tally.usage_plausible) {
