@@ -563,6 +563,30 @@ TEST_CASE("thinking that the client has dropped comes back from the store",
   CHECK(header(continued, "anthropic-beta").empty());
 }
 
+TEST_CASE("thinking comes back from the first call on, past loops included: bytes once sent stay",
+          "[dialect][anthropic]") {
+  const StillClock clock;
+  OpaqueStore store{clock};
+  TranslateOptions options;
+  options.opaque = &store;
+  options.owner = "k";
+  for (const auto& candidate : {opus_5_5(), sonnet_4_5()}) {
+    store.put("k", turn_key("Hi"), state_of(candidate, "A", claude_signature('A')));
+    store.put("k", "toolu_1", state_of(candidate, "B", claude_signature('B')));
+    store.put("k", turn_key("Done"), state_of(candidate, "C", claude_signature('C')));
+    const auto says = [](const std::string& text) {
+      return R"({"role":"assistant","content":")" + text + R"("},)";
+    };
+    const auto json = spliced(
+        messages_body(hello + "," + says("Hi") + loop("") + "," + says("Done") + hello,
+                      R"("thinking":{"type":"enabled","budget_tokens":1024},)"),
+        candidate, options);
+    CHECK(json["messages"][1]["content"] == "Hi");
+    CHECK(json["messages"][3]["content"][0]["thinking"] == "B");
+    CHECK(json["messages"][5]["content"][0]["thinking"] == "C");
+  }
+}
+
 TEST_CASE("a step of another model in the middle of an older family's loop is a gap",
           "[dialect][anthropic]") {
   const StillClock clock;
@@ -578,8 +602,7 @@ TEST_CASE("a step of another model in the middle of an older family's loop is a 
             R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t2","content":"r"}]})",
         R"("thinking":{"type":"enabled","budget_tokens":1024},)");
     const auto json = spliced(body, old, options);
-    CHECK(json.contains("thinking") ==
-          (json["messages"][1]["content"][0]["type"] == "thinking"));
+    CHECK(json.contains("thinking") == (json["messages"][1]["content"][0]["type"] == "thinking"));
     return json.contains("thinking");
   };
   const auto carried = thinking_block(claude_signature());
