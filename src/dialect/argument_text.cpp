@@ -25,6 +25,12 @@ bool embeddable(std::string& text, std::string_view opening) {
 
 }  // namespace
 
+bool are_arguments(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return true;
+  return text[first] == '{' && !wire::check_json(text, wire::json_depth_max).fault;
+}
+
 std::string argument_object(std::string arguments) {
   if (arguments.find_first_not_of(" \t\r\n") == std::string::npos) return "{}";
   if (embeddable(arguments, "{")) return arguments;

@@ -2,8 +2,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace turnpike::dialect {
+
+/// True if a tool can be run with them: a JSON object, or nothing at all, which stands for one.
+/// Leaves the parser alone: what it parsed last may still be looked at.
+bool are_arguments(std::string_view text);
 
 /// Arguments as the text of a JSON object: as they came if they are one, {} if there are none, else
 /// {"_raw":"…"}.

@@ -94,12 +94,7 @@ class ChatRelay final : public AnswerStream {
     out += std::exchange(held_, std::string{});
   }
 
-  // "[DONE]" alone is no answer.
   void finish(std::string_view terminator, std::string& out) {
-    if (!content_seen() && tally().finish.empty()) {
-      fail_upstream(Retry::next_candidate, "bad_upstream", "sent an empty stream", out);
-      return;
-    }
     if (!started_) start(out);
     out += terminator;
     complete_ = true;

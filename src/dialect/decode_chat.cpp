@@ -84,7 +84,6 @@ class ChatDecoder::Reader {
   void reasoning(Choice& choice, const JsonObject& delta);
   void tool_calls(Choice& choice, const JsonElement& value);
   void piece(Choice& choice, BlockKind kind, std::string_view bytes);
-  void close_prose(Choice& choice);
   void tool_call(Choice& choice, const JsonObject& call, std::size_t position);
   Call* begun_call(Choice& choice, std::int64_t wire_index, std::string_view id);
   Call& begin_call(Choice& choice, std::int64_t wire_index, BlockStart start);
@@ -106,11 +105,7 @@ void ChatDecoder::decode(const wire::SseEvent& event, StreamEvents& events) {
     events.emplace_back(KeepAlive{});
     return;
   }
-  if (data.starts_with("[DONE]")) {
-    ended_ = true;
-    events.emplace_back(End{});
-    return;
-  }
+  if (data.starts_with("[DONE]")) return terminate(events);
   const auto json = parse_provider_json(data);
   JsonObject root;
   if (!json || json->document.root().get(root) != simdjson::SUCCESS) {
@@ -125,6 +120,31 @@ void ChatDecoder::decode(const wire::SseEvent& event, StreamEvents& events) {
     return;
   }
   Reader{*this, events}.document(root, "delta");
+}
+
+// The terminator alone is no answer. Behind content it closes what has no finish reason of its own.
+void ChatDecoder::terminate(StreamEvents& events) {
+  if (std::ranges::none_of(choices_, &Choice::has_content_or_end)) {
+    events.emplace_back(broken_answer(candidate_, "an empty stream"));
+    return;
+  }
+  for (Choice& choice : choices_) {
+    if (choice.has_content_or_end() && !choice.finished) close(choice, {}, events);
+  }
+  ended_ = true;
+  events.emplace_back(End{});
+}
+
+void ChatDecoder::close(Choice& choice, std::string_view reason, StreamEvents& events) {
+  choice.finished = true;
+  close_prose(choice, events);
+  for (const Call& call : choice.calls) events.emplace_back(BlockStop{choice.index, call.block});
+  events.emplace_back(Stop{choice.index, stop_of(reason, !choice.calls.empty())});
+}
+
+void ChatDecoder::close_prose(Choice& choice, StreamEvents& events) {
+  if (choice.prose < 0) return;
+  events.emplace_back(BlockStop{choice.index, std::exchange(choice.prose, -1)});
 }
 
 // Some servers end with the finish chunk and no [DONE]: that is whole, too, if every choice has
@@ -224,17 +244,12 @@ void ChatDecoder::Reader::tool_calls(Choice& choice, const JsonElement& value) {
 void ChatDecoder::Reader::piece(Choice& choice, BlockKind kind, std::string_view bytes) {
   if (bytes.empty()) return;
   if (choice.prose < 0 || choice.prose_kind != kind) {
-    close_prose(choice);
+    close_prose(choice, events_);
     choice.prose = choice.blocks++;
     choice.prose_kind = kind;
     events_.emplace_back(BlockStart{choice.index, choice.prose, kind, {}, {}});
   }
   events_.emplace_back(Delta{choice.index, choice.prose, kind, bytes});
-}
-
-void ChatDecoder::Reader::close_prose(Choice& choice) {
-  if (choice.prose < 0) return;
-  events_.emplace_back(BlockStop{choice.index, std::exchange(choice.prose, -1)});
 }
 
 void ChatDecoder::Reader::tool_call(Choice& choice, const JsonObject& call, std::size_t position) {
@@ -270,7 +285,7 @@ ChatDecoder::Call* ChatDecoder::Reader::begun_call(Choice& choice, std::int64_t 
 
 ChatDecoder::Call& ChatDecoder::Reader::begin_call(Choice& choice, std::int64_t wire_index,
                                                    BlockStart start) {
-  close_prose(choice);
+  close_prose(choice, events_);
   const auto ordinal = static_cast<std::int64_t>(choice.calls.size());
   Call& call = choice.calls.emplace_back();
   call.wire_index = wire_index;
@@ -293,13 +308,10 @@ void ChatDecoder::Reader::finish(Choice& choice, std::string_view reason) {
         Failure{classify_stream_error(decoder_.candidate_, "overloaded_error", reason, {})});
     return;
   }
-  choice.finished = true;
   if (reason == "stop" && !choice.calls.empty()) {
     repair(Repair::What::finish_reason, 0, "tool_calls");
   }
-  close_prose(choice);
-  for (const Call& call : choice.calls) events_.emplace_back(BlockStop{choice.index, call.block});
-  events_.emplace_back(Stop{choice.index, stop_of(reason, !choice.calls.empty())});
+  decoder_.close(choice, reason, events_);
 }
 
 ChatDecoder::Choice* ChatDecoder::Reader::choice_of(std::int64_t index) {

@@ -50,6 +50,7 @@ class ChatDecoder final : public Decoder {
     BlockKind prose_kind = BlockKind::text;
     std::list<Call> calls;  // events point into it; open until the finish, pieces may interleave
     bool finished = false;
+    [[nodiscard]] bool has_content_or_end() const { return blocks > 0 || finished; }
   };
   /// One value to be put in place by repaired_chat_json().
   struct Repair {
@@ -59,6 +60,11 @@ class ChatDecoder final : public Decoder {
     std::size_t call = 0;
     std::string text;
   };
+
+  void terminate(StreamEvents& events);
+  /// Ends the blocks of the choice, and the choice.
+  static void close(Choice& choice, std::string_view reason, StreamEvents& events);
+  static void close_prose(Choice& choice, StreamEvents& events);
 
   const Candidate& candidate_;
   std::string response_id_;

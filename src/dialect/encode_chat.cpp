@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "dialect/answer_recorder.hpp"
+#include "dialect/argument_text.hpp"
 #include "dialect/error_body.hpp"
 #include "wire/json_writer.hpp"
 
@@ -10,6 +11,25 @@ namespace turnpike::dialect {
 namespace {
 
 using wire::JsonWriter;
+
+/// Arguments under way, over a whole answer. More is no answer.
+constexpr std::size_t kept_bytes_max = std::size_t{32} << 20U;
+
+/// A call that the limit or a filter has cut is not run by any client.
+bool cuts_calls(StopReason reason) {
+  return reason == StopReason::length || reason == StopReason::content_filter;
+}
+
+/// Only Responses has calls whose input is a bare text; elsewhere it comes inside of an object.
+bool takes_text(const BlockStart& call, const Candidate& candidate) {
+  return call.free_text && candidate.dialect == Dialect::openai_responses;
+}
+
+Error broken_call(const Candidate& candidate) {
+  return upstream_error(
+      502, Retry::next_candidate, "bad_upstream_output",
+      candidate.target() + " called a tool with arguments that are no JSON object.");
+}
 
 /// Reasoning and cached tokens are parts of the sums, as clients of this dialect expect.
 void write_usage(JsonWriter& json, const Usage& usage) {
@@ -53,8 +73,11 @@ std::string_view delta_key(BlockKind kind) {
 
 }  // namespace
 
-ChatStreamEncoder::ChatStreamEncoder(const StreamOptions& options)
-    : options_(options), prefix_("data: "), include_usage_(options.include_usage) {
+ChatStreamEncoder::ChatStreamEncoder(const StreamOptions& options, const Candidate& candidate)
+    : options_(options),
+      candidate_(candidate),
+      prefix_("data: "),
+      include_usage_(options.include_usage) {
   JsonWriter json{prefix_};
   json.begin_object();
   write_head(json, options, options.id, "chat.completion.chunk");
@@ -62,10 +85,11 @@ ChatStreamEncoder::ChatStreamEncoder(const StreamOptions& options)
 }
 
 std::optional<Error> ChatStreamEncoder::encode(const StreamEvent& event, std::string& out) {
+  std::optional<Error> fault;
   std::visit(Overloaded{
                  [&](const BlockStart& start) { block_start(start, out); },
-                 [&](const Delta& piece) { delta(piece, out); },
-                 [&](const Stop& reason) { stop(reason, out); },
+                 [&](const Delta& piece) { fault = delta(piece, out); },
+                 [&](const Stop& reason) { fault = stop(reason, out); },
                  [&](const UsageReport& report) {
                    usage_ = report;
                    usage_known_ = true;
@@ -74,7 +98,7 @@ std::optional<Error> ChatStreamEncoder::encode(const StreamEvent& event, std::st
                  [](const auto&) {},
              },
              event);
-  return std::nullopt;
+  return fault;
 }
 
 void ChatStreamEncoder::heartbeat(std::string& out) {
@@ -89,7 +113,7 @@ void ChatStreamEncoder::block_start(const BlockStart& start, std::string& out) {
   if (start.kind != BlockKind::tool_call) return;
   Choice& choice = open_choice(start.choice, out);
   const auto ordinal = static_cast<std::int64_t>(choice.calls.size());
-  choice.calls.push_back(start.block);
+  choice.calls.push_back({start.block, takes_text(start, candidate_), {}});
   begin_chunk(start.choice, out);
   out += R"("tool_calls":[)";
   JsonWriter{out}
@@ -107,35 +131,50 @@ void ChatStreamEncoder::block_start(const BlockStart& start, std::string& out) {
   end_chunk(out);
 }
 
-void ChatStreamEncoder::delta(const Delta& delta, std::string& out) {
-  if (delta.bytes.empty()) return;
-  const Choice& choice = open_choice(delta.choice, out);
+std::optional<Error> ChatStreamEncoder::delta(const Delta& delta, std::string& out) {
+  if (delta.bytes.empty()) return std::nullopt;
+  Choice& choice = open_choice(delta.choice, out);
   begin_chunk(delta.choice, out);
   if (delta.kind != BlockKind::tool_call) {
     out += delta_key(delta.kind);
     wire::append_quoted(out, delta.bytes);
   } else {
-    const auto call = std::ranges::find(choice.calls, delta.block);
-    out += R"("tool_calls":[)";
-    JsonWriter{out}
-        .begin_object()
-        .member("index", static_cast<std::int64_t>(call - choice.calls.begin()))
-        .key("function")
-        .begin_object()
-        .member("arguments", delta.bytes)
-        .end_object()
-        .end_object();
-    out += ']';
+    call_delta(choice, delta, out);
   }
   end_chunk(out);
+  if (kept_bytes_ <= kept_bytes_max) return std::nullopt;
+  return upstream_error(502, Retry::never, "bad_upstream_output",
+                        candidate_.target() + " sent more than a client can be given.");
 }
 
-void ChatStreamEncoder::stop(const Stop& stop, std::string& out) {
-  open_choice(stop.choice, out);
+void ChatStreamEncoder::call_delta(Choice& choice, const Delta& delta, std::string& out) {
+  const auto call = std::ranges::find(choice.calls, delta.block, &Call::block);
+  out += R"("tool_calls":[)";
+  JsonWriter{out}
+      .begin_object()
+      .member("index", static_cast<std::int64_t>(call - choice.calls.begin()))
+      .key("function")
+      .begin_object()
+      .member("arguments", delta.bytes)
+      .end_object()
+      .end_object();
+  out += ']';
+  if (call == choice.calls.end()) return;
+  call->arguments += delta.bytes;
+  kept_bytes_ += delta.bytes.size();
+}
+
+std::optional<Error> ChatStreamEncoder::stop(const Stop& stop, std::string& out) {
+  const Choice& choice = open_choice(stop.choice, out);
+  for (const Call& call : choice.calls) {
+    if (!cuts_calls(stop.reason) && !call.is_text && !are_arguments(call.arguments))
+      return broken_call(candidate_);
+  }
   begin_chunk(stop.choice, out);
   out += R"(},"finish_reason":")";
   out += chat_finish_reason(stop.reason);
   out += include_usage_ ? "\"}],\"usage\":null}\n\n" : "\"}]}\n\n";
+  return std::nullopt;
 }
 
 void ChatStreamEncoder::done(std::string& out) const {
@@ -189,8 +228,11 @@ void ChatBodyEncoder::encode(const StreamEvent& event) {
                  [this](const BlockStart& start) {
                    Choice& choice = choice_of(start.choice);
                    if (start.kind != BlockKind::tool_call) return;
-                   choice.calls.push_back(
-                       {start.block, std::string{start.id}, std::string{start.name}, {}});
+                   choice.calls.push_back({start.block,
+                                           std::string{start.id},
+                                           std::string{start.name},
+                                           {},
+                                           takes_text(start, candidate_)});
                  },
                  [this](const Delta& piece) { delta(piece); },
                  [this](const Stop& stop) { choice_of(stop.choice).reason = stop.reason; },
@@ -241,6 +283,8 @@ Result<std::string> ChatBodyEncoder::body() const {
     choice.refusal.empty() ? json.null() : json.value(std::string_view{choice.refusal});
     if (!choice.calls.empty()) json.key("tool_calls").begin_array();
     for (const Call& call : choice.calls) {
+      if (!cuts_calls(choice.reason) && !call.is_text && !are_arguments(call.arguments))
+        return std::unexpected{broken_call(candidate_)};
       json.begin_object().member("id", std::string_view{call.id}).member("type", "function");
       json.key("function").begin_object().member("name", std::string_view{call.name});
       json.member("arguments", std::string_view{call.arguments}).end_object().end_object();

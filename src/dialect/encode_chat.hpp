@@ -5,8 +5,10 @@
 //   "[DONE]"
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,20 +23,27 @@ namespace turnpike::dialect {
 /// content, so nothing is appended before there is some. One per stream.
 class ChatStreamEncoder final : public StreamEncoder {
  public:
-  explicit ChatStreamEncoder(const StreamOptions& options);
+  ChatStreamEncoder(const StreamOptions& options, const Candidate& candidate);
   std::optional<Error> encode(const StreamEvent& event, std::string& out) override;
   void heartbeat(std::string& out) override;
   void fail(const Error& error, std::string& out) override;
 
  private:
+  struct Call {
+    std::int32_t block = 0;
+    bool is_text = false;   // no JSON
+    std::string arguments;  // all of them so far
+  };
   struct Choice {
     std::int32_t index = 0;
-    std::vector<std::int32_t> calls;  // block numbers, in the order of tool_calls
+    std::vector<Call> calls;  // in the order of tool_calls
   };
 
   void block_start(const BlockStart& start, std::string& out);
-  void delta(const Delta& delta, std::string& out);
-  void stop(const Stop& stop, std::string& out);
+  std::optional<Error> delta(const Delta& delta, std::string& out);
+  void call_delta(Choice& choice, const Delta& delta, std::string& out);
+  /// The calls have been shown piece by piece; without the finish reason no client runs them.
+  std::optional<Error> stop(const Stop& stop, std::string& out);
   void done(std::string& out) const;
   Choice& open_choice(std::int32_t index, std::string& out);
   /// `data: {…"choices":[{"index":N,"delta":{`
@@ -43,11 +52,13 @@ class ChatStreamEncoder final : public StreamEncoder {
   void end_chunk(std::string& out) const;
 
   const StreamOptions& options_;
+  const Candidate& candidate_;
   std::string prefix_;  // up to and including `"choices":[`
   bool include_usage_;
   std::list<Choice> choices_;
   UsageReport usage_;
   bool usage_known_ = false;
+  std::size_t kept_bytes_ = 0;  // of arguments
 };
 
 /// A chunk with no choices: harmless, and resets every client's clock. `id` is the id that the
@@ -57,7 +68,8 @@ void append_chat_heartbeat(std::string& out, const StreamOptions& options, std::
 /// Collects a whole answer.
 class ChatBodyEncoder final : public BodyEncoder {
  public:
-  explicit ChatBodyEncoder(const StreamOptions& options) : options_(options) {}
+  ChatBodyEncoder(const StreamOptions& options, const Candidate& candidate)
+      : options_(options), candidate_(candidate) {}
   void encode(const StreamEvent& event) override;
   /// The chat.completion object.
   [[nodiscard]] Result<std::string> body() const override;
@@ -68,6 +80,7 @@ class ChatBodyEncoder final : public BodyEncoder {
     std::string id;
     std::string name;
     std::string arguments;
+    bool is_text = false;  // no JSON
   };
   struct Choice {
     std::int32_t index = 0;
@@ -82,6 +95,7 @@ class ChatBodyEncoder final : public BodyEncoder {
   Choice& choice_of(std::int32_t index);
 
   const StreamOptions& options_;
+  const Candidate& candidate_;
   std::list<Choice> choices_;
   UsageReport usage_;
   bool usage_known_ = false;

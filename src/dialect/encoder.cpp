@@ -19,7 +19,7 @@ std::unique_ptr<StreamEncoder> make_stream_encoder(const StreamOptions& options,
     case Dialect::openai_chat:
       break;
   }
-  return std::make_unique<ChatStreamEncoder>(options);
+  return std::make_unique<ChatStreamEncoder>(options, candidate);
 }
 
 std::unique_ptr<BodyEncoder> make_body_encoder(const StreamOptions& options,
@@ -34,7 +34,7 @@ std::unique_ptr<BodyEncoder> make_body_encoder(const StreamOptions& options,
     case Dialect::openai_chat:
       break;
   }
-  return std::make_unique<ChatBodyEncoder>(options);
+  return std::make_unique<ChatBodyEncoder>(options, candidate);
 }
 
 }  // namespace turnpike::dialect
