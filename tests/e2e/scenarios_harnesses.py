@@ -4,6 +4,7 @@ What cannot be installed or started here is skipped loudly."""
 import json
 import os
 import pathlib
+import signal
 import subprocess
 
 from harness import PROVIDERS, Failed, check, check_equal, skip, unique
@@ -64,6 +65,17 @@ class Run:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content if isinstance(content, str) else json.dumps(content))
         return file
+
+
+def end_leftovers(bench):
+    """Some harnesses leave a helper process behind. Whatever has its home in the scenario's folder ends with it."""
+    mark = f"HOME={bench.folder}".encode()
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and any(v.startswith(mark) for v in (entry / "environ").read_bytes().split(b"\0")):
+                os.kill(int(entry.name), signal.SIGTERM)
+        except (OSError, ValueError):
+            continue
 
 
 def claude_code(run, binary, prompt):
@@ -156,6 +168,7 @@ def loop_on_each_provider(bench, package, name, start, tool=None, strict=True, s
         check(lines == [word, word], f"{provider}: the tool ran {len(lines)} times, wanted 2 (exit {done.returncode}):\n{said[-1800:]}")
         check("Done" in said, f"{provider}: no final answer (exit {done.returncode}):\n{said[-1800:]}")
         check_equal(done.returncode, 0, f"{provider}: exit code of {name}\n{said[-800:]}")
+    end_leftovers(bench)
     simulator.quiet()
     refused = [e for e in simulator.billing() if e["outcome"] == "refused"]
     check(not refused, lambda: f"a provider refused: {refused[0]}")
