@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -14,7 +17,6 @@ namespace turnpike::dialect {
 
 namespace {
 
-using wire::JsonFields;
 using wire::JsonView;
 
 constexpr auto copied_keywords =
@@ -36,28 +38,30 @@ bool among(const List& list, std::string_view word) {
 }
 
 /// A schema with its allOf folded in: each keyword once, with the value of every branch that has
-/// it.
+/// it, in the order of first appearance. Look-ups are ordered trees here and below: clients choose
+/// the names, and a tree has no bad case for them to find.
 struct Flat {
   struct Entry {
     std::string key;
     std::vector<JsonView> values;
   };
   std::vector<Entry> entries;
+  std::map<std::string, std::size_t, std::less<>> places;  // of a key in entries
 
   [[nodiscard]] const Entry* find(std::string_view key) const {
-    const auto found = std::ranges::find(entries, key, &Entry::key);
-    return found == entries.end() ? nullptr : &*found;
+    const auto found = places.find(key);
+    return found == places.end() ? nullptr : &entries[found->second];
   }
   [[nodiscard]] JsonView first(std::string_view key) const {
     const auto* entry = find(key);
     return entry == nullptr ? JsonView{} : entry->values.front();
   }
   void add(std::string key, JsonView value) {
-    const auto found = std::ranges::find(entries, key, &Entry::key);
-    if (found == entries.end()) {
+    const auto [place, added] = places.try_emplace(key, entries.size());
+    if (added) {
       entries.push_back({std::move(key), {value}});
     } else {
-      found->values.push_back(value);
+      entries[place->second].values.push_back(value);
     }
   }
 };
@@ -112,18 +116,42 @@ std::string renamed_reference(std::string reference) {
 
 class Lowering {
  public:
-  explicit Lowering(LoweredSchema& out) : out_(out), writer_(out.json) {}
+  Lowering(LoweredSchema& out, std::size_t bytes_max)
+      : out_(out), bytes_max_(bytes_max), writer_(out.json) {}
 
   void schema(JsonView value) {
-    if (!value.is_object()) {
+    writer_.begin_object();
+    const auto begin = out_.json.size();
+    if (full(dropped_)) {
+      cut(begin);
+    } else if (value.is_object()) {
+      object_schema(value);
+      if (full()) cut(begin);
+    } else {
       // true allows everything; false cannot be said.
       out_.lossy |= value.boolean() == false;
-      writer_.begin_object().end_object();
-      return;
     }
+    writer_.end_object();
+  }
+
+ private:
+  /// No room is left for the closing brace. A schema that begins counts what was cut away before
+  /// it, too: the limit bounds the work as well as the text.
+  [[nodiscard]] bool full(std::size_t dropped = 0) const {
+    return out_.json.size() + dropped >= bytes_max_;
+  }
+
+  /// Replaces what has been written of a schema, from behind its brace on. The caller closes it.
+  void cut(std::size_t begin) {
+    dropped_ += out_.json.size() - begin;
+    out_.json.resize(begin);
+    out_.json += R"("type":"object")";
+    out_.lossy = true;
+  }
+
+  void object_schema(JsonView value) {
     Flat flat;
     flatten(value, flat);
-    writer_.begin_object();
     const auto types = type_names(flat);
     const bool split =
         types.size() > 1 && flat.find("anyOf") == nullptr && flat.find("oneOf") == nullptr;
@@ -134,17 +162,19 @@ class Lowering {
     }
     if (!split) limits(flat, !types.empty() && types.front() == "integer");
     if (split) alternatives(types, flat);
-    writer_.end_object();
   }
 
- private:
+  /// Each name once: every alternative is a type of its own, so no nested schema is written twice.
   static std::vector<std::string> type_names(const Flat& flat) {
     std::vector<std::string> names;
+    std::set<std::string> seen;
+    const auto add = [&](std::string name) {
+      if (seen.insert(name).second) names.push_back(std::move(name));
+    };
     const auto type = flat.first("type");
-    if (type.is_string()) names.push_back(type.text());
-    for (const auto& name : type.elements()) names.push_back(name.text());
-    if (!names.empty() && flat.first("nullable").boolean() == true && !among(names, "null"))
-      names.emplace_back("null");
+    if (type.is_string()) add(type.text());
+    for (const auto& name : type.elements()) add(name.text());
+    if (!names.empty() && flat.first("nullable").boolean() == true) add("null");
     return names;
   }
 
@@ -156,15 +186,19 @@ class Lowering {
     writer_.key("anyOf").begin_array();
     for (const auto& type : types) {
       writer_.begin_object().member("type", std::string_view{type});
-      for (const auto& entry : flat.entries) {
-        const bool fits = (type == "array" && among(array_keywords, entry.key)) ||
-                          (type == "object" && among(object_keywords, entry.key));
-        if (fits) keyword(entry, flat);
-      }
+      if (type == "array") keywords_among(array_keywords, flat);
+      if (type == "object") keywords_among(object_keywords, flat);
       if (type == "integer" || type == "number") limits(flat, type == "integer");
       writer_.end_object();
     }
     writer_.end_array();
+  }
+
+  template <typename List>
+  void keywords_among(const List& list, const Flat& flat) {
+    for (const auto& entry : flat.entries) {
+      if (among(list, entry.key)) keyword(entry, flat);
+    }
   }
 
   void limits(const Flat& flat, bool integral) {
@@ -225,17 +259,16 @@ class Lowering {
 
   void named_schemas(std::string_view key, const std::vector<JsonView>& maps) {
     writer_.key(key).begin_object();
-    std::vector<std::string> written;
+    std::set<std::string> written;
     for (const auto& map : maps) {
       for (const auto& member : map.members()) {
-        auto name = wire::unescape(member.key);
-        if (among(written, name)) {
+        const auto [added_name, added] = written.insert(wire::unescape(member.key));
+        if (!added) {
           out_.lossy = true;  // two branches describe one property
           continue;
         }
-        writer_.key(name);
+        writer_.key(*added_name);
         schema(member.value);
-        written.push_back(std::move(name));
       }
     }
     writer_.end_object();
@@ -254,27 +287,32 @@ class Lowering {
   }
 
   void required(const std::vector<JsonView>& lists) {
-    std::vector<std::string_view> written;
+    std::set<std::string_view> written;
     writer_.key("required").begin_array();
     for (const auto& names : lists) {
       for (const auto& name : names.elements()) {
-        if (among(written, name.raw())) continue;
-        writer_.raw(name.raw());
-        written.push_back(name.raw());
+        if (written.insert(name.raw()).second) writer_.raw(name.raw());
       }
     }
     writer_.end_array();
   }
 
   LoweredSchema& out_;
+  std::size_t bytes_max_;
+  std::size_t dropped_ = 0;  // bytes written and cut away again
   wire::JsonWriter writer_;
 };
 
 }  // namespace
 
 LoweredSchema lower_schema(std::string_view schema) {
+  constexpr std::size_t always_allowed = 64UL * 1024;
+  return lower_schema(schema, std::max(always_allowed, 4 * schema.size()));
+}
+
+LoweredSchema lower_schema(std::string_view schema, std::size_t bytes_max) {
   LoweredSchema lowered;
-  Lowering{lowered}.schema(JsonView{schema});
+  Lowering{lowered, bytes_max}.schema(JsonView{schema});
   return lowered;
 }
 
