@@ -137,7 +137,7 @@ class GeminiStreamEncoder final : public StreamEncoder {
                    [&](const BlockStop& stop) { block_stop(stop, out); },
                    [&](const UsageReport& report) { usage_ = report.usage; },
                    [&](const Stop& reason) { fault = stop(reason, out); },
-                   [&](const End&) { finish(out); },
+                   [&](const End&) { fault = finish(out); },
                    [](const auto&) {},
                },
                event);
@@ -265,8 +265,18 @@ class GeminiStreamEncoder final : public StreamEncoder {
     out += event_end;
   }
 
+  /// Some providers go on behind their finish reason, or have none: what waits then is let go here.
+  std::optional<Error> finish(std::string& out) {
+    for (const Choice& choice : choices_) {
+      if (choice.waiting.empty()) continue;
+      if (auto fault = stop(Stop{choice.index, choice.reason, {}}, out)) return fault;
+    }
+    final_event(out);
+    return std::nullopt;
+  }
+
   /// The text is there, though empty, because clients look into the content of every candidate.
-  void finish(std::string& out) const {
+  void final_event(std::string& out) const {
     out += event_begin;
     out += R"({"candidates":[)";
     std::string_view comma;

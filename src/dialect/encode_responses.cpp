@@ -94,7 +94,8 @@ std::optional<Error> ResponsesStreamEncoder::encode(const StreamEvent& event, st
           },
           [&](const Stop& reason) { return stop(reason, out); },
           [&](const End&) -> std::optional<Error> {
-            auto fault = stopped_ ? std::nullopt : stop(Stop{}, out);
+            // Some providers go on behind their finish reason, or have none.
+            auto fault = stop(Stop{0, reason_, {}}, out);
             if (!fault) done(out);
             return fault;
           },
@@ -284,9 +285,7 @@ void ResponsesStreamEncoder::item_done(std::string& out) {
   JsonWriter json = begin_event(out, "response.output_item.done");
   json.member("output_index", static_cast<std::int64_t>(items_) - 1).key("item").raw(item);
   end_event(json, out);
-  if (options_.keep_items && options_.opaque != nullptr) {
-    keep_response_item(*options_.opaque, options_.owner, item);
-  }
+  keep_response_item(options_, item);
   if (!output_.empty()) output_ += ',';
   output_ += item;
 }

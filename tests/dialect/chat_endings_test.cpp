@@ -91,4 +91,30 @@ TEST_CASE("[DONE] finishes what has content and no finish reason", "[dialect][st
   }
 }
 
+TEST_CASE("a call behind the finish reason reaches clients whole or not at all",
+          "[dialect][stream]") {
+  const Candidate chat = candidate_for(Dialect::openai_chat);
+  const auto stream = [](const std::string& arguments) {
+    return chat_events(
+        {R"({"id":"c","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]})",
+         R"({"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":)" +
+             Json(arguments).dump() + "}}]}}]}",
+         "[DONE]"});
+  };
+  const auto run = [&](Dialect client, const std::string& arguments) {
+    return run_whole(chat, options_of(client), stream(arguments));
+  };
+  const StreamRun gemini = run(Dialect::gemini_generate, "{\"n\":1}");
+  CHECK(gemini.complete);
+  CHECK(gemini.out.find(R"("args":{"n":1})") != std::string::npos);
+  const StreamRun responses = run(Dialect::openai_responses, "{\"n\":1}");
+  CHECK(responses.complete);
+  CHECK(responses.out.find("response.function_call_arguments.done") != std::string::npos);
+  CHECK(run(Dialect::anthropic_messages, "{\"n\":1}").complete);
+  for (const Dialect client :
+       {Dialect::openai_responses, Dialect::anthropic_messages, Dialect::gemini_generate}) {
+    CHECK(run(client, "{\"n\"").failure.has_value());
+  }
+}
+
 }  // namespace turnpike::dialect::test
