@@ -95,10 +95,18 @@ std::array<std::int64_t, 2> largest_numbers(std::string_view text) {
   return found;
 }
 
+/// Bodies of Messages and Gemini have no member for the field at fault: it stands before the
+/// message.
+std::string located_message(const Error& error) {
+  if (error.param.empty() || error.message.find(error.param) != std::string::npos)
+    return error.message;
+  return error.param + ": " + error.message;
+}
+
 /// Claude Code compacts a conversation on these words only (client notes, "Faults").
 std::string anthropic_message(const Error& error) {
   if (error.code != "context_length_exceeded" || error.message.starts_with("prompt is too long"))
-    return error.message;
+    return located_message(error);
   const auto [asked, limit] = largest_numbers(error.message);
   constexpr std::int64_t least_window = 1024;
   if (limit < least_window) return "prompt is too long: " + error.message;
@@ -124,7 +132,7 @@ std::string gemini_body(const Error& error) {
   JsonWriter json{out};
   json.begin_object().key("error").begin_object().member("code", status).key("message");
   std::string message;
-  wire::append_quoted(message, error.message, true);
+  wire::append_quoted(message, located_message(error), true);
   json.raw(message).member("status", words_for(status).gemini);
   json.key("details").begin_array().begin_object();
   json.member("@type", "type.googleapis.com/google.rpc.ErrorInfo");

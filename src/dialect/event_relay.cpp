@@ -49,7 +49,7 @@ class EventRelay final : public AnswerStream {
     if (!started_ && (content_seen() || begins_foreign_block(options_.client, event, unread()))) {
       start(out);
     }
-    if (options_.keep_items) keep_item(event);
+    keep_item(event);
     const bool ended = find_event<End>(events_) != nullptr;
     if (ended && !started_) start(out);
     forward(event, started_ ? out : held_);
@@ -58,9 +58,9 @@ class EventRelay final : public AnswerStream {
   }
 
   void keep_item(const wire::SseEvent& event) const {
-    if (options_.opaque == nullptr || event.name != "response.output_item.done") return;
+    if (options_.keep_items == KeepItems::no || event.name != "response.output_item.done") return;
     const auto item = wire::JsonFields{wire::JsonView{event.data}}["item"];
-    keep_response_item(*options_.opaque, options_.owner, item.raw());
+    keep_response_item(options_, item.raw());
   }
 
   /// True if the decoder found nothing that it knows but counters and the answer's beginning.

@@ -20,6 +20,7 @@ enum class Loss : std::uint8_t {
   custom_tools,  // free-text tools become functions with one string
   defer_loading,  // deferred tools are sent at once
   detail,  // image detail
+  fallbacks,  // models that the provider would turn to by itself: nobody here has priced them
   filename,
   functions,  // deprecated spelling, answered with tool_calls
   include,
@@ -65,6 +66,7 @@ inline constexpr auto loss_names = std::to_array<std::string_view>({
     "custom_tools",
     "defer_loading",
     "detail",
+    "fallbacks",
     "filename",
     "functions",
     "include",

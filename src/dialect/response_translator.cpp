@@ -32,7 +32,7 @@ Result<TranslatedResponse> relay(const Candidate& candidate, const StreamOptions
       chat != nullptr && chat->last_chunk().repairs) {
     body = chat->repaired_chat_json(body);
   }
-  if (options.keep_items && options.opaque != nullptr) keep_response_items(*options.opaque, options.owner, body);
+  keep_response_items(options, body);
   body.erase(0, body.find_first_not_of(" \t\r\n"));
   return TranslatedResponse{std::move(body), std::move(*tally)};
 }
@@ -54,9 +54,7 @@ Result<TranslatedResponse> translate_response(const Candidate& candidate,
   for (const StreamEvent& event : events) encoder->encode(event);
   auto written = encoder->body();
   if (!written) return std::unexpected{std::move(written.error())};
-  if (options.keep_items && options.opaque != nullptr) {
-    keep_response_items(*options.opaque, options.owner, *written);
-  }
+  keep_response_items(options, *written);
   return TranslatedResponse{std::move(*written), std::move(*tally)};
 }
 

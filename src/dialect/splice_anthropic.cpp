@@ -190,8 +190,13 @@ class Splicer {
     }
   }
 
-  /// Fast answers have a price of their own, which the catalog does not know.
+  /// Fast answers have a price of their own, which the catalog does not know; and a model that the provider turns to by
+  /// itself has been neither priced nor allowed by anybody here.
   void drop_unpriced() {
+    if (!top_["fallbacks"].none()) {
+      edits_.remove("fallbacks");
+      losses_.add(Loss::fallbacks);
+    }
     const auto speed = top_["speed"];
     if (speed.none() || speed.text_is("standard")) return;
     edits_.remove("speed");

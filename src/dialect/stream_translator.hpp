@@ -24,6 +24,9 @@ namespace turnpike::dialect {
 class AnswerStream;
 class OpaqueStore;
 
+/// Output items that a Responses client may refer to later. ids: their provider keeps them, only whose they are is noted.
+enum class KeepItems : std::uint8_t { no, ids, whole };
+
 /// What both the streamed and the whole answer need to know of the request.
 struct StreamOptions {
   Dialect client = Dialect::openai_chat;
@@ -40,8 +43,8 @@ struct StreamOptions {
   std::string echo;
   /// Gemini: the client asked for thoughts (includeThoughts); else it gets none.
   bool include_reasoning = true;
-  /// Responses: the client may refer to output items by id, and the answering provider keeps none.
-  bool keep_items = false;
+  /// Responses: the client may refer to output items by id.
+  KeepItems keep_items = KeepItems::no;
 };
 
 /// What the answer turned out to be; grows while it streams.

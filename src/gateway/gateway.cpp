@@ -113,8 +113,9 @@ Result<void> Gateway::read(Call& call) {
   const dialect::Route& route = call.head.route;
   Exchange& exchange = call.exchange;
   if (route.dialect == Dialect::openai_responses) {
-    call.request.body =
-        dialect::with_kept_items(std::move(call.request.body), shared_.opaque, exchange.account->key_id);
+    auto body = dialect::with_kept_items(std::move(call.request.body), shared_.opaque, exchange.account->key_id);
+    if (!body) return std::unexpected{body.error()};
+    call.request.body = std::move(*body);
   }
   const auto document = wire::JsonDocument::parse(call.request.body);
   if (!document) return std::unexpected{document.error()};

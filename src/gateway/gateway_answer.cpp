@@ -35,6 +35,11 @@ std::string joined_reasons(const RouteDecision& decision) {
   return names;
 }
 
+/// Over Responses, DeepSeek keeps nothing of what it answers.
+bool keeps_answers(const Candidate& candidate) {
+  return candidate.dialect == Dialect::openai_responses && candidate.thinking != ThinkingStyle::deepseek_effort;
+}
+
 std::string_view id_prefix(Dialect client) {
   switch (client) {
     case Dialect::anthropic_messages:
@@ -166,8 +171,7 @@ void Gateway::judge_health(const Candidate& candidate, const Error& error) {
 void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Tally& tally) {
   const Exchange& exchange = call.exchange;
   // An answer that its provider keeps can be continued, there and nowhere else.
-  if (call.head.route.dialect == Dialect::openai_responses && candidate.dialect == Dialect::openai_responses &&
-      !tally.response_id.empty()) {
+  if (call.head.route.dialect == Dialect::openai_responses && keeps_answers(candidate) && !tally.response_id.empty()) {
     dialect::OpaqueState kept;
     kept.vendor = candidate.provider;
     kept.family = candidate.family;
@@ -227,10 +231,8 @@ dialect::StreamOptions Gateway::stream_options(const Call& call, const Try& curr
   dialect::StreamOptions options;
   options.client = call.head.route.dialect;
   options.include_reasoning = options.client != Dialect::gemini_generate || call.view.wants_thoughts;
-  // OpenAI's own servers keep what they answered; DeepSeek's keep nothing.
-  const bool kept_there = current.candidate.dialect == Dialect::openai_responses &&
-                          current.candidate.thinking != ThinkingStyle::deepseek_effort;
-  options.keep_items = call.view.refers_to_items && !kept_there;
+  const bool kept_there = keeps_answers(current.candidate);
+  if (call.view.refers_to_items) options.keep_items = kept_there ? dialect::KeepItems::ids : dialect::KeepItems::whole;
   options.include_usage = call.view.include_usage;
   options.id = std::string{id_prefix(options.client)} + call.exchange.decision_id;
   options.created = std::chrono::duration_cast<std::chrono::seconds>(call.exchange.at.time_since_epoch()).count();
