@@ -20,7 +20,7 @@ std::optional<IssuerTag> gemini_issuer_tag(std::string_view signature) {
 }
 
 void GeminiCalls::begin_model(std::size_t content) {
-  if (answered_) open_.clear();
+  if (answered_) step_ = {};
   answered_ = false;
   content_ = content;
   calls_in_content_ = 0;
@@ -31,34 +31,44 @@ std::string GeminiCalls::add_call(const GeminiCallName& call, const std::optiona
   std::string id = tag ? tag->call_id : std::string{};
   if (id.empty()) id = call.id;
   if (id.empty()) id = made_tool_id(fmt::format("gemini:{}:{}:{}", content_, ordinal, call.name));
-  open_.push_back({call.id, id, call.name});
+  const auto index = step_.calls.size();
+  step_.calls.push_back({.id = id});
+  step_.all.calls.push_back(index);
+  step_.by_name[call.name].calls.push_back(index);
+  step_.by_id[id].calls.push_back(index);
+  if (!call.id.empty() && call.id != id) step_.by_id[call.id].calls.push_back(index);
   return id;
 }
 
-std::optional<std::string> GeminiCalls::take(const GeminiCallName& response,
-                                             bool (*fits)(const Open&, const GeminiCallName&)) {
-  const auto found =
-      std::ranges::find_if(open_, [&](const Open& open) { return fits(open, response); });
-  if (found == open_.end()) return std::nullopt;
-  auto id = std::move(found->id);
-  open_.erase(found);
-  return id;
+std::optional<std::string> GeminiCalls::take(Queue& queue) {
+  while (queue.next < queue.calls.size()) {
+    auto& call = step_.calls[queue.calls[queue.next++]];
+    if (call.answered) continue;  // found through another queue
+    call.answered = true;
+    return std::move(call.id);
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> GeminiCalls::take(Queues& queues, const std::string& key) {
+  const auto found = queues.find(key);
+  return found == queues.end() ? std::nullopt : take(found->second);
 }
 
 std::vector<std::string> GeminiCalls::answer(const std::vector<GeminiCallName>& responses) {
   std::vector<std::optional<std::string>> found(responses.size());
-  const auto match = [&](bool (*fits)(const Open&, const GeminiCallName&)) {
+  const auto match = [&](auto look_up) {
     for (std::size_t i = 0; i < responses.size(); ++i) {
-      if (!found[i]) found[i] = take(responses[i], fits);
+      if (!found[i]) found[i] = look_up(responses[i]);
     }
   };
+  using Found = std::optional<std::string>;
   // The surest first, so that a response without an id cannot take the place of a sibling's.
-  match([](const Open& open, const GeminiCallName& response) {
-    return !response.id.empty() && (response.id == open.id || response.id == open.own_id);
+  match([this](const GeminiCallName& response) { return take(step_.by_id, response.id); });
+  match([this](const GeminiCallName& response) { return take(step_.by_name, response.name); });
+  match([this](const GeminiCallName& response) {
+    return response.id.empty() ? take(step_.all) : Found{};
   });
-  match(
-      [](const Open& open, const GeminiCallName& response) { return open.name == response.name; });
-  match([](const Open&, const GeminiCallName& response) { return response.id.empty(); });
   answered_ = answered_ || !responses.empty();
   std::vector<std::string> ids;
   ids.reserve(responses.size());

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "dialect/issuer_tag.hpp"
@@ -37,16 +38,29 @@ class GeminiCalls {
   std::vector<std::string> answer(const std::vector<GeminiCallName>& responses);
 
  private:
-  struct Open {
-    std::string own_id;
+  struct Call {
     std::string id;
-    std::string name;
+    bool answered = false;
   };
-  std::optional<std::string> take(const GeminiCallName& response,
-                                  bool (*fits)(const Open&, const GeminiCallName&));
+  /// Calls in order, by their index; all before `next` are answered.
+  struct Queue {
+    std::vector<std::size_t> calls;
+    std::size_t next = 0;
+  };
+  using Queues = std::unordered_map<std::string, Queue>;
+  /// The calls that the next responses may answer. A client sends 10^5 of them in one body, with
+  /// the responses in any order: nothing here looks through them all for one.
+  struct Step {
+    std::vector<Call> calls;
+    Queue all;
+    Queues by_id;  // a call stands under its own id and under the one it was given
+    Queues by_name;
+  };
+  std::optional<std::string> take(Queue& queue);
+  std::optional<std::string> take(Queues& queues, const std::string& key);
 
-  std::vector<Open> open_;  // calls without an answer yet, in order
-  bool answered_ = false;   // since the last call
+  Step step_;
+  bool answered_ = false;  // since the last call
   std::size_t content_ = 0;
   std::size_t calls_in_content_ = 0;
 };

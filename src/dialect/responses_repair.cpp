@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <span>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -86,6 +87,39 @@ struct Entry {
 };
 
 using Entries = std::vector<Entry>;
+
+/// The calls of one step that nothing has answered yet. Calls of one id are answered together: a
+/// second output of that id has no call. Borrows the calls.
+class OpenCalls {
+ public:
+  explicit OpenCalls(const Entries& calls) : calls_(calls) {
+    for (const auto& call : calls) open_.try_emplace(call.call_id, &call);
+  }
+
+  /// The call that this output answers, which is answered from now on: the one with its id, or the
+  /// first if it has none. Null: there is no such call.
+  const Entry* take(const Entry& output) {
+    if (output.call_id.empty()) return take_first();
+    const auto found = open_.find(output.call_id);
+    if (found == open_.end()) return nullptr;
+    const auto* call = found->second;
+    open_.erase(found);
+    return call;
+  }
+
+ private:
+  const Entry* take_first() {
+    while (next_ < calls_.size()) {
+      const auto& call = calls_[next_++];
+      if (open_.erase(call.call_id) != 0) return &call;
+    }
+    return nullptr;
+  }
+
+  const Entries& calls_;
+  std::unordered_map<std::string_view, const Entry*> open_;  // by id
+  std::size_t next_ = 0;                                     // all calls before it are answered
+};
 
 Entry made_entry(ResponsesItem kind, std::string json) {
   Entry entry;
@@ -278,13 +312,14 @@ class InputRepairer {
       changed_ |= !taken_[at].call() && !calls.empty();
       (taken_[at].call() ? calls : said).push_back(std::move(taken_[at]));
     }
+    OpenCalls open{calls};
     Entries answers;
     Entries follow;
     for (; at < taken_.size() && !taken_[at].assistant; ++at) {
       auto& entry = taken_[at];
       if (!entry.output()) {
         follow.push_back(std::move(entry));
-      } else if (const auto* call = call_of(entry, calls, answers)) {
+      } else if (const auto* call = open.take(entry)) {
         changed_ |= !follow.empty();
         answers.push_back(answer_to(*call, std::move(entry)));
         changed_ |= !answers.back().made.empty();
@@ -299,17 +334,6 @@ class InputRepairer {
     append_answers(std::move(answers));
     append(std::move(follow));
     return at;
-  }
-
-  /// The call that this output answers and nothing has answered yet.
-  static const Entry* call_of(const Entry& output, const Entries& calls, const Entries& answers) {
-    for (const auto& call : calls) {
-      if (!output.call_id.empty() && output.call_id != call.call_id) continue;
-      const bool answered = std::ranges::any_of(
-          answers, [&call](const Entry& answer) { return answer.call_id == call.call_id; });
-      if (!answered) return &call;
-    }
-    return nullptr;
   }
 
   /// In the words of its call: of the same kind, and with its id.
@@ -372,13 +396,15 @@ class InputRepairer {
   }
 
   void append_answers(Entries answers) {
+    std::unordered_set<std::string> answered;
     std::string images;
     for (auto& answer : answers) {
-      std::erase_if(open_, [&answer](const Open& call) { return call.id == answer.call_id; });
+      answered.insert(answer.call_id);
       if (!answer.images.empty()) images += (images.empty() ? "" : ",") + answer.images;
       repaired_.push_back(std::move(answer));
     }
     for (const auto& call : open_) {
+      if (answered.contains(call.id)) continue;
       changed_ = true;
       const auto kind = call.kind == ResponsesItem::custom_call ? ResponsesItem::custom_output
                                                                 : ResponsesItem::output;
@@ -399,7 +425,7 @@ class InputRepairer {
   Losses& losses_;
   Entries taken_;
   Entries repaired_;
-  std::vector<Open> open_;  // calls of the step that have no answer
+  std::vector<Open> open_;  // calls of the step, until its answers are there
   std::unordered_set<std::string> dropped_calls_;
   std::string param_;
   bool changed_ = false;

@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <span>
+#include <string>
 #include <string_view>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "dialect/gemini_fields.hpp"
@@ -30,19 +33,20 @@ constexpr std::int64_t choices_max = 8;
 /// One field under both of its names: whichever the provider takes, the gateway may have read the
 /// other.
 Fault check_spellings(const object& fields) {
-  const auto is_snake = [](const simdjson::dom::key_value_pair& field) {
-    return field.key.find('_') != std::string_view::npos;
-  };
+  std::vector<std::string> camels;  // of the names that have another spelling: "part_1" has none
   for (const auto field : fields) {
-    if (!is_snake(field)) continue;
-    const auto camel = camel_case(field.key);
-    for (const auto other : fields) {
-      if (other.key != camel) continue;
-      return client_error(
-          "duplicate_key",
-          fmt::format("The field {} occurs twice, in two spellings.", quoted_for_message(camel)),
-          camel);
-    }
+    if (field.key.find('_') == std::string_view::npos) continue;
+    if (auto camel = camel_case(field.key); camel != field.key) camels.push_back(std::move(camel));
+  }
+  if (camels.empty()) return std::nullopt;
+  std::unordered_set<std::string_view> keys;
+  for (const auto field : fields) keys.insert(field.key);
+  for (const auto& camel : camels) {
+    if (!keys.contains(camel)) continue;
+    return client_error(
+        "duplicate_key",
+        fmt::format("The field {} occurs twice, in two spellings.", quoted_for_message(camel)),
+        camel);
   }
   return std::nullopt;
 }
@@ -322,7 +326,8 @@ bool asks_for_thoughts(const element& thinking) {
   bool wanted = false;
   if (thinking.get(fields) != simdjson::SUCCESS) return false;
   for (const auto field : fields) {
-    if (is_gemini_key(field.key, "includeThoughts") && field.value.get(wanted) != simdjson::SUCCESS) wanted = false;
+    if (is_gemini_key(field.key, "includeThoughts") && field.value.get(wanted) != simdjson::SUCCESS)
+      wanted = false;
   }
   return wanted;
 }
@@ -333,7 +338,8 @@ void read_generation(const element& config, const std::string& body, std::size_t
   std::size_t index = 0;
   for (const auto field : object{config}) {
     const auto& span = spans[index++];
-    if (is_gemini_key(field.key, "thinkingConfig")) view.wants_thoughts = asks_for_thoughts(field.value);
+    if (is_gemini_key(field.key, "thinkingConfig"))
+      view.wants_thoughts = asks_for_thoughts(field.value);
     std::int64_t number = 0;
     if (field.value.get(number) != simdjson::SUCCESS) continue;
     if (is_gemini_key(field.key, "candidateCount")) view.choices = number;

@@ -1,8 +1,12 @@
 #include "dialect/gemini_request.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 
+#include "dialect/gemini_calls.hpp"
 #include "dialect/gemini_schema.hpp"
 #include "gemini_support.hpp"
 
@@ -79,6 +83,27 @@ TEST_CASE("A field may have either spelling, but not both, and no third") {
   CHECK(fault_of(with_contents(gemini_hello, R"(,"contents":[])")) == "duplicate_key ");
   CHECK(fault_of(with_contents(gemini_hello, R"(,"GenerationConfig":{})"))
             .starts_with("ambiguous_key"));
+}
+
+TEST_CASE("Unknown fields pass, also those that no other spelling has") {
+  for (const std::string name : {"part_1", "a_0", "_x", "x_", "a__b", "a_B", "_", "some_field"}) {
+    INFO(name);
+    const auto member = ",\"" + name + "\":1";
+    CHECK(fault_of(with_contents(gemini_hello, member)) == "");
+    CHECK(fault_of(with_contents(R"({"parts":[{"text":"a")" + member + "}]}")) == "");
+  }
+  CHECK(fault_of(with_contents(gemini_hello, R"(,"part_1":1,"some_field":1,"someField":1)")) ==
+        "duplicate_key someField");
+}
+
+TEST_CASE("Spellings of many unknown fields take no time to speak of") {
+  std::string members;
+  for (int i = 0; i < 100'000; ++i) members += fmt::format(R"(,"field_a{}":1)", i);
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(fault_of(with_contents(gemini_hello, members)) == "");
+  CHECK(fault_of(with_contents(gemini_hello, members + R"(,"fieldA99999":1)")) ==
+        "duplicate_key fieldA99999");
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5});
 }
 
 TEST_CASE("The view shows where contents and limit stand, and what the history brings") {
@@ -183,6 +208,46 @@ TEST_CASE("Ids that match win over the order; a response to nobody's call become
   CHECK(body["messages"][2]["content"] == "A");
   CHECK(body["messages"][3]["content"] == "B");
   CHECK(body["messages"][4]["content"] == "<tool_result>\nZ\n</tool_result>");
+}
+
+TEST_CASE("Each call is answered once, by id before name before order") {
+  GeminiCalls calls;
+  calls.begin_model(1);
+  calls.add_call({"a", "f"}, std::nullopt);
+  calls.add_call({"b", "g"}, IssuerTag{"deepseek", "deepseek-v4", "call_b"});
+  calls.add_call({"c", "f"}, std::nullopt);
+  calls.add_call({"a", "f"}, std::nullopt);
+  const auto made = calls.add_call({"", "h"}, std::nullopt);
+  // A name takes the first call that no id has taken; the second "c" answers nothing and stays.
+  CHECK(calls.answer({{"", "f"}, {"b", "x"}, {"c", "f"}, {"c", "z"}}) ==
+        std::vector<std::string>{"a", "call_b", "c", "c"});
+  // The id that the call was given is its own by now; an unknown id and name are nobody's.
+  CHECK(calls.answer({{"call_b", "x"}, {"a", "x"}, {"", "x"}, {"", "x"}}) ==
+        std::vector<std::string>{"call_b", "a", made, ""});
+  calls.begin_model(3);
+  calls.add_call({"d", "f"}, std::nullopt);
+  CHECK(calls.answer({{"a", "y"}, {"", "f"}, {"", "f"}}) == std::vector<std::string>{"a", "d", ""});
+}
+
+TEST_CASE("Many calls are paired in no time to speak of, in whatever order they are answered") {
+  constexpr int count = 100'000;
+  const bool with_ids = GENERATE(true, false);
+  GeminiCalls calls;
+  calls.begin_model(1);
+  std::vector<GeminiCallName> responses;
+  std::vector<std::string> ids;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < count; ++i) {
+    const GeminiCallName call{with_ids ? fmt::format("id{}", i) : "", fmt::format("f{}", i % 2)};
+    ids.push_back(calls.add_call(call, std::nullopt));
+    responses.push_back(call);
+  }
+  if (with_ids) {
+    std::ranges::reverse(responses);
+    std::ranges::reverse(ids);
+  }
+  CHECK((calls.answer(responses) == ids));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5});
 }
 
 TEST_CASE("A response object becomes the text in it, or its JSON as it came") {

@@ -1,5 +1,7 @@
 // Responses to Responses: the inventor's API gets the client's bytes, DeepSeek what it takes.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 
 #include "dialect/issuer_tag.hpp"
 #include "responses_support.hpp"
@@ -266,6 +268,43 @@ TEST_CASE("calls and outputs are paired", "[responses]") {
           R"({"role":"user","content":[{"type":"input_text","text":"<tool_result>\nlost\n</tool_result>"}]})"));
   CHECK(input_after(list(thought, call("a"), R"({"type":"function_call_output","output":"ok"})")) ==
         list(thought, call("a"), R"({"type":"function_call_output","output":"ok","call_id":"a"})"));
+}
+
+TEST_CASE("outputs without an id answer what is left, in order", "[responses]") {
+  const std::string nameless = R"({"type":"function_call_output","output":"ok"})";
+  const auto given = [](const std::string& id) {
+    return R"({"type":"function_call_output","output":"ok","call_id":")" + id + "\"}";
+  };
+  const std::string lost =
+      R"({"role":"user","content":[{"type":"input_text","text":"<tool_result>\nok\n</tool_result>"}]})";
+  CHECK(input_after(list(thought, call("a"), call("b"), call("c"), output("b"), nameless, nameless,
+                         nameless)) ==
+        list(thought, call("a"), call("b"), call("c"), output("b"), given("a"), given("c"), lost));
+  CHECK(input_after(list(thought, call("a"), call("b"), nameless, output("a"), output("b"))) ==
+        list(thought, call("a"), call("b"), given("a"), output("b"), lost));
+  CHECK(input_after(list(thought, call("a"), output("a"), output("a"))) ==
+        list(thought, call("a"), output("a"), lost));
+}
+
+TEST_CASE("many calls and outputs are paired in no time to speak of", "[responses]") {
+  constexpr int count = 30'000;
+  const bool with_ids = GENERATE(true, false);
+  std::vector<std::string> outputs;
+  std::string input = "[" + thought;
+  for (int i = 0; i < count; ++i) {
+    const auto id = fmt::format("call_of_a_step_{}", i);
+    input += "," + call(id);
+    outputs.push_back(with_ids ? output(id)
+                               : R"({"type":"function_call_output","call_id":"","output":"ok"})");
+  }
+  std::ranges::reverse(outputs);
+  for (const auto& one : outputs) input += "," + one;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto body = body_of(with_input(input + "]"), deepseek_responses());
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds{5});
+  REQUIRE(body["input"].size() == 2 * count + 1);
+  CHECK(body["input"].back()["call_id"] ==
+        fmt::format("call_of_a_step_{}", with_ids ? 0 : count - 1));
 }
 
 TEST_CASE("an output in parts becomes text, its images the user's", "[responses]") {
