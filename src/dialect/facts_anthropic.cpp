@@ -12,7 +12,7 @@
 #include <string>
 
 #include "dialect/anthropic_user_id.hpp"
-#include "dialect/facts_bytes.hpp"
+#include "dialect/compact_bytes.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -107,7 +107,7 @@ class AnthropicReader {
     if (text_of(value, "type") != "json_schema") return;
     out_.structured_output = true;
     out_.facts.needs.json_schema = true;
-    out_.facts.text_bytes += compact_bytes_of(value);
+    out_.facts.text_bytes += compact_bytes(value);
   }
 
   /// The user id of a harness names its session.
@@ -122,7 +122,7 @@ class AnthropicReader {
     if (value.get(tools) != simdjson::SUCCESS) return wrong_type("tools", "an array");
     out_.facts.tools = static_cast<std::int32_t>(tools.size());
     out_.facts.needs.tools = tools.size() > 0;
-    out_.facts.text_bytes += compact_bytes_of(value);
+    out_.facts.text_bytes += compact_bytes(value);
   }
 
   void read_system(const element& value) {
@@ -228,7 +228,7 @@ class AnthropicReader {
       add_text(text_of(block, "content"));
     } else {
       // Thinking whose text is not shown counts by its signature; results of server tools whole.
-      out_.facts.text_bytes += compact_bytes_of(block);
+      out_.facts.text_bytes += compact_bytes(block);
     }
   }
 

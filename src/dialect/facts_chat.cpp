@@ -9,12 +9,13 @@
 #include <optional>
 #include <string>
 
+#include "dialect/compact_bytes.hpp"
+
 namespace turnpike::dialect {
 namespace {
 
 using simdjson::dom::array;
 using simdjson::dom::element;
-using simdjson::dom::element_type;
 using simdjson::dom::object;
 
 /// Thrown nowhere: the first wrong type is kept and the walk goes on without that field.
@@ -29,32 +30,6 @@ class Faults {
  private:
   std::optional<Error> first_;
 };
-
-/// At least the bytes that a value takes as compact JSON: an upper bound of what a provider can
-/// count of it.
-std::int64_t compact_bytes(const element& value) {
-  switch (value.type()) {
-    case element_type::OBJECT: {
-      std::int64_t sum = 2;
-      for (const auto& [key, member] : object{value}) {
-        sum += static_cast<std::int64_t>(key.size()) + 4 + compact_bytes(member);
-      }
-      return sum;
-    }
-    case element_type::ARRAY: {
-      std::int64_t sum = 2;
-      for (const element member : array{value}) sum += 1 + compact_bytes(member);
-      return sum;
-    }
-    case element_type::STRING:
-      return static_cast<std::int64_t>(std::string_view{value}.size()) + 2;
-    case element_type::BOOL:
-    case element_type::NULL_VALUE:
-      return 5;
-    default:
-      return 24;  // the longest a double prints
-  }
-}
 
 Effort effort_of_budget(std::int64_t tokens) {
   // The steps of the providers' own mapping between budgets and words (wire formats, thinking).

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "dialect/compact_bytes.hpp"
 #include "dialect/responses_item.hpp"
 
 namespace turnpike::dialect {
@@ -14,34 +15,7 @@ namespace {
 
 using simdjson::dom::array;
 using simdjson::dom::element;
-using simdjson::dom::element_type;
 using simdjson::dom::object;
-
-/// At least the bytes that a value takes as compact JSON: an upper bound of what a provider can
-/// count of it.
-std::int64_t compact_bytes(const element& value) {
-  switch (value.type()) {
-    case element_type::OBJECT: {
-      std::int64_t sum = 2;
-      for (const auto& [key, member] : object{value}) {
-        sum += static_cast<std::int64_t>(key.size()) + 4 + compact_bytes(member);
-      }
-      return sum;
-    }
-    case element_type::ARRAY: {
-      std::int64_t sum = 2;
-      for (const element member : array{value}) sum += 1 + compact_bytes(member);
-      return sum;
-    }
-    case element_type::STRING:
-      return static_cast<std::int64_t>(std::string_view{value}.size()) + 2;
-    case element_type::BOOL:
-    case element_type::NULL_VALUE:
-      return 5;
-    default:
-      return 24;  // the longest a double prints
-  }
-}
 
 std::string_view text_at(const object& fields, std::string_view key) {
   std::string_view text;
