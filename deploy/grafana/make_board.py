@@ -140,8 +140,11 @@ ROWS = [
         graph("Reloads", [query(f"sum by (result) (increase(turnpike_config_reload_total{{{AT}}}[{R}]))", "{{result}}")], width=9, height=4),
         panel("table", "Price in force", [query(f"turnpike_price_active{{{AT}}}", instant=True)], width=8),
         panel("table", "Next price changes", [query(f"sort(turnpike_price_seconds_to_change{{{AT}}})", instant=True)], "s", width=8, about="Targets whose price never changes are not listed."),
-        graph("Reasoning kept for clients", [query(f"sum(turnpike_opaque_bytes{{{AT}}})", "bytes")], "bytes", width=4),
-        graph("Of it dropped for room", [query(f"sum(rate(turnpike_opaque_evictions_total{{{AT}}}[{R}]))", "evictions")], "ops", width=4),
+        graph("Reasoning kept for clients", [query(f"sum(turnpike_opaque_bytes{{{AT}}})", "in memory"),
+                                             query(f"sum(turnpike_opaque_file_bytes{{{AT}}})", "on disk")], "bytes", width=4),
+        graph("Of it dropped for room", [query(f"sum(rate(turnpike_opaque_evictions_total{{{AT}}}[{R}]))", "evictions"),
+                                         query(f"sum by (cause) (rate(turnpike_opaque_file_lost_total{{{AT}}}[{R}]))", "not on disk: {{cause}}")], "ops", width=4),
+        graph("Turns with kept reasoning", [query(f"sum(turnpike_opaque_entries{{{AT}}})", "turns")], width=4),
     ]),
 ]
 
