@@ -35,11 +35,15 @@ std::optional<ProviderJson> parse_provider_json(std::string_view text) {
   return ProviderJson{std::move(*document), scratch};
 }
 
+/// Far above any context window, and low enough that sums of counters cannot overflow.
+constexpr std::int64_t count_max = std::int64_t{1} << 50U;
+
 bool CountReader::read(const JsonObject& object, std::string_view key, std::int64_t& count) {
   JsonElement member;
   if (object.at_key(key).get(member) != simdjson::SUCCESS || member.is_null()) return false;
   std::int64_t number = 0;
-  const bool sensible = member.get(number) == simdjson::SUCCESS && number >= 0;
+  const bool sensible =
+      member.get(number) == simdjson::SUCCESS && number >= 0 && number <= count_max;
   if (!sensible) plausible_ = false;
   count = sensible ? number : 0;
   return true;

@@ -72,8 +72,8 @@ inline std::int64_t integer_member(const JsonObject& object, std::string_view ke
 class CountReader {
  public:
   explicit CountReader(bool& plausible) : plausible_(plausible) {}
-  /// True if the member is there and not null; `count` is set only then. Negative numbers and
-  /// anything that is not an integer count as 0 and are implausible.
+  /// True if the member is there and not null; `count` is set only then. Negative numbers,
+  /// those above 2^50 and anything that is not an integer count as 0 and are implausible.
   bool read(const JsonObject& object, std::string_view key, std::int64_t& count);
 
  private:
