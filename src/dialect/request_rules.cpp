@@ -56,17 +56,6 @@ constexpr std::array top_rules = std::to_array<TopRule>({
     {"verbosity", JsonKinds::string},
 });
 
-Fault read_service_tier(const element& value) {
-  std::string_view tier;
-  if (value.get(tier) != simdjson::SUCCESS) return std::nullopt;
-  if (tier == "auto" || tier == "default" || tier == "standard") return std::nullopt;
-  return client_error(
-      "unsupported_parameter",
-      fmt::format("Service tier {} has no price here; leave it out or use \"default\".",
-                  quoted_for_message(tier)),
-      "service_tier");
-}
-
 Fault read_stream_options(const element& value, RequestView& view) {
   object options;
   if (value.get(options) != simdjson::SUCCESS) return std::nullopt;
@@ -127,7 +116,7 @@ Fault read_member(const wire::MemberSpan& span, std::string_view key, const elem
   } else if (key == "n") {
     return read_bounded(value, key, choices_max, view.choices);
   } else if (key == "service_tier") {
-    return read_service_tier(value);
+    return check_service_tier(value);
   } else if ((key == "max_tokens" || key == "max_completion_tokens") && !value.is_null()) {
     std::int64_t tokens = 0;
     if (auto fault = read_bounded(value, key, tokens_max, tokens)) return fault;

@@ -186,6 +186,17 @@ Fault read_bounded(const element& value, std::string_view name, std::int64_t max
   return std::nullopt;
 }
 
+Fault check_service_tier(const element& value) {
+  std::string_view tier;
+  if (value.get(tier) != simdjson::SUCCESS) return std::nullopt;
+  if (tier == "auto" || tier == "default" || tier == "standard") return std::nullopt;
+  return client_error(
+      "unsupported_parameter",
+      fmt::format("Service tier {} has no price here; leave it out or use \"default\".",
+                  quoted_for_message(tier)),
+      "service_tier");
+}
+
 Fault read_model(const element& value, RequestView& view) {
   std::string_view model;
   if (value.get(model) != simdjson::SUCCESS) {

@@ -77,6 +77,8 @@ bool names_a_host(std::string_view key);
 /// An integer from 1 to `max` into `into`; null leaves it alone.
 Fault read_bounded(const simdjson::dom::element& value, std::string_view name, std::int64_t max,
                    std::int64_t& into);
+/// OpenAI's tiers: only the default one has a price in the catalog.
+Fault check_service_tier(const simdjson::dom::element& value);
 /// The model's name into the view, after its repairs have been counted there.
 Fault read_model(const simdjson::dom::element& value, RequestView& view);
 

@@ -50,7 +50,6 @@ constexpr auto top_rules = std::to_array<TopRule>({
 });
 
 // ---- items
-// ------------------------------------------------------------------------------------------------------
 
 Fault check_part(const element& value) {
   static constexpr FieldRule rules[] = {{"type", JsonKinds::string, true},
@@ -178,7 +177,6 @@ Fault check_input(const element& input) {
 }
 
 // ---- the members of the body
-// ------------------------------------------------------------------------------------
 
 Fault check_nested(std::string_view key, const element& value) {
   if (key == "input") return check_input(value);
@@ -225,17 +223,6 @@ Fault read_output_limit(const element& value, ByteRange place, RequestView& view
   return std::nullopt;
 }
 
-Fault read_service_tier(const element& value) {
-  std::string_view tier;
-  if (value.get(tier) != simdjson::SUCCESS) return std::nullopt;
-  if (tier == "auto" || tier == "default" || tier == "standard") return std::nullopt;
-  return client_error(
-      "unsupported_parameter",
-      fmt::format("Service tier {} has no price here; leave it out or use \"default\".",
-                  quoted_for_message(tier)),
-      "service_tier");
-}
-
 Fault read_member(const wire::MemberSpan& span, std::string_view key, const element& value,
                   RequestView& view) {
   const ByteRange place{span.value_begin, span.value_end};
@@ -254,7 +241,7 @@ Fault read_member(const wire::MemberSpan& span, std::string_view key, const elem
   } else if (key == "max_output_tokens") {
     return read_output_limit(value, place, view);
   } else if (key == "service_tier") {
-    return read_service_tier(value);
+    return check_service_tier(value);
   } else if (key == "previous_response_id" && value.is_string()) {
     view.previous_response_id = value.get_string().value_unsafe();
   }
