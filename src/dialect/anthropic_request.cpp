@@ -9,6 +9,7 @@
 
 #include "dialect/anthropic_blocks.hpp"
 #include "dialect/anthropic_user_id.hpp"
+#include "dialect/known_fields.hpp"
 #include "wire/json_view.hpp"
 
 namespace turnpike::dialect {
@@ -151,12 +152,7 @@ std::optional<ir::Number> read_number(JsonView value) {
   return ir::Number{value.raw(), *number};
 }
 
-struct Known {
-  std::string_view name;
-  std::optional<Loss> loss;  // what is lost on every crossing when the field is set
-};
-
-constexpr auto known_fields = std::to_array<Known>({
+constexpr auto known_fields = std::to_array<KnownField>({
     {"model", {}},
     {"messages", {}},
     {"system", {}},
@@ -178,24 +174,14 @@ constexpr auto known_fields = std::to_array<Known>({
     {"context_management", Loss::context_management},
     {"mcp_servers", Loss::mcp_servers},
     {"inference_geo", Loss::speed},
+    {"speed", {}},
+    {"fallbacks", Loss::fallbacks},
 });
 
 void count_losses(const JsonFields& top, Losses& losses) {
-  for (const auto& member : top) {
-    if (member.value.none()) continue;
-    if (member.is("speed")) {
-      losses.add_if(!member.value.text_is("standard"), Loss::speed);
-      continue;
-    }
-    const auto known =
-        std::ranges::find_if(known_fields, [&](const Known& k) { return member.is(k.name); });
-    const bool empty_list = member.value.is_array() && member.value.elements().empty();
-    if (known == known_fields.end()) {
-      losses.add(Loss::unknown_field);
-    } else if (known->loss && !empty_list) {
-      losses.add(*known->loss);
-    }
-  }
+  count_losses(top, known_fields, losses);
+  const auto speed = top["speed"];
+  losses.add_if(!speed.none() && !speed.text_is("standard"), Loss::speed);
   const JsonFields output{top["output_config"]};
   losses.add_if(!output["task_budget"].none(), Loss::unknown_field);
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "dialect/known_fields.hpp"
 #include "dialect/tool_ids.hpp"
 #include "wire/json_view.hpp"
 #include "wire/json_writer.hpp"
@@ -29,7 +30,6 @@ std::unexpected<Error> unsupported(std::string message, std::string param) {
 }
 
 // ---- media
-// ----------------------------------------------------------------------------------------------------------
 
 std::string normal_mime(std::string_view mime) {
   std::string lower;
@@ -95,7 +95,6 @@ Result<ir::Media> read_file(JsonView file, const std::string& param) {
 }
 
 // ---- one message
-// ----------------------------------------------------------------------------------------------------
 
 class MessageReader {
  public:
@@ -253,7 +252,6 @@ class MessageReader {
 };
 
 // ---- the request
-// ----------------------------------------------------------------------------------------------------
 
 void read_tools(const JsonFields& top, ir::Request& request) {
   for (const auto& raw : top["tools"].elements()) {
@@ -378,12 +376,7 @@ void read_stop(JsonView stop, ir::Request& request) {
   std::erase_if(request.stop, [](const std::string& word) { return word.empty(); });
 }
 
-struct Known {
-  std::string_view name;
-  std::optional<Loss> loss;  // what is lost on every crossing when the field is set
-};
-
-constexpr auto known_fields = std::to_array<Known>({
+constexpr auto known_fields = std::to_array<KnownField>({
     {"model", {}},
     {"messages", {}},
     {"stream", {}},
@@ -427,16 +420,7 @@ constexpr auto known_fields = std::to_array<Known>({
 });
 
 void count_losses(const JsonFields& top, Losses& losses) {
-  for (const auto& member : top) {
-    if (member.value.none()) continue;
-    const auto known =
-        std::ranges::find_if(known_fields, [&](const Known& k) { return member.is(k.name); });
-    if (known == known_fields.end()) {
-      losses.add(Loss::unknown_field);
-    } else if (known->loss && member.value.raw() != "false") {
-      losses.add(*known->loss);
-    }
-  }
+  count_losses(top, known_fields, losses);
 }
 
 Result<void> read_messages(JsonView messages, ir::Request& request) {

@@ -9,6 +9,7 @@
 #include "dialect/gemini_fields.hpp"
 #include "dialect/gemini_schema.hpp"
 #include "dialect/gemini_words.hpp"
+#include "dialect/known_fields.hpp"
 
 namespace turnpike::dialect {
 
@@ -44,7 +45,6 @@ class RequestReader {
 
  private:
   // ---- tools
-  // --------------------------------------------------------------------------------------------------------
 
   void read_tool(const GeminiFields& tool) {
     for (const auto& member : tool) {
@@ -92,7 +92,6 @@ class RequestReader {
   }
 
   // ---- generationConfig
-  // ---------------------------------------------------------------------------------------------
 
   Result<void> read_generation(const GeminiFields& config) {
     if (auto done = read_modalities(config); !done) return done;
@@ -177,35 +176,24 @@ class RequestReader {
   }
 
   // ---- the rest
-  // -----------------------------------------------------------------------------------------------------
 
   void count_losses() {
-    struct Known {
-      std::string_view name;
-      std::optional<Loss> loss;
-    };
-    constexpr auto known_fields = std::to_array<Known>({{"contents", {}},
-                                                        {"systemInstruction", {}},
-                                                        {"tools", {}},
-                                                        {"toolConfig", {}},
-                                                        {"generationConfig", {}},
-                                                        {"model", {}},
-                                                        {"cachedContent", {}},
-                                                        {"serviceTier", {}},
-                                                        {"safetySettings", Loss::safety_settings},
-                                                        {"labels", Loss::metadata},
-                                                        {"store", Loss::store}});
-    for (const auto& member : top_) {
-      if (member.value.none() || member.value.raw() == "false" || member.value.raw() == "[]")
-        continue;
-      const auto known = std::ranges::find_if(
-          known_fields, [&](const Known& field) { return is_gemini_key(member.key, field.name); });
-      if (known == known_fields.end()) {
-        request_.losses.add(Loss::unknown_field);
-      } else if (known->loss) {
-        request_.losses.add(*known->loss);
-      }
-    }
+    constexpr auto known_fields =
+        std::to_array<KnownField>({{"contents", {}},
+                                   {"systemInstruction", {}},
+                                   {"tools", {}},
+                                   {"toolConfig", {}},
+                                   {"generationConfig", {}},
+                                   {"model", {}},
+                                   {"cachedContent", {}},
+                                   {"serviceTier", {}},
+                                   {"safetySettings", Loss::safety_settings},
+                                   {"labels", Loss::metadata},
+                                   {"store", Loss::store}});
+    dialect::count_losses(top_, known_fields, request_.losses,
+                          [](const wire::JsonView::Member& member, std::string_view name) {
+                            return is_gemini_key(member.key, name);
+                          });
   }
 
   GeminiFields top_;

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "dialect/known_fields.hpp"
 #include "dialect/responses_echo.hpp"
 #include "dialect/responses_history.hpp"
 #include "dialect/responses_item.hpp"
@@ -37,7 +38,6 @@ Result<void> check_state(const JsonFields& top) {
 }
 
 // ---- tool choice
-// ------------------------------------------------------------------------------------------------
 
 class ChoiceReader {
  public:
@@ -87,7 +87,6 @@ class ChoiceReader {
 };
 
 // ---- options
-// ----------------------------------------------------------------------------------------------------
 
 Result<Effort> read_effort(const JsonFields& top) {
   const auto word = JsonFields{top["reasoning"]}["effort"].text();
@@ -131,12 +130,7 @@ void read_logprobs(const JsonFields& top, ir::Request& request) {
   }
 }
 
-struct Known {
-  std::string_view name;
-  std::optional<Loss> loss;  // what is lost on every crossing when the field is set
-};
-
-constexpr auto known_fields = std::to_array<Known>({
+constexpr auto known_fields = std::to_array<KnownField>({
     {"model", {}},
     {"input", {}},
     {"instructions", {}},
@@ -163,19 +157,11 @@ constexpr auto known_fields = std::to_array<Known>({
     {"prompt_cache_retention", Loss::prompt_cache},
     {"prompt_cache_options", Loss::prompt_cache},
     {"store", Loss::store},
+    {"truncation", {}},
 });
 
 void count_losses(const JsonFields& top, Losses& losses) {
-  for (const auto& member : top) {
-    if (member.value.none() || member.is("truncation")) continue;
-    const auto* const known =
-        std::ranges::find_if(known_fields, [&](const Known& k) { return member.is(k.name); });
-    if (known == known_fields.end()) {
-      losses.add(Loss::unknown_field);
-    } else if (known->loss && member.value.raw() != "false") {
-      losses.add(*known->loss);
-    }
-  }
+  count_losses(top, known_fields, losses);
   losses.add_if(top["truncation"].text_is("auto"), Loss::truncation);
   losses.add_if(!JsonFields{top["text"]}["verbosity"].none(), Loss::verbosity);
   losses.add_if(JsonFields{top["reasoning"]}["mode"].text_is("pro"), Loss::reasoning_effort);
