@@ -25,7 +25,6 @@ constexpr std::string_view event_begin = "data: ";
 constexpr std::string_view event_end = "\r\n\r\n";
 
 // ---- pieces of a response
-// -------------------------------------------------------------------------------------------
 
 /// There is no reason for tool calls: clients look at the parts.
 std::string_view finish_reason(StopReason reason, bool refused) {
@@ -119,7 +118,6 @@ std::string identity(const StreamOptions& options) {
 }
 
 // ---- streamed
-// -------------------------------------------------------------------------------------------------------
 
 /// Text goes out as it comes. What begins after a call waits until the call is whole, so that parts
 /// keep the order in which the provider began them.
@@ -314,7 +312,6 @@ class GeminiStreamEncoder final : public StreamEncoder {
 };
 
 // ---- whole
-// ----------------------------------------------------------------------------------------------------------
 
 /// Collects a whole answer.
 class GeminiBodyEncoder final : public BodyEncoder {

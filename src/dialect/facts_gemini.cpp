@@ -158,7 +158,6 @@ class GeminiReader {
   }
 
   // ---- the conversation
-  // ---------------------------------------------------------------------------------------------
 
   void begin_turn(Speaker speaker) {
     Turn turn;

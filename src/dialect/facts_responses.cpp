@@ -140,7 +140,6 @@ class ResponsesReader {
   }
 
   // ---- items
-  // ----------------------------------------------------------------------------------------------------
 
   void read_input(const element& value) {
     if (value.is_string()) {
@@ -292,7 +291,6 @@ class ResponsesReader {
   }
 
   // ---- the outline
-  // ----------------------------------------------------------------------------------------------
 
   Turn& begin_turn(Speaker speaker) {
     end_turn();

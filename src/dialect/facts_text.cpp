@@ -40,7 +40,6 @@ std::string_view trim(std::string_view text) {
 }
 
 // ---- tags
-// -------------------------------------------------------------------------------------------------------
 
 struct Tag {
   std::string_view name;
@@ -143,7 +142,6 @@ std::string without_harness(std::string_view text) {
 }
 
 // ---- lines
-// ------------------------------------------------------------------------------------------------------
 
 /// "x-some-billing-header: …": a transport header that was put into the text.
 bool is_header_line(std::string_view line) {

@@ -163,7 +163,6 @@ class ContentsReader {
   }
 
   // ---- the model
-  // ----------------------------------------------------------------------------------------------------
 
   Result<void> read_model(const std::vector<JsonView>& parts) {
     ir::Message message;
@@ -203,7 +202,6 @@ class ContentsReader {
   }
 
   // ---- everybody else
-  // -----------------------------------------------------------------------------------------------
 
   Result<void> read_responses(const std::vector<JsonView>& parts) {
     ir::Message message;

@@ -172,7 +172,6 @@ class InputRepairer {
 
  private:
   // ---- one item by itself
-  // ---------------------------------------------------------------------------------------
 
   Result<void> take(JsonView raw) {
     const JsonFields item{raw};
@@ -303,7 +302,6 @@ class InputRepairer {
   }
 
   // ---- one step: the assistant's items and what follows up to its next ones
-  // --------------------------------------
 
   std::size_t take_step(std::size_t at) {
     Entries said;

@@ -28,7 +28,6 @@ using simdjson::dom::object;
 constexpr std::int64_t choices_max = 8;
 
 // ---- spellings
-// ------------------------------------------------------------------------------------------------------
 
 /// One field under both of its names: whichever the provider takes, the gateway may have read the
 /// other.
@@ -64,7 +63,6 @@ Fault check_text(const element& value) { return check_kind(value, JsonKinds::str
 Fault check_texts(const element& value) { return check_each(value, check_text); }
 
 // ---- contents
-// -------------------------------------------------------------------------------------------------------
 
 Fault check_blob(const element& value) {
   constexpr auto rules = std::to_array<FieldRule>({
@@ -144,7 +142,6 @@ Fault check_instruction(const element& value) {
 }
 
 // ---- tools and configuration
-// ----------------------------------------------------------------------------------------
 
 Fault check_declaration(const element& value) {
   constexpr auto rules = std::to_array<FieldRule>({
@@ -293,7 +290,6 @@ Fault check_inside(std::string_view key, const element& value) {
 }
 
 // ---- the view
-// -------------------------------------------------------------------------------------------------------
 
 /// Calls visit(object) for the object, or for each one of the list.
 template <typename Visit>

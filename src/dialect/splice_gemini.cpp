@@ -89,7 +89,6 @@ class GeminiSplicer {
   }
 
   // ---- limit
-  // --------------------------------------------------------------------------------------------------------
 
   void limit_output() {
     auto ceiling = options_.output_tokens_cap.value_or(INT64_MAX);
@@ -113,7 +112,6 @@ class GeminiSplicer {
   }
 
   // ---- thinking
-  // -----------------------------------------------------------------------------------------------------
 
   /// The client may believe that it talks to a model of the other generation, or to a smaller one.
   void convert_thinking(const GeminiFields& generation, const JsonView::Member& thinking) {

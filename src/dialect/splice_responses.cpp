@@ -35,7 +35,6 @@ std::string json_text(std::string_view text) {
 }
 
 // ---- the body's own members
-// -------------------------------------------------------------------------------------
 
 /// Changes to the outermost members of a body; what is not named keeps its bytes.
 class BodyEditor {
@@ -107,7 +106,6 @@ class BodyEditor {
 };
 
 // ---- DeepSeek
-// ---------------------------------------------------------------------------------------------------
 
 /// wire-formats specification §2: minimal and low are low there, medium to xhigh high, max is max.
 Effort deepseek_effort(Effort asked) {

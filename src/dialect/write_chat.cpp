@@ -117,7 +117,6 @@ class ChatWriter {
   }
 
   // ---- messages
-  // -----------------------------------------------------------------------------------------------------
 
   /// The mode json_object is refused unless the word JSON has been said.
   void add_instructions() {
@@ -303,7 +302,6 @@ class ChatWriter {
   }
 
   // ---- reasoning of earlier turns
-  // -----------------------------------------------------------------------------------
 
   /// Reasoning goes back to its maker only, and the maker of what nobody has signed is unknown.
   void write_reasoning(const std::vector<ir::Block>& blocks, bool calls) {
@@ -348,7 +346,6 @@ class ChatWriter {
   }
 
   // ---- tools
-  // --------------------------------------------------------------------------------------------------------
 
   static std::string wire_name(std::string_view name) { return wire_tool_name(name, false); }
 
@@ -406,7 +403,6 @@ class ChatWriter {
   }
 
   // ---- limits, thinking, format, sampling
-  // ---------------------------------------------------------------------------
 
   void write_limits() {
     auto limit = request_.output_tokens_max;

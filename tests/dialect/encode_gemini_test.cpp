@@ -328,7 +328,6 @@ TEST_CASE("an answer without usage tells none", "[dialect][gemini]") {
 }
 
 // ---- through the translators
-// ----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -470,7 +469,6 @@ TEST_CASE("golden streams come out for Gemini clients as written", "[dialect][ge
 }
 
 // ---- from Gemini: what its decoder makes of odd answers
-// --------------------------------------------------------------
 
 TEST_CASE("Gemini's broken endings are failures that another target may still mend",
           "[dialect][gemini]") {

@@ -85,7 +85,6 @@ std::string outline(const Json& message) {
 }
 
 // ---- Claude
-// ---------------------------------------------------------------------------------------------------------
 
 TEST_CASE("A turn in several messages gets its thinking once, each block in its place",
           "[restore]") {
@@ -197,7 +196,6 @@ TEST_CASE("Text beside tool results does not end the loop of an older Claude", "
 }
 
 // ---- Gemini
-// ---------------------------------------------------------------------------------------------------------
 
 TEST_CASE("What a client brings of Gemini's own is sent where nobody knows of another maker",
           "[restore]") {
@@ -241,7 +239,6 @@ TEST_CASE("Of parallel calls in several messages only the first gets the stand-i
 }
 
 // ---- random histories
-// -----------------------------------------------------------------------------------------------
 
 /// Conversations over three vendors and several families. Each model's state is marked with its
 /// maker, so that a foreign one is seen wherever it turns up.

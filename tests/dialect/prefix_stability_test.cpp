@@ -380,7 +380,6 @@ class Conversation {
 };
 
 // ---- comparing
-// ------------------------------------------------------------------------------------
 
 struct Compared {
   std::string before;    // system prompt and tools
@@ -478,7 +477,6 @@ TEST_CASE("A request's messages are a byte prefix of the next one's, for every c
 }
 
 // ---- across processes
-// -----------------------------------------------------------------------------
 
 std::string hash_of_requests(unsigned seed) {
   std::string all;

@@ -343,7 +343,6 @@ TEST_CASE("the echo repeats the client's values on one line and the API's defaul
 }
 
 // ---- recorded and shaped traffic
-// ---------------------------------------------------------------------------------
 
 std::vector<Candidate> foreign_targets() {
   return {claude(), claude(ThinkingStyle::claude_budget), claude(ThinkingStyle::claude_always),

@@ -42,7 +42,6 @@ const std::string loop_messages =
     R"({"role":"tool","tool_call_id":"call_1","content":"ok"})";
 
 // ---- same dialect
-// ---------------------------------------------------------------------------------------------------
 
 TEST_CASE("Towards DeepSeek all bytes stay but the gateway's own fields") {
   const std::string body =
@@ -121,7 +120,6 @@ TEST_CASE("DeepSeek's reasoning comes back from the store, never another vendor'
 }
 
 // ---- Anthropic
-// ------------------------------------------------------------------------------------------------------
 
 OpaqueState thinking_of(const Candidate& candidate, const std::string& text,
                         const std::string& signature) {
@@ -335,7 +333,6 @@ TEST_CASE("What a target cannot do is a 400 that another candidate may answer") 
 }
 
 // ---- Gemini
-// ---------------------------------------------------------------------------------------------------------
 
 TEST_CASE("Gemini's signatures come back, the stand-in only where one is needed and lost") {
   StoppedClock clock;
@@ -442,7 +439,6 @@ TEST_CASE("Half a surrogate pair inside a call's arguments does not reach the pr
 }
 
 // ---- prefix
-// ---------------------------------------------------------------------------------------------------------
 
 /// The array under `key` without its closing bracket. Cache marks move with the conversation and
 /// are no part of what is cached, so they are taken out.
