@@ -124,7 +124,9 @@ std::int64_t sequence_number(std::string_view data) {
   if (at != std::string_view::npos) {
     std::from_chars(data.data() + at, data.data() + data.size(), number);
   }
-  return number;
+  // Beyond 2^50 it is no number of an event, and counting on from it would overflow.
+  constexpr std::int64_t number_max = std::int64_t{1} << 50U;
+  return number <= number_max ? number : -1;
 }
 
 void append_relay_heartbeat(std::string& out, Dialect dialect, std::int64_t last_number) {
