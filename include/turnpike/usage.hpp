@@ -4,10 +4,18 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "turnpike/credits.hpp"
 
 namespace turnpike {
+
+/// Tools that run at the provider and are billed by the call.
+enum class ServerTool : std::uint8_t { web_search, web_fetch, code_execution, file_search };
+inline constexpr std::size_t server_tools = 4;
+std::string_view to_string(ServerTool tool);
+/// One number for each ServerTool, in its order.
+using PerServerTool = std::array<std::int64_t, server_tools>;
 
 /// Tokens. Each dialect's own overlapping figures are taken apart in its decoder (wire-formats: disjoint counters).
 struct Usage {
@@ -17,6 +25,7 @@ struct Usage {
   std::int64_t input_cache_write_1h = 0;
   std::int64_t output_text = 0;
   std::int64_t output_reasoning = 0;
+  PerServerTool items{};  // calls
 
   [[nodiscard]] std::int64_t input() const {
     return input_fresh + input_cache_read + input_cache_write_5m + input_cache_write_1h;
@@ -25,7 +34,7 @@ struct Usage {
   bool operator==(const Usage&) const = default;
 };
 
-/// Pico-credits (10^-12) per token, and per request.
+/// Pico-credits (10^-12) per token, per request and per call of a server tool.
 struct Rates {
   std::int64_t input = 0;
   std::int64_t cache_read = 0;
@@ -33,6 +42,7 @@ struct Rates {
   std::int64_t cache_write_1h = 0;
   std::int64_t output = 0;
   std::int64_t per_request = 0;
+  PerServerTool items{};
   bool operator==(const Rates&) const = default;
 };
 
@@ -69,7 +79,9 @@ Result<Credits> charge(const Rates& rates, const Usage& usage);
 /// charge() with the tier that the usage's own prompt size selects.
 Result<Credits> charge(const PriceQuote& quote, const Usage& usage);
 /// Upper bound for a reservation: every prompt token at the dearest input class of the ceiling.
-Result<Credits> charge_bound(const PriceQuote& quote, std::int64_t prompt_tokens_max,
-                             std::int64_t output_tokens_max);
+Result<Credits> charge_bound(const PriceQuote& quote, std::int64_t prompt_tokens_max, std::int64_t output_tokens_max,
+                             const PerServerTool& items_max = {});
+/// True if a counter is below zero: no provider can have meant it.
+bool any_negative(const Usage& usage);
 
 }  // namespace turnpike

@@ -51,6 +51,8 @@ Entry definition(EntryKind kind, std::int64_t seq, std::string detail) {
 bool Balances::apply(const Entry& entry) {
   switch (entry.kind) {
     case EntryKind::opened:
+    case EntryKind::clock_frozen:
+    case EntryKind::clock_released:
       return true;
     case EntryKind::name_defined:
       names_.emplace(entry.detail, entry.seq);
@@ -59,6 +61,8 @@ bool Balances::apply(const Entry& entry) {
       return define_price(entry);
     case EntryKind::key_created:
       return create_key(entry);
+    case EntryKind::key_changed:
+      return change_key(entry);
     case EntryKind::key_revoked:
       return revoke_key(entry);
     case EntryKind::budget_set:
@@ -84,6 +88,9 @@ bool Balances::apply(const Entry& entry) {
       return charge(entry);
     case EntryKind::balance:
       return balance(entry);
+    case EntryKind::lease_granted:
+    case EntryKind::lease_closed:
+      return false;
   }
   return false;
 }
@@ -156,6 +163,19 @@ bool Balances::create_key(const Entry& entry) {
   if (!key) return false;
   keys_.push_back(*std::move(key));
   return true;
+}
+
+bool Balances::change_key(const Entry& entry) {
+  auto changed = parse_key(entry.detail, instant_of(entry));
+  if (!changed) return false;
+  for (auto& key : keys_) {
+    if (key.account.key_id != changed->account.key_id) continue;
+    changed->created = key.created;
+    changed->changed = instant_of(entry);
+    key = *std::move(changed);
+    return true;
+  }
+  return false;
 }
 
 bool Balances::revoke_key(const Entry& entry) {
@@ -312,6 +332,11 @@ std::vector<Entry> Balances::snapshot() const {
     auto created = definition(EntryKind::key_created, 0, key_detail(key));
     created.at = key.created.time_since_epoch().count();
     entries.push_back(std::move(created));
+    if (key.changed) {
+      auto changed = definition(EntryKind::key_changed, 0, key_detail(key));
+      changed.at = key.changed->time_since_epoch().count();
+      entries.push_back(std::move(changed));
+    }
     if (!key.revoked) continue;
     Fields fields;
     fields.add("key", key.account.key_id);

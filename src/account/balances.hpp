@@ -120,6 +120,7 @@ class Balances {
  private:
   bool define_price(const Entry& entry);
   bool create_key(const Entry& entry);
+  bool change_key(const Entry& entry);
   bool revoke_key(const Entry& entry);
   bool set_budget(const Entry& entry);
   bool open_window(const Entry& entry);

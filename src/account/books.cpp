@@ -17,6 +17,10 @@ Instant instant_of(std::int64_t micros) { return Instant{std::chrono::microsecon
 // specification, "Settlement".
 constexpr std::int64_t progress_tokens = 256;
 
+Error unknown_key(std::string_view id) {
+  return client_error("unknown_key", "no key has the id " + quoted_for_message(id), "id", 404);
+}
+
 }  // namespace
 
 Books::Books(const LedgerOptions& options, const Clock& clock, Bell& bell)
@@ -219,16 +223,35 @@ Result<void> Books::create_key(const KeyInfo& key) {
       gateway_error(503, "ledger_unavailable", "the ledger cannot be written; no key was made")};
 }
 
+Result<void> Books::change_key(std::string_view key_id, std::string_view by,
+                               const std::function<Result<void>(KeyInfo&, Instant now)>& apply) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  const auto& keys = balances_.keys();
+  const auto found = std::find_if(keys.begin(), keys.end(),
+                                  [&](const KeyInfo& key) { return key.account.key_id == key_id; });
+  if (found == keys.end()) return std::unexpected{unknown_key(key_id)};
+  if (found->revoked) {
+    return std::unexpected{client_error("key_revoked", "a revoked key cannot be changed", "id", 409)};
+  }
+  KeyInfo changed = *found;
+  if (auto done = apply(changed, instant_of(at_)); !done) return done;
+  changed.changed_by = by;
+  Entry entry;
+  entry.kind = EntryKind::key_changed;
+  entry.detail = key_detail(changed);
+  if (append(std::move(entry), Append::may_fail)) return {};
+  return std::unexpected{
+      gateway_error(503, "ledger_unavailable", "the ledger cannot be written; the key is unchanged")};
+}
+
 Result<void> Books::revoke_key(std::string_view key_id, std::string_view by) {
   const std::lock_guard lock{mutex_};
   stamp();
   const auto& keys = balances_.keys();
   const auto found = std::find_if(keys.begin(), keys.end(),
                                   [&](const KeyInfo& key) { return key.account.key_id == key_id; });
-  if (found == keys.end()) {
-    return std::unexpected{
-        client_error("unknown_key", "no key has the id " + quoted_for_message(key_id), "id", 404)};
-  }
+  if (found == keys.end()) return std::unexpected{unknown_key(key_id)};
   if (found->revoked) return {};
   Fields fields;
   fields.add("key", key_id);

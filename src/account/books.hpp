@@ -6,6 +6,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -60,6 +61,9 @@ class Books {
   // --- Administration.
 
   Result<void> create_key(const KeyInfo& key);
+  /// `apply` changes a copy of the key, under the mutex; what it returns as an error is passed on.
+  Result<void> change_key(std::string_view key_id, std::string_view by,
+                          const std::function<Result<void>(KeyInfo&, Instant now)>& apply);
   Result<void> revoke_key(std::string_view key_id, std::string_view by);
   Result<void> set_budget(const BudgetSettings& settings);
   Result<void> correct(const Entry& settled, Credits amount, const std::string& detail);

@@ -82,7 +82,7 @@ Result<Credits> cost_bound(const ReserveRequest& request, std::int64_t output_to
   if (__builtin_mul_overflow(output_tokens, std::max<std::int64_t>(1, request.choices), &total)) {
     total = INT64_MAX;
   }
-  return charge_bound(*request.quote, request.prompt_tokens_bound, total);
+  return charge_bound(*request.quote, request.prompt_tokens_bound, total, request.items_max);
 }
 
 std::optional<std::int64_t> affordable_output(const ReserveRequest& request, Credits room,
@@ -192,6 +192,7 @@ Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRe
   const auto* price = pin(*request.quote);
   const auto model =
       intern(fmt::format("{}/{}", request.provider, request.model), Append::may_fail);
+  const auto tier = intern(std::string{request.tier}, Append::may_fail);
   const bool capped = output_tokens < request.output_tokens_max;
   Entry entry;
   entry.kind = EntryKind::reserve;
@@ -203,6 +204,8 @@ Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRe
   entry.flags = (request.streaming ? EntryFlag::streaming : 0) | (capped ? EntryFlag::capped : 0);
   entry.tokens = request.prompt_tokens_estimate;
   entry.usage.input_fresh = request.prompt_tokens_bound;
+  entry.usage.items = request.items_max;
+  entry.tier = tier;
   entry.usage.output_text = output_tokens * std::max<std::int64_t>(1, request.choices);
   entry.decision = request.decision_id;
   if (price == nullptr || model == 0 || !append(std::move(entry), Append::may_fail)) {

@@ -1,8 +1,11 @@
 #include "account/definitions.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <span>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "account/fields.hpp"
 
@@ -12,14 +15,30 @@ namespace {
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
+/// Six numbers, and one for each server tool if one of them costs.
 std::string rates_text(const Rates& rates) {
-  return fmt::format("{} {} {} {} {} {}", rates.input, rates.cache_read, rates.cache_write_5m,
-                     rates.cache_write_1h, rates.output, rates.per_request);
+  auto text = fmt::format("{} {} {} {} {} {}", rates.input, rates.cache_read, rates.cache_write_5m,
+                          rates.cache_write_1h, rates.output, rates.per_request);
+  if (rates.items != PerServerTool{}) text += fmt::format(" {}", fmt::join(rates.items, " "));
+  return text;
 }
 
-Rates rates_from(const std::vector<std::int64_t>& numbers, std::size_t at) {
-  return {numbers[at],     numbers[at + 1], numbers[at + 2],
-          numbers[at + 3], numbers[at + 4], numbers[at + 5]};
+constexpr std::size_t rates_shortest = 6;
+
+std::optional<Rates> rates_from(std::span<const std::int64_t> numbers) {
+  Rates rates;
+  if (numbers.size() == rates_shortest + server_tools) {
+    std::ranges::copy(numbers.subspan(rates_shortest), rates.items.begin());
+  } else if (numbers.size() != rates_shortest) {
+    return std::nullopt;
+  }
+  rates.input = numbers[0];
+  rates.cache_read = numbers[1];
+  rates.cache_write_5m = numbers[2];
+  rates.cache_write_1h = numbers[3];
+  rates.output = numbers[4];
+  rates.per_request = numbers[5];
+  return rates;
 }
 
 std::string mac_text(const KeyMac& mac) {
@@ -73,14 +92,17 @@ std::optional<PriceQuote> parse_price(std::string_view detail) {
   quote.price_id = fields.text("price");
   const auto ceiling = parse_numbers(fields.text("ceiling"));
   const auto tiers = fields.all("tier");
-  if (!ceiling || ceiling->size() != 6) return std::nullopt;
-  if (tiers.empty() || tiers.size() > PriceQuote::tiers_max) return std::nullopt;
-  quote.ceiling = rates_from(*ceiling, 0);
+  if (!ceiling) return std::nullopt;
+  const auto ceiling_rates = rates_from(*ceiling);
+  if (!ceiling_rates || tiers.empty() || tiers.size() > PriceQuote::tiers_max) return std::nullopt;
+  quote.ceiling = *ceiling_rates;
   quote.tier_count = static_cast<std::uint8_t>(tiers.size());
   for (std::size_t i = 0; i < tiers.size(); ++i) {
     const auto numbers = parse_numbers(tiers[i]);
-    if (!numbers || numbers->size() != 7) return std::nullopt;
-    quote.tiers[i] = {numbers->front(), rates_from(*numbers, 1)};
+    if (!numbers || numbers->empty()) return std::nullopt;
+    const auto rates = rates_from(std::span{*numbers}.subspan(1));
+    if (!rates) return std::nullopt;
+    quote.tiers[i] = {numbers->front(), *rates};
   }
   return quote;
 }
@@ -101,6 +123,12 @@ std::string key_detail(const KeyInfo& key) {
     fields.add("request_cost_max", to_string(*account.request_cost_max));
   fields.add_if("concurrency_max", account.concurrency_max);
   if (key.expires) fields.add("expires", micros(*key.expires));
+  if (key.disabled) fields.add("disabled", 1);
+  if (!key.changed_by.empty()) fields.add("changed_by", key.changed_by);
+  if (key.previous_mac && key.previous_until) {
+    fields.add("previous_mac", mac_text(*key.previous_mac));
+    fields.add("previous_until", micros(*key.previous_until));
+  }
   return fields.str();
 }
 
@@ -126,6 +154,13 @@ std::optional<KeyInfo> parse_key(std::string_view detail, Instant created) {
     account.concurrency_max = static_cast<std::int32_t>(*count);
   }
   if (const auto expires = fields.number("expires")) key.expires = from_micros(*expires);
+  key.disabled = fields.number("disabled").value_or(0) != 0;
+  key.changed_by = fields.text("changed_by");
+  if (const auto until = fields.number("previous_until")) {
+    key.previous_until = from_micros(*until);
+    key.previous_mac = parse_mac(fields.text("previous_mac"));
+    if (!key.previous_mac) return std::nullopt;
+  }
   const auto mac = parse_mac(fields.text("mac"));
   if (!mac || account.key_id.empty()) return std::nullopt;
   key.mac = *mac;

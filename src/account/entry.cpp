@@ -72,6 +72,7 @@ class Reader {
     return result;
   }
 
+  [[nodiscard]] bool at_end() const { return failed_ || rest_.empty(); }
   [[nodiscard]] bool complete() const { return !failed_ && rest_.empty(); }
 
  private:
@@ -115,6 +116,16 @@ std::string_view to_string(EntryKind kind) {
       return "correction";
     case EntryKind::balance:
       return "balance";
+    case EntryKind::clock_frozen:
+      return "clock_frozen";
+    case EntryKind::clock_released:
+      return "clock_released";
+    case EntryKind::key_changed:
+      return "key_changed";
+    case EntryKind::lease_granted:
+      return "lease_granted";
+    case EntryKind::lease_closed:
+      return "lease_closed";
   }
   return "unknown";
 }
@@ -145,6 +156,10 @@ void encode(const Entry& entry, std::string& out) {
   }
   put(entry.decision, out);
   put(entry.detail, out);
+  // Entries without these are as they were before these existed, and so are their chains.
+  if (entry.tier == 0 && usage.items == PerServerTool{}) return;
+  put(entry.tier, out);
+  for (const auto count : usage.items) put(count, out);
 }
 
 std::optional<Entry> decode(std::string_view bytes) {
@@ -152,7 +167,7 @@ std::optional<Entry> decode(std::string_view bytes) {
   Entry entry;
   const auto kind = reader.number();
   if (kind < static_cast<std::int64_t>(EntryKind::opened) ||
-      kind > static_cast<std::int64_t>(EntryKind::balance)) {
+      kind > static_cast<std::int64_t>(EntryKind::lease_closed)) {
     return std::nullopt;
   }
   entry.kind = static_cast<EntryKind>(kind);
@@ -166,6 +181,10 @@ std::optional<Entry> decode(std::string_view bytes) {
   }
   entry.decision = reader.text();
   entry.detail = reader.text();
+  if (!reader.at_end()) {
+    entry.tier = reader.number();
+    for (auto& count : usage.items) count = reader.number();
+  }
   if (!reader.complete()) return std::nullopt;
   return entry;
 }

@@ -1,7 +1,8 @@
 // The journal's entries. Everything the ledger knows is a fold over them; none is ever changed.
 //
 // entry := kind seq at epoch lease attempt path model price cause amount ordinal flags tokens usage
-// decision detail On disk the integers are zigzag varints and the texts are length-prefixed; the
+// decision detail [tier items]. The last part is written only if one of it is not zero. On disk the
+// integers are zigzag varints and the texts are length-prefixed; the
 // same fields are the columns of the SQLite table `journal`. `chain` is the CRC32C of these bytes,
 // continued from the previous entry's chain, so that an entry changed, dropped or inserted later
 // shows (I10).
@@ -34,6 +35,11 @@ enum class EntryKind : std::uint8_t {
   overrun = 14,     // amount above the reservation, right after its settlement
   correction = 15,  // attempt: the entry it corrects; amount is added to that entry's windows
   balance = 16,     // only inside checkpoints: settled amount of a window
+  clock_frozen = 17,    // the wall clock jumped: windows stay where they are; detail says by how much
+  clock_released = 18,  // it has been steady for long enough, or an operator confirmed it
+  key_changed = 19,     // detail: the whole key as it is from now on
+  lease_granted = 20,   // replicas: credits of a window this replica may use
+  lease_closed = 21,    // replicas: given back, or past its deadline
 };
 
 /// Bits of Entry::flags.
@@ -61,7 +67,8 @@ struct Entry {
   std::int64_t ordinal = 0;  // reserve: which attempt of its request, from 1
   std::int64_t flags = 0;
   std::int64_t tokens = 0;  // progress: output so far; reserve: prompt estimate
-  Usage usage;              // ends: what was used; reserve: the bounds (input_fresh, output_text)
+  std::int64_t tier = 0;    // reserve: seq of a name_defined entry
+  Usage usage;  // ends: what was used; reserve: the bounds (input_fresh, output_text, items)
   std::string decision;     // reserve: the request's decision id
   std::string detail;       // rare kinds: lines of key=value
   std::uint32_t chain = 0;

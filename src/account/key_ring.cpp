@@ -149,9 +149,10 @@ Result<std::string_view> find_credential(const HeaderList& headers) {
 KeyRing::KeyRing(Secret pepper, const std::vector<KeyInfo>& keys, bool allow_anonymous)
     : pepper_(std::move(pepper)), allow_anonymous_(allow_anonymous) {
   for (const auto& key : keys) {
-    if (key.revoked) continue;
-    keys_.insert_or_assign(key.account.key_id, Held{std::make_shared<const Account>(key.account),
-                                                    key.mac, key.expires});
+    if (key.revoked || key.disabled) continue;
+    keys_.insert_or_assign(key.account.key_id,
+                           Held{std::make_shared<const Account>(key.account), key.mac, key.expires,
+                                key.previous_mac, key.previous_until});
   }
 }
 
@@ -169,19 +170,24 @@ Result<std::shared_ptr<const Account>> KeyRing::authenticate(const HeaderList& h
   const auto mac = mac_of(pepper_.reveal(), parts->secret);
   if (held == keys_.end()) return std::unexpected{invalid_api_key()};
   const auto& key = held->second;
-  const bool matches = CRYPTO_memcmp(mac.data(), key.mac.data(), mac.size()) == 0;
+  bool matches = CRYPTO_memcmp(mac.data(), key.mac.data(), mac.size()) == 0;
+  if (key.previous_mac && key.previous_until && now < *key.previous_until) {
+    matches |= CRYPTO_memcmp(mac.data(), key.previous_mac->data(), mac.size()) == 0;
+  }
   if (!matches || (key.expires && now >= *key.expires)) return std::unexpected{invalid_api_key()};
   return key.account;
 }
 
-Result<KeyRing::Minted> KeyRing::mint(const Secret& pepper) {
+Result<KeyRing::Minted> KeyRing::mint(const Secret& pepper) { return mint_again(pepper, {}); }
+
+Result<KeyRing::Minted> KeyRing::mint_again(const Secret& pepper, std::string_view id) {
   std::array<std::uint8_t, id_characters + secret_characters> random{};
   if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
     return std::unexpected{
         gateway_error(500, "no_randomness", "the system's random source failed; no key was made")};
   }
   Minted minted;
-  minted.id = random_text(random.data(), id_characters);
+  minted.id = id.empty() ? random_text(random.data(), id_characters) : std::string{id};
   auto secret = random_text(random.data() + id_characters, secret_characters);
   minted.mac = mac_of(pepper.reveal(), secret);
   minted.key = Secret{std::string{prefix} + minted.id + "_" + secret};

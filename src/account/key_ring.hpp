@@ -44,15 +44,35 @@ struct CreatedKey {
   Secret key;  // the whole "tp_<id>_<secret>"; cannot be had a second time
 };
 
+/// What is to be different about a key; what is not given stays. An inner nullopt takes a bound away.
+struct KeyChange {
+  std::optional<std::string> name;
+  std::optional<std::string> org;  // moving a key: from now on its spending is charged elsewhere
+  std::optional<std::string> team;
+  std::optional<std::string> user;
+  std::optional<std::vector<std::string>> models_allowed;
+  std::optional<bool> may_override_route;
+  std::optional<bool> disabled;
+  std::optional<std::optional<Credits>> request_cost_max;
+  std::optional<std::optional<std::int32_t>> concurrency_max;
+  std::optional<std::optional<Instant>> expires;
+};
+
 /// Everything about a key except its secret.
 struct KeyInfo {
   Account account;
   Instant created{};
   std::string created_by;
+  std::optional<Instant> changed;
+  std::string changed_by;
   std::optional<Instant> expires;
+  bool disabled = false;  // like revoked, but may be undone
   std::optional<Instant> revoked;
   std::string revoked_by;
   KeyMac mac{};
+  /// After a rotation the secret before it is good until then, so that its users can be moved over.
+  std::optional<KeyMac> previous_mac;
+  std::optional<Instant> previous_until;
 };
 
 /// The account of requests without a key where `insecure_allow_anonymous` is set. key_id
@@ -84,12 +104,16 @@ class KeyRing {
   };
   /// A fresh key from the operating system's random source. Error `no_randomness` if it fails.
   [[nodiscard]] static Result<Minted> mint(const Secret& pepper);
+  /// As mint(), but a new secret for the key that has `id`.
+  [[nodiscard]] static Result<Minted> mint_again(const Secret& pepper, std::string_view id);
 
  private:
   struct Held {
     std::shared_ptr<const Account> account;
     KeyMac mac{};
     std::optional<Instant> expires;
+    std::optional<KeyMac> previous_mac;
+    std::optional<Instant> previous_until;
   };
   struct Hash {
     using is_transparent = void;
@@ -100,7 +124,7 @@ class KeyRing {
 
   Secret pepper_;
   bool allow_anonymous_;
-  std::unordered_map<std::string, Held, Hash, std::equal_to<>> keys_;  // revoked ones are left out
+  std::unordered_map<std::string, Held, Hash, std::equal_to<>> keys_;  // revoked and disabled ones are left out
 };
 
 }  // namespace turnpike::account

@@ -77,7 +77,7 @@ bool is_name(std::string_view text) {
          });
 }
 
-Result<void> check_new_key(const NewKey& key) {
+Result<void> check_account(const Account& key) {
   if (key.org.empty())
     return std::unexpected{client_error("bad_key", "a key belongs to an org; name it", "org")};
   for (const auto& [field, value] :
@@ -290,7 +290,6 @@ Result<Reservation> Ledger::reserve(const ReserveRequest& request) {
 void Ledger::record(const Exchange& exchange) { impl_->writer->enqueue(decision_row(exchange)); }
 
 Result<CreatedKey> Ledger::create_key(const NewKey& key) {
-  if (auto good = check_new_key(key); !good) return std::unexpected{good.error()};
   auto minted = KeyRing::mint(impl_->options.pepper);
   if (!minted) return std::unexpected{minted.error()};
   KeyInfo info;
@@ -307,8 +306,56 @@ Result<CreatedKey> Ledger::create_key(const NewKey& key) {
   info.expires = key.expires;
   info.created_by = key.by;
   info.mac = minted->mac;
+  if (auto good = check_account(account); !good) return std::unexpected{good.error()};
   const std::lock_guard lock{impl_->admin};
   if (auto made = impl_->books.create_key(info); !made) return std::unexpected{made.error()};
+  impl_->renew_keys();
+  return CreatedKey{minted->id, std::move(minted->key)};
+}
+
+Result<void> Ledger::change_key(std::string_view key_id, const KeyChange& change,
+                                std::string_view by) {
+  const std::lock_guard lock{impl_->admin};
+  auto changed = impl_->books.change_key(key_id, by, [&](KeyInfo& key, Instant) {
+    const auto take = [](auto& field, const auto& wanted) {
+      if (wanted) field = *wanted;
+    };
+    auto& account = key.account;
+    take(account.key_name, change.name);
+    take(account.org, change.org);
+    take(account.team, change.team);
+    take(account.user, change.user);
+    take(account.models_allowed, change.models_allowed);
+    take(account.may_override_route, change.may_override_route);
+    take(account.request_cost_max, change.request_cost_max);
+    take(account.concurrency_max, change.concurrency_max);
+    take(key.expires, change.expires);
+    take(key.disabled, change.disabled);
+    return check_account(account);
+  });
+  if (changed) impl_->renew_keys();
+  return changed;
+}
+
+Result<CreatedKey> Ledger::rotate_key(std::string_view key_id, std::chrono::seconds grace,
+                                      std::string_view by) {
+  if (grace < std::chrono::seconds{0}) {
+    return std::unexpected{client_error("bad_key", "the time of grace is not negative", "grace")};
+  }
+  auto minted = KeyRing::mint_again(impl_->options.pepper, key_id);
+  if (!minted) return std::unexpected{minted.error()};
+  const std::lock_guard lock{impl_->admin};
+  auto changed = impl_->books.change_key(key_id, by, [&](KeyInfo& key, Instant now) -> Result<void> {
+    key.previous_mac.reset();
+    key.previous_until.reset();
+    if (grace > std::chrono::seconds{0}) {
+      key.previous_mac = key.mac;
+      key.previous_until = now + grace;
+    }
+    key.mac = minted->mac;
+    return {};
+  });
+  if (!changed) return std::unexpected{changed.error()};
   impl_->renew_keys();
   return CreatedKey{minted->id, std::move(minted->key)};
 }

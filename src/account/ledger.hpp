@@ -62,11 +62,14 @@ struct ReserveRequest {
   int attempt = 1;  // counts from 1 within a request
   std::string_view provider;
   std::string_view model;
+  std::string_view tier;          // that chose the target
+  std::string_view conversation;  // RequestFacts::conversation
   const PriceQuote* quote = nullptr;
   std::int64_t prompt_tokens_bound = 0;     // upper bound, images included
   std::int64_t prompt_tokens_estimate = 0;  // what is booked if a stream ends without usage
   std::int64_t output_tokens_max = 0;       // the client's or the model's, per choice
   std::int64_t choices = 1;
+  PerServerTool items_max{};  // calls of server tools, at most
   bool client_gave_max = false;
   bool streaming = false;
   std::int64_t context_tokens =
@@ -132,6 +135,11 @@ class Ledger {
   // return.
 
   Result<CreatedKey> create_key(const NewKey& key);
+  /// 404 `unknown_key`, 409 `key_revoked`, 400 `bad_key`.
+  Result<void> change_key(std::string_view key_id, const KeyChange& change, std::string_view by);
+  /// A new secret under the same id; the old one is good for `grace` more. Errors as change_key().
+  Result<CreatedKey> rotate_key(std::string_view key_id, std::chrono::seconds grace,
+                                std::string_view by);
   Result<void> revoke_key(std::string_view key_id, std::string_view by);
   [[nodiscard]] std::vector<KeyInfo> keys() const;  // revoked ones too
   /// No entry is written if nothing would change, so a start may apply its configuration every

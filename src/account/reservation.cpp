@@ -18,11 +18,6 @@ constexpr std::chrono::seconds journal_interval{1};
 // Usage that costs more than this many reservations is not believed. Same source.
 constexpr std::int64_t believable_reservations = 4;
 
-bool negative(const Usage& usage) {
-  return std::min({usage.input_fresh, usage.input_cache_read, usage.input_cache_write_5m,
-                   usage.input_cache_write_1h, usage.output_text, usage.output_reasoning}) < 0;
-}
-
 bool above_context(const Usage& usage, std::int64_t context_tokens) {
   if (context_tokens <= 0) return false;
   Wide total = 0;
@@ -98,7 +93,7 @@ void Reservation::observe(std::int64_t output_tokens_so_far, Monotonic now) {
 }
 
 Settled Reservation::settle_exact(const Usage& usage) {
-  const auto cost = negative(usage) ? Result<Credits>{std::unexpected{Error{}}}
+  const auto cost = any_negative(usage) ? Result<Credits>{std::unexpected{Error{}}}
                                     : charge(state_->price->quote, usage);
   const bool believed = cost && !above_context(usage, state_->context_tokens) &&
                         !above_believable(*cost, state_->held);
@@ -112,7 +107,7 @@ Settled Reservation::settle_exact(const Usage& usage) {
 }
 
 Settled Reservation::settle_estimated(const Usage& estimate, std::string_view cause) {
-  const auto cost = negative(estimate) ? Result<Credits>{std::unexpected{Error{}}}
+  const auto cost = any_negative(estimate) ? Result<Credits>{std::unexpected{Error{}}}
                                        : charge(state_->price->quote, estimate);
   if (!cost) return settle_at_reservation(cause);
   return close({EntryKind::settle_estimated, *cost, estimate, cause, 0});

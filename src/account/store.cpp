@@ -1,10 +1,11 @@
 #include "account/store.hpp"
 
-#include <array>
 #include <chrono>
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+
+#include "account/store_rows.hpp"
 
 namespace turnpike::account {
 
@@ -12,31 +13,6 @@ namespace {
 
 // 'TPLG': marks the file as a turnpike ledger.
 constexpr std::int64_t application_id = 0x54504c47;
-
-// Integer primary keys only: rows are appended, no hot row touches a second tree. The partial index
-// holds the rare entries that have a detail, so that names can be looked up without reading the
-// journal.
-constexpr const char* schema_sql = R"sql(
-CREATE TABLE journal(
-  seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  lease INTEGER NOT NULL, attempt INTEGER NOT NULL, path INTEGER NOT NULL, model INTEGER NOT NULL,
-  price INTEGER NOT NULL, cause INTEGER NOT NULL, amount INTEGER NOT NULL, ordinal INTEGER NOT NULL,
-  flags INTEGER NOT NULL, tokens INTEGER NOT NULL, input_fresh INTEGER NOT NULL,
-  input_cache_read INTEGER NOT NULL, input_cache_write_5m INTEGER NOT NULL,
-  input_cache_write_1h INTEGER NOT NULL, output_text INTEGER NOT NULL,
-  output_reasoning INTEGER NOT NULL, chain INTEGER NOT NULL, decision TEXT, detail TEXT) STRICT;
-CREATE INDEX journal_details ON journal(kind) WHERE detail IS NOT NULL;
-CREATE TABLE decisions(
-  place INTEGER PRIMARY KEY, id TEXT NOT NULL, at INTEGER NOT NULL, key TEXT NOT NULL,
-  tier TEXT NOT NULL, target TEXT NOT NULL, cost INTEGER NOT NULL, record TEXT NOT NULL) STRICT;
-CREATE TABLE checkpoint(seq INTEGER PRIMARY KEY, state BLOB NOT NULL) STRICT;
-)sql";
-
-constexpr const char* columns =
-    "seq,at,kind,epoch,lease,attempt,path,model,price,cause,amount,ordinal,flags,tokens,"
-    "input_fresh,input_cache_read,input_cache_write_5m,input_cache_write_1h,output_text,"
-    "output_reasoning,chain,decision,detail";
-constexpr int integer_columns = 21;
 
 // Up to this size all pages are looked at when the store is opened (about 1 ms per MiB); a larger
 // one is left to `turnpike ledger verify`, because a start must not take seconds.
@@ -69,85 +45,6 @@ std::int64_t place_low_bits(std::string_view id) {
   std::uint64_t low = 0;
   for (const char c : id) low = low * 31 + static_cast<unsigned char>(c);
   return static_cast<std::int64_t>(low % static_cast<std::uint64_t>(place_probes));
-}
-
-void bind_text(sqlite3_stmt* statement, int column, std::string_view text) {
-  if (text.empty()) {
-    sqlite3_bind_null(statement, column);
-  } else {
-    sqlite3_bind_text(statement, column, text.data(), static_cast<int>(text.size()), SQLITE_STATIC);
-  }
-}
-
-std::string column_text(sqlite3_stmt* statement, int column) {
-  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
-  if (text == nullptr) return {};
-  return {text, static_cast<std::size_t>(sqlite3_column_bytes(statement, column))};
-}
-
-Entry row_entry(sqlite3_stmt* row) {
-  Entry entry;
-  auto& usage = entry.usage;
-  std::int64_t kind = 0;
-  std::int64_t chain = 0;
-  const std::array<std::int64_t*, integer_columns> fields{&entry.seq,
-                                                          &entry.at,
-                                                          &kind,
-                                                          &entry.epoch,
-                                                          &entry.lease,
-                                                          &entry.attempt,
-                                                          &entry.path,
-                                                          &entry.model,
-                                                          &entry.price,
-                                                          &entry.cause,
-                                                          &entry.amount,
-                                                          &entry.ordinal,
-                                                          &entry.flags,
-                                                          &entry.tokens,
-                                                          &usage.input_fresh,
-                                                          &usage.input_cache_read,
-                                                          &usage.input_cache_write_5m,
-                                                          &usage.input_cache_write_1h,
-                                                          &usage.output_text,
-                                                          &usage.output_reasoning,
-                                                          &chain};
-  for (int i = 0; i < integer_columns; ++i) {
-    *fields[static_cast<std::size_t>(i)] = sqlite3_column_int64(row, i);
-  }
-  entry.kind = static_cast<EntryKind>(kind);
-  entry.chain = static_cast<std::uint32_t>(chain);
-  entry.decision = column_text(row, integer_columns);
-  entry.detail = column_text(row, integer_columns + 1);
-  return entry;
-}
-
-/// checkpoint state := (length (4 bytes) entry)*
-std::string pack(const std::vector<Entry>& entries) {
-  std::string packed;
-  std::string one;
-  for (const auto& entry : entries) {
-    one.clear();
-    encode(entry, one);
-    const auto length = static_cast<std::uint32_t>(one.size());
-    packed.append(reinterpret_cast<const char*>(&length), sizeof length);
-    packed += one;
-  }
-  return packed;
-}
-
-std::optional<std::vector<Entry>> unpack(std::string_view packed) {
-  std::vector<Entry> entries;
-  while (packed.size() >= 4) {
-    std::uint32_t length = 0;
-    packed.copy(reinterpret_cast<char*>(&length), sizeof length);
-    packed.remove_prefix(4);
-    auto entry = decode(packed.substr(0, length));
-    if (!entry) return std::nullopt;
-    entries.push_back(*std::move(entry));
-    packed.remove_prefix(length);
-  }
-  if (!packed.empty()) return std::nullopt;
-  return entries;
 }
 
 std::string_view error_code(int code) {
@@ -189,10 +86,7 @@ Result<Store> Store::open(const std::filesystem::path& directory, Access access)
     return std::unexpected{connected.error()};
   }
   if (auto known = store.check_schema(access); !known) return std::unexpected{known.error()};
-  const auto insert_entry = fmt::format(
-      "INSERT INTO journal({}) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,"
-      "?18,?19,?20,?21,?22,?23)",
-      columns);
+  const auto insert_entry = insert_entry_sql();
   if (auto ready = store.prepare(store.insert_entry_, insert_entry.c_str()); !ready) {
     return std::unexpected{ready.error()};
   }
@@ -232,7 +126,8 @@ Result<void> Store::check_schema(Access access) {
   if (!tables) return std::unexpected{tables.error()};
   const bool fresh = *version == 0 && *tables == 0 && access == Access::write;
   const auto mark = number("PRAGMA application_id");
-  if (!fresh && (*version != schema_version || !mark || *mark != application_id)) {
+  const bool older = *version >= 1 && *version < schema_version && access == Access::write;
+  if (!fresh && ((*version != schema_version && !older) || !mark || *mark != application_id)) {
     return std::unexpected{gateway_error(503, "store_schema",
                                          fmt::format("{} has schema version {}; this program knows "
                                                      "version {}. Use the program that wrote it",
@@ -252,6 +147,10 @@ Result<void> Store::check_schema(Access access) {
     return execute(sql.c_str());
   }
   if (auto sound = check_pages(); !sound) return sound;
+  if (older) {
+    const auto sql = fmt::format("BEGIN IMMEDIATE;{} PRAGMA user_version={}; COMMIT", upgrade_from_1_sql, schema_version);
+    if (auto upgraded = execute(sql.c_str()); !upgraded) return upgraded;
+  }
   // Takes the lock for good where the pragmas alone have not written anything.
   return access == Access::write ? execute("BEGIN IMMEDIATE; COMMIT") : Result<void>{};
 }
@@ -286,33 +185,7 @@ Result<void> Store::commit(std::span<const Entry> entries, std::span<const Decis
 Result<void> Store::write_entries(std::span<const Entry> entries) {
   auto* insert = insert_entry_.get();
   for (const auto& entry : entries) {
-    const auto& usage = entry.usage;
-    const std::array<std::int64_t, integer_columns> fields{entry.seq,
-                                                           entry.at,
-                                                           static_cast<std::int64_t>(entry.kind),
-                                                           entry.epoch,
-                                                           entry.lease,
-                                                           entry.attempt,
-                                                           entry.path,
-                                                           entry.model,
-                                                           entry.price,
-                                                           entry.cause,
-                                                           entry.amount,
-                                                           entry.ordinal,
-                                                           entry.flags,
-                                                           entry.tokens,
-                                                           usage.input_fresh,
-                                                           usage.input_cache_read,
-                                                           usage.input_cache_write_5m,
-                                                           usage.input_cache_write_1h,
-                                                           usage.output_text,
-                                                           usage.output_reasoning,
-                                                           std::int64_t{entry.chain}};
-    for (int i = 0; i < integer_columns; ++i) {
-      sqlite3_bind_int64(insert, i + 1, fields[static_cast<std::size_t>(i)]);
-    }
-    bind_text(insert, integer_columns + 1, entry.decision);
-    bind_text(insert, integer_columns + 2, entry.detail);
+    bind_entry(insert, entry);
     const int code = sqlite3_step(insert);
     sqlite3_reset(insert);
     if (code != SQLITE_DONE) return std::unexpected{error("cannot write an entry to")};
@@ -398,7 +271,7 @@ Result<std::optional<Checkpoint>> Store::checkpoint() {
 Result<std::vector<Entry>> Store::read(std::int64_t first, std::int64_t count) {
   Statement select;
   const auto sql =
-      fmt::format("SELECT {} FROM journal WHERE seq>=?1 ORDER BY seq LIMIT ?2", columns);
+      fmt::format("SELECT {} FROM journal WHERE seq>=?1 ORDER BY seq LIMIT ?2", entry_columns());
   if (auto ready = prepare(select, sql.c_str()); !ready) return std::unexpected{ready.error()};
   sqlite3_bind_int64(select.get(), 1, first);
   sqlite3_bind_int64(select.get(), 2, count);
@@ -408,7 +281,7 @@ Result<std::vector<Entry>> Store::read(std::int64_t first, std::int64_t count) {
 Result<std::vector<Entry>> Store::definitions(EntryKind kind) {
   Statement select;
   const auto sql = fmt::format(
-      "SELECT {} FROM journal WHERE kind=?1 AND detail IS NOT NULL ORDER BY seq", columns);
+      "SELECT {} FROM journal WHERE kind=?1 AND detail IS NOT NULL ORDER BY seq", entry_columns());
   if (auto ready = prepare(select, sql.c_str()); !ready) return std::unexpected{ready.error()};
   sqlite3_bind_int64(select.get(), 1, static_cast<std::int64_t>(kind));
   return collect(select);

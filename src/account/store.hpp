@@ -41,8 +41,9 @@ struct Checkpoint {
 
 class Store {
  public:
-  /// The schema's version, in SQLite's user_version. Any other is refused.
-  static constexpr int schema_version = 1;
+  /// The schema's version, in SQLite's user_version. Older ones are upgraded when opened for writing;
+  /// any other is refused.
+  static constexpr int schema_version = 2;
 
   enum class Access : std::uint8_t { write, read };
   /// write: makes the file if it is missing. read: leaves the file as it is; `store_missing` if

@@ -19,11 +19,6 @@ Instant instant_of(const Entry& entry) { return Instant{std::chrono::microsecond
 
 Credits amount_of(const Entry& entry) { return Credits::from_nano(entry.amount); }
 
-bool negative(const Usage& usage) {
-  return std::min({usage.input_fresh, usage.input_cache_read, usage.input_cache_write_5m,
-                   usage.input_cache_write_1h, usage.output_text, usage.output_reasoning}) < 0;
-}
-
 }  // namespace
 
 bool Verifier::feed(const Entry& entry) {
@@ -111,6 +106,13 @@ void Verifier::dispatch(const Entry& entry) {
       return overrun(entry);
     case EntryKind::correction:
       return correction(entry);
+    case EntryKind::clock_frozen:
+    case EntryKind::clock_released:
+      return;
+    case EntryKind::key_changed:
+      return key_entry(entry);
+    case EntryKind::lease_granted:
+    case EntryKind::lease_closed:
     case EntryKind::balance:
       break;
   }
@@ -127,7 +129,11 @@ void Verifier::key_entry(const Entry& entry) {
   }
   const auto key = keys_.find(id);
   if (key == keys_.end() || key->second)
-    return fail(entry, "I10", "revokes a key that is not there");
+    return fail(entry, "I10", "changes or revokes a key that is not there");
+  if (entry.kind == EntryKind::key_changed) {
+    if (!parse_key(entry.detail, instant_of(entry))) fail(entry, "I10", "the key cannot be read");
+    return;
+  }
   key->second = true;
 }
 
@@ -246,7 +252,7 @@ void Verifier::reserve_bound(const Entry& entry) {
   const auto price = prices_.find(entry.price);
   if (price == prices_.end()) return fail(entry, "I9", "no price is pinned");
   if (!names_.contains(entry.model)) return fail(entry, "I9", "the target is not there");
-  const auto bound = charge_bound(price->second, entry.usage.input_fresh, entry.usage.output_text);
+  const auto bound = charge_bound(price->second, entry.usage.input_fresh, entry.usage.output_text, entry.usage.items);
   if (!bound || *bound != amount_of(entry)) {
     fail(entry, "I9", "the reservation is not what its price and bounds give");
   }
@@ -307,7 +313,7 @@ void Verifier::end_amount(const Entry& entry, const Attempt& attempt) {
       fail(entry, "I9", "an estimate at the reservation that is not the reservation");
     return;
   }
-  if (negative(entry.usage)) return fail(entry, "I9", "negative usage");
+  if (any_negative(entry.usage)) return fail(entry, "I9", "negative usage");
   const auto cost = turnpike::charge(prices_.at(attempt.price), entry.usage);
   if (!cost || std::min(*cost, attempt.held) != amount) {
     return fail(entry, "I9", "the amount is not usage times the pinned price");

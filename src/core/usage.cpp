@@ -18,12 +18,32 @@ Result<Credits> to_credits(Wide pico) {
   return Credits::from_nano(static_cast<std::int64_t>(nano));
 }
 
-bool any_negative(const Usage& usage) {
-  return std::min({usage.input_fresh, usage.input_cache_read, usage.input_cache_write_5m,
-                   usage.input_cache_write_1h, usage.output_text, usage.output_reasoning}) < 0;
+Wide item_cost(const PerServerTool& counts, const PerServerTool& rates) {
+  Wide pico = 0;
+  for (std::size_t i = 0; i < server_tools; ++i) pico += Wide{counts[i]} * rates[i];
+  return pico;
 }
 
 }  // namespace
+
+std::string_view to_string(ServerTool tool) {
+  switch (tool) {
+    case ServerTool::web_search:
+      return "web_search";
+    case ServerTool::web_fetch:
+      return "web_fetch";
+    case ServerTool::code_execution:
+      return "code_execution";
+    case ServerTool::file_search:
+      return "file_search";
+  }
+  return "unknown";
+}
+
+bool any_negative(const Usage& usage) {
+  return std::min({usage.input_fresh, usage.input_cache_read, usage.input_cache_write_5m, usage.input_cache_write_1h,
+                   usage.output_text, usage.output_reasoning, std::ranges::min(usage.items)}) < 0;
+}
 
 Result<Credits> charge(const Rates& rates, const Usage& usage) {
   if (any_negative(usage)) return std::unexpected{implausible("a token count is negative")};
@@ -33,6 +53,7 @@ Result<Credits> charge(const Rates& rates, const Usage& usage) {
   pico += Wide{usage.input_cache_write_5m} * rates.cache_write_5m;
   pico += Wide{usage.input_cache_write_1h} * rates.cache_write_1h;
   pico += (Wide{usage.output_text} + usage.output_reasoning) * rates.output;
+  pico += item_cost(usage.items, rates.items);
   return to_credits(pico);
 }
 
@@ -41,16 +62,16 @@ Result<Credits> charge(const PriceQuote& quote, const Usage& usage) {
   return charge(quote.rates_for(usage.input()), usage);
 }
 
-Result<Credits> charge_bound(const PriceQuote& quote, std::int64_t prompt_tokens_max,
-                             std::int64_t output_tokens_max) {
-  if (prompt_tokens_max < 0 || output_tokens_max < 0) {
-    return std::unexpected{implausible("a token bound is negative")};
+Result<Credits> charge_bound(const PriceQuote& quote, std::int64_t prompt_tokens_max, std::int64_t output_tokens_max,
+                             const PerServerTool& items_max) {
+  if (prompt_tokens_max < 0 || output_tokens_max < 0 || std::ranges::min(items_max) < 0) {
+    return std::unexpected{implausible("a bound is negative")};
   }
   const Rates& ceiling = quote.ceiling;
   const std::int64_t dearest_input =
       std::max({ceiling.input, ceiling.cache_read, ceiling.cache_write_5m, ceiling.cache_write_1h});
   return to_credits(Wide{prompt_tokens_max} * dearest_input + Wide{output_tokens_max} * ceiling.output +
-                    ceiling.per_request);
+                    item_cost(items_max, ceiling.items) + ceiling.per_request);
 }
 
 }  // namespace turnpike

@@ -224,6 +224,8 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
       .attempt = static_cast<int>(exchange.attempts.size()) + 1,
       .provider = candidate.provider,
       .model = candidate.model,
+      .tier = candidate.tier,
+      .conversation = exchange.facts.conversation,
       .quote = &candidate.quote,
       .prompt_tokens_bound =
           exchange.facts.prompt_tokens_bound() + exchange.facts.images * candidate.tokens_per_image_max,

@@ -290,6 +290,22 @@ TEST_CASE("a second process is told that the ledger is in use, the first is unha
   f.verify_closed();
 }
 
+TEST_CASE("a ledger of schema version 1 is upgraded and goes on", "[account][journal]") {
+  Fixture f;
+  f.set_limit("org:acme", "1.00");
+  f.reserve().settle_exact(used(10, 1));
+  f.ledger.reset();
+  // Version 1 had the same entries without these columns; none of this journal's uses them.
+  for (const char* column : {"tier", "web_search", "web_fetch", "code_execution", "file_search"}) {
+    sql(f.options.directory, ("ALTER TABLE journal DROP COLUMN " + std::string{column}).c_str());
+  }
+  sql(f.options.directory, "PRAGMA user_version=1");
+  CHECK(verify(f.options.directory).error().code == "store_schema");
+  f.open();
+  f.reserve().settle_exact(used(10, 1));
+  f.verify_closed();
+}
+
 TEST_CASE("stores that cannot be trusted are refused with a message", "[account][journal]") {
   Fixture f;
   f.set_limit("org:acme", "1.00");
@@ -297,7 +313,7 @@ TEST_CASE("stores that cannot be trusted are refused with a message", "[account]
   f.ledger.reset();
   const auto file = f.options.directory / "ledger.sqlite";
   SECTION("unknown schema version") {
-    sql(f.options.directory, "PRAGMA user_version=2");
+    sql(f.options.directory, "PRAGMA user_version=3");
     CHECK(open_error(f) == "store_schema");
     CHECK(verify(f.options.directory).error().code == "store_schema");
   }

@@ -173,3 +173,71 @@ TEST_CASE("keys may be made and revoked while others authenticate", "[account][k
   CHECK(refused == 0);
   CHECK(ids.size() == 50);
 }
+
+TEST_CASE("a key can be moved, bounded, disabled and enabled again", "[account][keys]") {
+  Fixture f;
+  NewKey wanted;
+  wanted.name = "ci";
+  wanted.org = "acme";
+  wanted.by = "ann";
+  const auto made = f.ledger->create_key(wanted).value();
+  KeyChange change;
+  change.team = "search";
+  change.models_allowed = {{"bulk"}};
+  change.concurrency_max = std::optional<std::int32_t>{3};
+  change.expires = std::optional<Instant>{};
+  REQUIRE(f.ledger->change_key(made.id, change, "bob"));
+  const HeaderList headers{{"x-api-key", made.key.reveal()}};
+  const auto account = f.ledger->authenticate(headers).value();
+  CHECK(account->team == "search");
+  CHECK(account->org == "acme");
+  CHECK(account->models_allowed == std::vector<std::string>{"bulk"});
+  CHECK(account->concurrency_max == 3);
+
+  KeyChange off;
+  off.disabled = true;
+  REQUIRE(f.ledger->change_key(made.id, off, "bob"));
+  CHECK(f.ledger->authenticate(headers).error().code == "invalid_api_key");
+  off.disabled = false;
+  REQUIRE(f.ledger->change_key(made.id, off, "bob"));
+  CHECK(f.ledger->authenticate(headers));
+
+  KeyChange nowhere;
+  nowhere.org = "";
+  CHECK(f.ledger->change_key(made.id, nowhere, "bob").error().code == "bad_key");
+  CHECK(f.ledger->change_key("nobody", change, "bob").error().code == "unknown_key");
+  f.reopen();
+  const auto key = f.ledger->keys().front();
+  CHECK(key.account.team == "search");
+  CHECK(key.created_by == "ann");
+  CHECK(key.changed_by == "bob");
+  REQUIRE(f.ledger->revoke_key(made.id, "ann"));
+  CHECK(f.ledger->change_key(made.id, change, "bob").error().code == "key_revoked");
+  f.verify_closed();
+}
+
+TEST_CASE("a rotated key keeps its id; the secret before it is good for the time of grace",
+          "[account][keys]") {
+  Fixture f;
+  NewKey wanted;
+  wanted.name = "ci";
+  wanted.org = "acme";
+  const auto first = f.ledger->create_key(wanted).value();
+  const auto second = f.ledger->rotate_key(first.id, std::chrono::hours{1}, "ann").value();
+  CHECK(second.id == first.id);
+  CHECK(second.key.reveal() != first.key.reveal());
+  const auto works = [&](const CreatedKey& key) {
+    return f.ledger->authenticate({{"x-api-key", key.key.reveal()}}).has_value();
+  };
+  CHECK(works(first));
+  CHECK(works(second));
+  f.reopen();
+  CHECK(works(first));
+  f.clock.advance(std::chrono::hours{1});
+  CHECK_FALSE(works(first));
+  CHECK(works(second));
+  const auto third = f.ledger->rotate_key(first.id, std::chrono::seconds{0}, "ann").value();
+  CHECK_FALSE(works(second));
+  CHECK(works(third));
+  f.verify_closed();
+}

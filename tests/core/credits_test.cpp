@@ -71,6 +71,21 @@ TEST_CASE("a bound uses the dearest input class of the ceiling", "[core][usage]"
   CHECK(charge_bound(quote, 10, 2)->nano() == (10 * 250'000 + 2 * 600'000 + 5 + 999) / 1000);
 }
 
+TEST_CASE("calls of server tools are charged one by one, in the bound too", "[core][usage]") {
+  Rates rates{1'000, 0, 0, 0, 2'000, 0};
+  rates.items[static_cast<std::size_t>(ServerTool::web_search)] = 10'000'000'000;  // 10 a thousand
+  Usage usage;
+  usage.input_fresh = 10;
+  usage.items[static_cast<std::size_t>(ServerTool::web_search)] = 3;
+  CHECK(charge(rates, usage)->nano() == 10 + 30'000'000);
+  PriceQuote quote;
+  quote.ceiling = rates;
+  CHECK(charge_bound(quote, 10, 0, usage.items)->nano() == 10 + 30'000'000);
+  usage.items[0] = -1;
+  CHECK(any_negative(usage));
+  CHECK_FALSE(charge(rates, usage));
+}
+
 TEST_CASE("the prompt's size selects the price tier of the whole request", "[core][usage]") {
   PriceQuote quote;
   quote.tier_count = 2;
