@@ -94,7 +94,7 @@ TEST_CASE("refusals say whether waiting helps, which budget, and when it refills
   }
 }
 
-TEST_CASE("2,000 parallel requests on a budget for 100 admit exactly 100, 20 times",
+TEST_CASE("B1: 2,000 parallel requests on a budget for 100 admit exactly 100, 20 times",
           "[account][ledger]") {
   for (int repeat = 0; repeat < 20; ++repeat) {
     Fixture f;
@@ -132,7 +132,7 @@ TEST_CASE("2,000 parallel requests on a budget for 100 admit exactly 100, 20 tim
   }
 }
 
-TEST_CASE("no level of the tree is ever above its limit and hardly any room is wasted",
+TEST_CASE("B2: no level of the tree is ever above its limit and hardly any room is wasted",
           "[account][ledger]") {
   Fixture f;
   f.set_limit("org:acme", "0.300");
@@ -161,7 +161,7 @@ TEST_CASE("no level of the tree is ever above its limit and hardly any room is w
   f.verify_closed();  // I1 at every position
 }
 
-TEST_CASE("every way an attempt can end leaves nothing reserved", "[account][ledger]") {
+TEST_CASE("B3: every way an attempt can end leaves nothing reserved", "[account][ledger]") {
   Fixture f;
   f.set_limit("org:acme", "1000.00");
   std::mt19937_64 random{7};
@@ -217,7 +217,7 @@ TEST_CASE("an end that is repeated changes nothing, one that differs is refused 
   f.verify_closed();
 }
 
-TEST_CASE("missing usage is estimated and flagged with its cause", "[account][reservation]") {
+TEST_CASE("B5: missing usage is estimated and flagged with its cause", "[account][reservation]") {
   Fixture f;
   auto reservation = f.reserve();
   (void)reservation.dispatch();
@@ -228,7 +228,7 @@ TEST_CASE("missing usage is estimated and flagged with its cause", "[account][re
   CHECK(f.ledger->figures().estimated == 1);
 }
 
-TEST_CASE("implausible usage is booked at the reservation and raises an alarm",
+TEST_CASE("B6: implausible usage is booked at the reservation and raises an alarm",
           "[account][reservation]") {
   Fixture f;
   f.set_limit("org:acme", "1.00");
@@ -247,7 +247,7 @@ TEST_CASE("implausible usage is booked at the reservation and raises an alarm",
   f.verify_closed();
 }
 
-TEST_CASE("usage above the reservation is an overrun of its own and blocks admission",
+TEST_CASE("B7: usage above the reservation is an overrun of its own and blocks admission",
           "[account][reservation]") {
   Fixture f;
   f.set_limit("org:acme", "0.005");
@@ -264,7 +264,7 @@ TEST_CASE("usage above the reservation is an overrun of its own and blocks admis
   CHECK(f.verify_closed().overruns == 1);
 }
 
-TEST_CASE("a price is pinned at admission, whatever is loaded meanwhile",
+TEST_CASE("B8: a price is pinned at admission, whatever is loaded meanwhile",
           "[account][reservation]") {
   Fixture f;
   auto before = f.reserve();
@@ -285,7 +285,7 @@ TEST_CASE("a price is pinned at admission, whatever is loaded meanwhile",
   f.verify_closed();
 }
 
-TEST_CASE("a charge belongs to the month of its admission, also over the month's end",
+TEST_CASE("B10: a charge belongs to the month of its admission, also over the month's end",
           "[account][ledger]") {
   Fixture f;
   f.clock.set("2026-11-30T23:59:59Z");
@@ -306,7 +306,7 @@ TEST_CASE("a charge belongs to the month of its admission, also over the month's
   f.verify_closed();
 }
 
-TEST_CASE("a wall clock that goes back opens no second window", "[account][ledger]") {
+TEST_CASE("B12: a wall clock that goes back opens no second window", "[account][ledger]") {
   Fixture f;
   f.clock.set("2026-12-01T00:30:00Z");
   f.set_limit("org:acme", "0.004", WindowKind::day);
@@ -318,7 +318,7 @@ TEST_CASE("a wall clock that goes back opens no second window", "[account][ledge
   f.verify_closed();
 }
 
-TEST_CASE("a limit may be lowered, raised, lifted and set again while requests run",
+TEST_CASE("B14: a limit may be lowered, raised, lifted and set again while requests run",
           "[account][ledger]") {
   Fixture f;
   std::atomic<bool> stop{false};
@@ -342,7 +342,7 @@ TEST_CASE("a limit may be lowered, raised, lifted and set again while requests r
   f.verify_closed();
 }
 
-TEST_CASE("without a client's maximum the affordable one is reserved, to the token",
+TEST_CASE("B16: without a client's maximum the affordable one is reserved, to the token",
           "[account][ledger]") {
   Fixture f;
   f.set_limit("org:acme", "0.010");
@@ -411,7 +411,7 @@ TEST_CASE("bounds per key: cost of one request, requests at once, kill switch",
   }
 }
 
-TEST_CASE("soft limits fire once and are released five points lower", "[account][ledger]") {
+TEST_CASE("B15: soft limits fire once and are released five points lower", "[account][ledger]") {
   Fixture f;
   f.set_limit("team:acme/search", "0.100");
   const auto use = [&](std::int64_t tokens) {
@@ -445,7 +445,7 @@ TEST_CASE("soft limits fire once and are released five points lower", "[account]
   CHECK(pressure().pressure == Pressure::none);
 }
 
-TEST_CASE("a rolling window never undercounts and counts nothing older than 61/60",
+TEST_CASE("B11: a rolling window never undercounts and counts nothing older than 61/60",
           "[account][ledger]") {
   Fixture f;
   BudgetSettings settings;
@@ -474,7 +474,7 @@ TEST_CASE("a rolling window never undercounts and counts nothing older than 61/6
   f.verify_closed();
 }
 
-TEST_CASE("a million settlements equal an integer oracle", "[account][ledger]") {
+TEST_CASE("B13: a million settlements equal an integer oracle", "[account][ledger]") {
   // The sum in memory, without the journal's disk work: charges are computed as a reservation does.
   std::mt19937_64 random{13};
   Credits sum;

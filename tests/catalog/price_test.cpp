@@ -66,7 +66,7 @@ output_per_mtok = "1.20"
 
 }  // namespace
 
-TEST_CASE("a dated price changes at the microsecond", "[catalog][price]") {
+TEST_CASE("B8: a dated price changes at the microsecond", "[catalog][price]") {
   const auto catalog = with_prices(two_intervals);
   CHECK(input_at(catalog, "2025-12-31T23:59:59.999999Z") == -1);
   CHECK(input_at(catalog, "2026-01-01") == 0);
@@ -97,7 +97,7 @@ TEST_CASE("before its first interval a model has no price, after its last it is 
   CHECK(catalog.next_price_change(model, at("2026-02-10")) == at("2026-03-01T12:00:00Z"));
 }
 
-TEST_CASE("a model without any price is not routable", "[catalog][price]") {
+TEST_CASE("B9: a model without any price is not routable", "[catalog][price]") {
   const auto catalog = with_prices("");
   const auto candidate = catalog.candidate(*catalog.find("m"), at("2026-06-01"), 0s);
   REQUIRE_FALSE(candidate);

@@ -264,7 +264,7 @@ TEST_CASE("Claude's stop reasons have their chat words", "[dialect][stream]") {
   }
 }
 
-TEST_CASE("Claude's usage is set by later reports, never added", "[dialect][stream]") {
+TEST_CASE("B4: Claude's usage is set by later reports, never added", "[dialect][stream]") {
   const std::string start =
       R"({"type":"message_start","message":{"id":"m","content":[],"usage":{"input_tokens":100,"cache_read_input_tokens":7,)"
       R"("cache_creation_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":10},"output_tokens":1}}})";
