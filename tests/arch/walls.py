@@ -9,13 +9,14 @@ import sys
 
 # Headers of libraries, by the word that the table uses for them.
 LIBRARIES = {
-    "fmt": r"fmt/", "openssl": r"openssl/", "simdjson": r"simdjson", "toml++": r"toml\+\+/|toml\.hpp", "sqlite3": r"sqlite3",
+    "fmt": r"fmt/", "openssl": r"openssl/", "simdjson": r"simdjson", "toml++": r"toml\+\+/|toml\.hpp", "sqlite3": r"sqlite3", "libpq": r"libpq-fe|libpq/|postgresql/",
     "prometheus": r"prometheus/", "nlohmann": r"nlohmann/", "boost": r"boost/", "curl": r"curl/", "CLI": r"CLI/",
     "cctz": r"cctz/|absl/time", "catch2": r"catch2/", "benchmark": r"benchmark/",
 }
 # Where Beast and the wall clock may be named: (pattern, files that may, what to do instead).
 BANS = [
     (r"boost/beast", r"^src/server/", "only server knows Beast: use turnpike/handler.hpp and turnpike/stream.hpp"),
+    (r"libpq-fe", r"^src/account/central_store\.cpp$", "only the central store knows libpq: use account/central_store.hpp"),
     (r"\bsteady_clock::now\(|\bsystem_clock::now\(", r"^src/core/(clock|log)\.cpp$", "take a Clock& or an instant as a parameter"),
     (r"\bco_spawn\(", r"^src/(server|app)/|^include/turnpike/task\.hpp$", "await the task; only server and app start coroutines"),
     (r"\bgetenv\(", r"^src/app/", "pass the value in; only app reads the environment"),
