@@ -112,6 +112,7 @@ ROWS = [
         panel("table", "Budgets: remaining", [query(f"turnpike_budget_remaining_credits{{{AT}}}", instant=True)], "none", width=6),
         graph("Settlements", [query(f"sum by (settlement, cause) (rate(turnpike_settlements_total{{{AT}}}[{R}]))", "{{settlement}} {{cause}}")], "ops"),
         graph("Credits settled and reserved", [query(f"sum(turnpike_settled_credits{{{AT}}})", "settled since start"), query(f"sum(turnpike_reserved_credits{{{AT}}})", "reserved")], "none"),
+        graph("Soft limits reached", [query(f"sum by (action) (increase(turnpike_budget_pressure_total{{{AT}}}[{R}]))", "{{action}}")], about="Budget windows that got there."),
         graph("Refused for want of budget", [query(f"sum by (cause) (rate(turnpike_ledger_refusals_total{{{AT}}}[{R}]))", "{{cause}}")], "reqps"),
     ]),
     ("Tokens", [
@@ -135,6 +136,7 @@ ROWS = [
                                              (("conflicts", "conflicts (a bug)"), ("overruns", "overruns"), ("implausible", "implausible usage"), ("records_dropped", "records dropped"))]
               + [query(f"sum(increase(turnpike_log_lines_dropped_total{{{AT}}}[1h]))", "log lines dropped")]),
         stat("Ledger writable", f"min(turnpike_ledger_writable{{{AT}}})", steps=[(None, "red"), (1, "green")]),
+        stat("Clock believed", f"1 - max(turnpike_clock_frozen{{{AT}}})", steps=[(None, "red"), (1, "green")]),
         stat("Gateways up", 'sum(up{job="$job"})', steps=[(None, "red"), (1, "green")]),
         panel("table", "Configuration in force", [query(f"turnpike_config_info{{{AT}}}", instant=True)], width=9, height=4),
         graph("Reloads", [query(f"sum by (result) (increase(turnpike_config_reload_total{{{AT}}}[{R}]))", "{{result}}")], width=9, height=4),

@@ -103,7 +103,10 @@ bool Balances::reserve(const Entry& entry) {
       Credits::from_nano(entry.amount), path, price, entry.model, entry.flags, entry.tokens, 0};
   if (!attempts_.emplace(entry.seq, attempt).second) return false;
   move_reserved(path->windows, attempt.held);
-  for (auto* budget : path->budgets) ++budget->open;
+  for (auto* budget : path->budgets) {
+    ++budget->open;
+    budget->last_used = entry.at;
+  }
   ++path->open;
   ++path->key->open;
   return true;
@@ -214,10 +217,16 @@ bool Balances::set_budget(const Entry& entry) {
   for (const auto& rule : budget->rules) rule->lifted = true;
   for (const auto& rule : detail->settings.windows) {
     auto& kept = rule_of(*budget, rule);
-    kept.rule.limit = rule.limit;
+    kept.rule = rule;
     kept.lifted = false;
   }
+  // A conversation's cap binds that conversation alone: no other path changes with it.
+  const bool own_conversation = budget->name.starts_with(conversation_prefix);
   budget->settings = std::move(detail->settings);
+  if (own_conversation) return !budget->settings.lifted() || forget_conversation(budget);
+  targets_matter_ = std::ranges::any_of(budgets_, [](const auto& known) {
+    return !known->settings.lifted() && has_filter(known->name);
+  });
   ++generation_;
   return true;
 }
@@ -253,6 +262,48 @@ void Balances::collect() {
                 [](const auto& item) { return !item.second->live && item.second->paths == 0; });
 }
 
+std::vector<std::string> Balances::idle_conversations(std::int64_t instant) const {
+  std::vector<std::string> idle;
+  for (const auto& budget : budgets_) {
+    const bool over = budget->open == 0 && budget->last_used < instant && !budget->settings.lifted();
+    if (over && budget->name.starts_with(conversation_prefix)) idle.push_back(budget->name);
+  }
+  return idle;
+}
+
+/// All of a conversation whose cap was lifted: its paths, its window and the budget itself. Should it
+/// go on, it begins anew. False if something is still charged to it.
+bool Balances::forget_conversation(Budget* budget) {
+  if (budget->open > 0) return false;
+  const auto name = budget->name;
+  if (last_ended_ && !last_ended_->budgets.empty() && last_ended_->budgets.back() == budget) {
+    for (auto* window : last_ended_->windows) --window->paths;
+    last_ended_.reset();
+  }
+  const auto ids = conversation_paths_.find(name);
+  if (ids != conversation_paths_.end()) {
+    for (const auto id : ids->second) erase_path(id);
+    conversation_paths_.erase(ids);
+  }
+  for (const auto& rule : budget->rules) {
+    for (auto* window : rule->live) windows_.erase(window->id);
+  }
+  budgets_by_name_.erase(name);
+  std::erase_if(budgets_, [&](const auto& known) { return known.get() == budget; });
+  return true;
+}
+
+/// With its route: nothing is to be charged to it any more.
+void Balances::erase_path(std::int64_t id) {
+  const auto found = paths_.find(id);
+  if (found == paths_.end()) return;
+  const auto& path = *found->second;
+  for (auto* window : path.windows) --window->paths;
+  const auto route = routes_.find(path.route_key);
+  if (route != routes_.end() && route->second.current == &path) routes_.erase(route);
+  paths_.erase(found);
+}
+
 bool Balances::define_path(const Entry& entry) {
   auto detail = parse_path(entry.detail);
   if (!detail) return false;
@@ -264,13 +315,20 @@ bool Balances::define_path(const Entry& entry) {
     path->windows.push_back(window);
   }
   for (auto* window : path->windows) ++window->paths;
-  for (const auto& name : budgets_of(detail->org, detail->team, detail->user, detail->key_id)) {
+  for (const auto& name : budgets_of(*detail)) {
     if (auto* budget = find_budget(name)) path->budgets.push_back(budget);
   }
-  path->key = &routes_[detail->key_id];
+  path->key = &key_state(detail->key_id);
+  path->route = &route(*detail);
+  path->route_key = route_key_;
+  if (!detail->conversation.empty()) {
+    auto& ids = conversation_paths_[conversation_budget(detail->key_id, detail->conversation)];
+    std::erase_if(ids, [this](std::int64_t id) { return !paths_.contains(id); });
+    ids.push_back(entry.seq);
+  }
   path->detail = *std::move(detail);
-  auto* previous = path->key->current;
-  path->key->current = path.get();
+  auto* previous = path->route->current;
+  path->route->current = path.get();
   paths_.emplace(entry.seq, std::move(path));
   if (previous != nullptr) drop_if_idle(previous);
   return true;
@@ -279,13 +337,22 @@ bool Balances::define_path(const Entry& entry) {
 /// A path is needed while it is its key's current one or has open attempts. The last one to go
 /// stays until the next: its attempt's overrun entry may follow.
 void Balances::drop_if_idle(Path* path) {
-  if (path->open > 0 || path->key->current == path) return;
+  if (path->open > 0 || path->route->current == path) return;
   if (last_ended_) {
     for (auto* window : last_ended_->windows) --window->paths;
   }
   const auto found = paths_.find(path->id);
   last_ended_ = std::move(found->second);
   paths_.erase(found);
+}
+
+Route& Balances::route(const PathDetail& path) {
+  route_key_ = path.key_id;
+  for (const auto* part : {&path.provider, &path.model, &path.tier, &path.conversation}) {
+    route_key_ += '\x1f';
+    route_key_ += *part;
+  }
+  return routes_[route_key_];
 }
 
 Budget* Balances::find_budget(const std::string& name) {

@@ -56,16 +56,20 @@ struct Rule {
 struct Budget {
   std::string name;
   BudgetSettings settings;
-  std::int32_t open = 0;  // attempts
+  std::int32_t open = 0;       // attempts
+  std::int64_t last_used = 0;  // when an attempt was last reserved; microseconds since 1970
   std::vector<std::unique_ptr<Rule>> rules;
 };
 
 struct Path;
 
-/// What a key's next attempt is charged to. `valid_until` and `generation` are Books' cache, not
-/// part of the fold.
-struct KeyRoute {
-  std::int32_t open = 0;
+struct KeyState {
+  std::int32_t open = 0;  // attempts
+};
+
+/// What the next attempt of a key (and, where that matters, on a target, in a conversation) is
+/// charged to. `valid_until` and `generation` are Books' cache, not part of the fold.
+struct Route {
   Path* current = nullptr;
   Instant valid_until{};
   std::uint64_t generation = 0;
@@ -76,7 +80,9 @@ struct Path {
   PathDetail detail;
   std::vector<Window*> windows;
   std::vector<Budget*> budgets;  // those that existed when it was defined, also without windows
-  KeyRoute* key = nullptr;
+  Route* route = nullptr;
+  std::string route_key;
+  KeyState* key = nullptr;
   std::int32_t open = 0;
 };
 
@@ -100,8 +106,13 @@ class Balances {
   /// Forgets windows that no longer count and that nothing is charged to. Changes no balance; call
   /// before snapshot().
   void collect();
+  /// Budgets of conversations that were last used before `instant` and have nothing open.
+  [[nodiscard]] std::vector<std::string> idle_conversations(std::int64_t instant) const;
+  /// True if budgets with a filter are in force: then a path names its target.
+  [[nodiscard]] bool targets_matter() const { return targets_matter_; }
 
-  KeyRoute& route(const std::string& key_id) { return routes_[key_id]; }
+  Route& route(const PathDetail& path);
+  KeyState& key_state(const std::string& key_id) { return key_states_[key_id]; }
   Budget* find_budget(const std::string& name);
   Path* find_path(std::int64_t id);
   OpenAttempt* find_attempt(std::int64_t seq);
@@ -130,6 +141,8 @@ class Balances {
   bool charge(const Entry& entry);
   bool balance(const Entry& entry);
   void drop_if_idle(Path* path);
+  void erase_path(std::int64_t id);
+  bool forget_conversation(Budget* budget);
   static void retire(Window* window);
   Rule& rule_of(Budget& budget, const WindowRule& rule);
   void snapshot_budgets(std::vector<Entry>& entries) const;
@@ -143,7 +156,11 @@ class Balances {
   std::unordered_map<std::string, Budget*> budgets_by_name_;
   std::unordered_map<std::int64_t, std::unique_ptr<Window>> windows_;
   std::unordered_map<std::int64_t, std::unique_ptr<Path>> paths_;
-  std::unordered_map<std::string, KeyRoute> routes_;
+  std::unordered_map<std::string, Route> routes_;
+  std::unordered_map<std::string, KeyState> key_states_;
+  std::unordered_map<std::string, std::vector<std::int64_t>> conversation_paths_;  // by budget name
+  bool targets_matter_ = false;
+  std::string route_key_;  // reused
   std::unordered_map<std::int64_t, OpenAttempt> attempts_;
   std::unique_ptr<Path>
       last_ended_;  // dropped from paths_, kept for an overrun entry that follows at once

@@ -17,6 +17,9 @@ Instant instant_of(std::int64_t micros) { return Instant{std::chrono::microsecon
 // specification, "Settlement".
 constexpr std::int64_t progress_tokens = 256;
 
+// A conversation that goes on after this long begins its cap anew.
+constexpr std::chrono::hours conversation_idle{24};
+
 Error unknown_key(std::string_view id) {
   return client_error("unknown_key", "no key has the id " + quoted_for_message(id), "id", 404);
 }
@@ -111,7 +114,42 @@ std::int64_t Books::close_abandoned() {
 
 /// Logical time: the wall clock, but never backwards. Read once per operation, so that an attempt's
 /// windows and its entry agree on the instant of admission (I8).
-void Books::stamp() { at_ = std::max(tail_.at, clock_.now().time_since_epoch().count()); }
+void Books::stamp() {
+  const auto wall = clock_.now();
+  const auto monotonic = clock_.monotonic();
+  const auto change = clock_guard_.observe(wall, monotonic);
+  at_ = std::max(tail_.at, clock_guard_.time(wall, monotonic).time_since_epoch().count());
+  if (change != ClockGuard::Change::none) note_clock(change, "clock");
+}
+
+/// As stamp() would have it, for questions.
+Instant Books::logical_now() const {
+  return std::max(instant_of(tail_.at), clock_guard_.time(clock_.now(), clock_.monotonic()));
+}
+
+void Books::note_clock(ClockGuard::Change change, std::string_view by) {
+  const bool froze = change == ClockGuard::Change::frozen;
+  const auto offset_s = std::chrono::duration_cast<std::chrono::seconds>(clock_guard_.offset()).count();
+  log(froze ? LogLevel::error : LogLevel::warn, froze ? "clock_frozen" : "clock_released", {{"offset_s", offset_s}});
+  Fields fields;
+  fields.add("by", by);
+  fields.add("offset_s", offset_s);
+  Entry entry;
+  entry.kind = froze ? EntryKind::clock_frozen : EntryKind::clock_released;
+  entry.detail = fields.str();
+  append(std::move(entry), Append::must_happen);
+}
+
+Result<void> Books::confirm_clock(std::string_view by) {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  if (!clock_guard_.frozen()) {
+    return std::unexpected{client_error("clock_not_frozen", "the clock is not frozen; there is nothing to confirm", {}, 409)};
+  }
+  clock_guard_.confirm(clock_.now(), clock_.monotonic());
+  note_clock(ClockGuard::Change::released, by);
+  return {};
+}
 
 bool Books::append(Entry entry, Append mode) {
   entry.seq = tail_.seq + 1;
@@ -269,10 +307,7 @@ Result<void> Books::set_budget(const BudgetSettings& settings) {
   stamp();
   const auto* known = balances_.find_budget(settings.budget);
   const BudgetSettings before = known == nullptr ? BudgetSettings{} : known->settings;
-  if (before.windows == settings.windows && before.frozen == settings.frozen &&
-      before.concurrency_max == settings.concurrency_max) {
-    return {};
-  }
+  if (before.same_limits(settings)) return {};
   Entry entry;
   entry.kind = EntryKind::budget_set;
   entry.detail = budget_detail(settings);
@@ -304,11 +339,20 @@ std::vector<KeyInfo> Books::keys() const {
 
 std::vector<BudgetState> Books::budgets() const {
   const std::lock_guard lock{mutex_};
-  const auto instant = std::max(instant_of(tail_.at), clock_.now());
+  const auto instant = logical_now();
   std::vector<BudgetState> states;
   for (const auto& budget : balances_.budgets()) {
-    BudgetState state{
-        budget->name, budget->settings.frozen, budget->settings.concurrency_max, budget->open, {}};
+    const auto& settings = budget->settings;
+    if (settings.lifted() || budget->name.starts_with(conversation_prefix)) continue;
+    BudgetState state{budget->name,
+                      settings.frozen,
+                      settings.concurrency_max,
+                      settings.request_cost_max,
+                      settings.conversation_max,
+                      settings.by,
+                      settings.why,
+                      budget->open,
+                      {}};
     for (const auto& rule : budget->rules) {
       if (rule->lifted) continue;
       const auto span = span_at(rule->rule, instant);
@@ -324,8 +368,7 @@ std::vector<BudgetState> Books::budgets() const {
       }
       state.windows.push_back(std::move(window));
     }
-    const bool lifted = state.windows.empty() && !state.frozen && !state.concurrency_max;
-    if (!lifted) states.push_back(std::move(state));
+    states.push_back(std::move(state));
   }
   return states;
 }
@@ -343,9 +386,10 @@ LedgerFigures Books::figures() const {
   figures.front_bytes = front_.bytes();
   figures.attempts_open = static_cast<std::int64_t>(balances_.attempts().size());
   figures.writable = writable();
+  figures.clock_frozen = clock_guard_.frozen();
   if (stored < tail_.seq) {
-    const auto wall = clock_.now().time_since_epoch().count();
-    figures.lag = std::chrono::microseconds{std::max<std::int64_t>(0, wall - oldest_pending_at_)};
+    const auto now = logical_now().time_since_epoch().count();
+    figures.lag = std::chrono::microseconds{std::max<std::int64_t>(0, now - oldest_pending_at_)};
   }
   return figures;
 }
@@ -358,14 +402,31 @@ std::int64_t Books::last_seq() const {
 Books::Batch Books::take() {
   const std::lock_guard lock{mutex_};
   Batch batch;
+  const bool checkpoint_due = since_checkpoint_ >= options_.checkpoint_entries && !pending_.empty();
+  if (checkpoint_due && !front_broken_) lift_idle_conversations();
   batch.entries.swap(pending_);
   pending_.reserve(batch.entries.size());
-  if (since_checkpoint_ >= options_.checkpoint_entries && !batch.entries.empty()) {
+  if (checkpoint_due) {
     since_checkpoint_ = 0;
     balances_.collect();
     batch.checkpoint = Checkpoint{tail_.seq, balances_.snapshot()};
   }
   return batch;
+}
+
+/// A cap on conversations makes a budget for each: those that are over are not kept for ever.
+void Books::lift_idle_conversations() {
+  stamp();
+  constexpr auto idle = std::chrono::microseconds{conversation_idle}.count();
+  for (const auto& name : balances_.idle_conversations(at_ - idle)) {
+    BudgetSettings settings;
+    settings.budget = name;
+    settings.by = "idle";
+    Entry entry;
+    entry.kind = EntryKind::budget_set;
+    entry.detail = budget_detail(settings);
+    if (!append(std::move(entry), Append::may_fail)) return;
+  }
 }
 
 void Books::stored(std::int64_t seq) {

@@ -15,6 +15,7 @@
 
 #include "account/balances.hpp"
 #include "account/bell.hpp"
+#include "account/clock_guard.hpp"
 #include "account/front_journal.hpp"
 #include "account/ledger.hpp"
 #include "account/reservation.hpp"
@@ -49,9 +50,9 @@ class Books {
 
   // --- The path of a request.
 
-  Result<Allowance> admit(const Account& account);
+  Result<Allowance> admit(const Account& account, std::string_view conversation);
   /// What admit() would answer, without refusing; none if the store fails.
-  Allowance allowance(const Account& account);
+  Allowance allowance(const Account& account, std::string_view conversation);
   Result<Reservation> reserve(const ReserveRequest& request);
   void progress(std::int64_t attempt, std::int64_t output_tokens);
   /// False if the attempt has ended already: a conflict, counted and logged.
@@ -66,6 +67,8 @@ class Books {
                           const std::function<Result<void>(KeyInfo&, Instant now)>& apply);
   Result<void> revoke_key(std::string_view key_id, std::string_view by);
   Result<void> set_budget(const BudgetSettings& settings);
+  /// Believes a wall clock that has jumped, at once.
+  Result<void> confirm_clock(std::string_view by);
   Result<void> correct(const Entry& settled, Credits amount, const std::string& detail);
   [[nodiscard]] std::vector<KeyInfo> keys() const;
   [[nodiscard]] std::vector<BudgetState> budgets() const;
@@ -104,15 +107,22 @@ class Books {
   enum class Append : std::uint8_t { may_fail, must_happen };
 
   void stamp();
+  [[nodiscard]] Instant logical_now() const;
+  void note_clock(ClockGuard::Change change, std::string_view by);
   bool append(Entry entry, Append mode);
   std::int64_t intern(const std::string& text, Append mode);
   const PinnedPrice* pin(const PriceQuote& quote);
   Result<Path*> path_of(const Account& account);
+  Result<Path*> path_of(const Account& account, std::string_view conversation);
+  Result<Path*> path_of(const ReserveRequest& request);
+  Result<Path*> follow(const PathDetail& detail);
+  bool cap_conversation(const std::string& name, const Path& path, Credits cap);
   bool open_windows(Budget& budget, Instant instant);
-  Result<Path*> define_path(KeyRoute& route, PathDetail detail, Instant instant);
+  Result<Path*> define_path(Route& route, PathDetail detail, Instant instant);
   Result<void> check_open(const Account& account, const Path& path) const;
   Allowance allowance_of(const Path& path);
-  void update_level(Rule& rule) const;
+  void update_level(Rule& rule);
+  void lift_idle_conversations();
   /// The refusal of `amount`, or nothing if it fits every window.
   std::optional<Error> refusal(const Path& path, Credits amount);
   Result<std::unique_ptr<Reservation::State>> reserve_locked(const ReserveRequest& request,
@@ -131,6 +141,7 @@ class Books {
   Balances balances_;
   FrontJournal front_;
   Store::Tail tail_;
+  ClockGuard clock_guard_;
   std::int64_t at_ = 0;  // logical time of the operation under way
   Entry last_;           // the newest entry, for complete_overrun()
   std::vector<Entry> pending_;

@@ -5,13 +5,12 @@
 #include <fmt/format.h>
 
 #include "account/books.hpp"
+#include "account/pressure.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::account {
 
 namespace {
-
-__extension__ using Wide = __int128;
 
 Error unavailable() {
   auto error = gateway_error(503, "ledger_unavailable",
@@ -27,6 +26,11 @@ Error refused(int status, std::string code, std::string message, bool worth_retr
   error.should_retry = worth_retrying;
   if (worth_retrying) error.retry_after_s = 1;
   return error;
+}
+
+std::optional<Credits> tighter(std::optional<Credits> a, std::optional<Credits> b) {
+  if (a && b) return std::min(*a, *b);
+  return a ? a : b;
 }
 
 std::string_view pressure_name(Pressure pressure) {
@@ -66,13 +70,9 @@ std::string figures_text(const Rule& rule) {
   return fmt::format(" ({} of {} credits)", to_string(rule.settled), to_string(rule.rule.limit));
 }
 
-bool reaches(Credits used, Credits limit, std::int32_t percent) {
-  return Wide{used.nano()} * 100 >= Wide{limit.nano()} * percent;
-}
-
-bool belongs(const Path& path, const Account& account) {
-  const auto& detail = path.detail;
-  return detail.org == account.org && detail.team == account.team && detail.user == account.user;
+/// A key may have been moved since its path was defined.
+bool belongs(const PathDetail& path, const PathDetail& wanted) {
+  return path.org == wanted.org && path.team == wanted.team && path.user == wanted.user;
 }
 
 }  // namespace
@@ -105,10 +105,10 @@ std::optional<std::int64_t> affordable_output(const ReserveRequest& request, Cre
   return low;
 }
 
-Result<Allowance> Books::admit(const Account& account) {
+Result<Allowance> Books::admit(const Account& account, std::string_view conversation) {
   const std::lock_guard lock{mutex_};
   stamp();
-  const auto path = path_of(account);
+  const auto path = path_of(account, conversation);
   if (!path) return std::unexpected{path.error()};
   if (auto open = check_open(account, **path); !open) return std::unexpected{open.error()};
   for (const auto* window : (*path)->windows) {
@@ -124,10 +124,10 @@ Result<Allowance> Books::admit(const Account& account) {
   return allowance_of(**path);
 }
 
-Allowance Books::allowance(const Account& account) {
+Allowance Books::allowance(const Account& account, std::string_view conversation) {
   const std::lock_guard lock{mutex_};
   stamp();
-  const auto path = path_of(account);
+  const auto path = path_of(account, conversation);
   return path ? allowance_of(**path) : Allowance{};
 }
 
@@ -150,14 +150,17 @@ Result<Reservation> Books::reserve(const ReserveRequest& request) {
 Result<std::unique_ptr<Reservation::State>> Books::reserve_locked(const ReserveRequest& request,
                                                                   Credits bound) {
   const auto& account = *request.account;
-  const auto found = path_of(account);
+  const auto found = path_of(request);
   if (!found) return std::unexpected{found.error()};
   const auto& path = **found;
   if (auto open = check_open(account, path); !open) return std::unexpected{open.error()};
 
   auto room = Credits::max();
   for (const auto* window : path.windows) room = std::min(room, window->rule->room());
-  if (account.request_cost_max) room = std::min(room, *account.request_cost_max);
+  auto request_cost_max = account.request_cost_max;
+  for (const auto* budget : path.budgets)
+    request_cost_max = tighter(request_cost_max, budget->settings.request_cost_max);
+  if (request_cost_max) room = std::min(room, *request_cost_max);
   if (bound <= room) return write_reserve(request, path, bound, request.output_tokens_max);
 
   if (!request.client_gave_max) {
@@ -174,13 +177,13 @@ Result<std::unique_ptr<Reservation::State>> Books::reserve_locked(const ReserveR
                                 : std::min(options_.output_tokens_floor, request.output_tokens_max);
   const auto least = cost_bound(request, least_tokens);
   if (!least) return std::unexpected{least.error()};
-  if (account.request_cost_max && *least > *account.request_cost_max) {
+  if (request_cost_max && *least > *request_cost_max) {
     return std::unexpected{
         refused(402, "request_cost_exceeded",
-                fmt::format("this request may cost up to {} credits and the key allows {} a "
+                fmt::format("this request may cost up to {} credits and {} are allowed a "
                             "request; shorten it or ask "
                             "for fewer output tokens",
-                            to_string(*least), to_string(*account.request_cost_max)),
+                            to_string(*least), to_string(*request_cost_max)),
                 false)};
   }
   return std::unexpected{refusal(path, *least).value_or(unavailable())};
@@ -212,6 +215,7 @@ Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRe
     return std::unexpected{unavailable()};
   }
   figures_.reserved += amount;
+  for (const auto* window : path.windows) update_level(*window->rule);
   auto state = std::make_unique<Reservation::State>();
   state->books = this;
   state->entry = tail_.seq;
@@ -226,24 +230,79 @@ Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRe
   return state;
 }
 
-/// The path the key is charged to now. Cheap while nothing has changed; else windows that have
-/// begun are opened and a new path is defined, each with an entry.
+/// The path the key is charged to whatever it asks for.
 Result<Path*> Books::path_of(const Account& account) {
   if (!writable()) return std::unexpected{unavailable()};
+  PathDetail detail;
+  detail.key_id = account.key_id;
+  detail.org = account.org;
+  detail.team = account.team;
+  detail.user = account.user;
+  return follow(detail);
+}
+
+/// With the conversation's own cap, if one is in force on the path.
+Result<Path*> Books::path_of(const Account& account, std::string_view conversation) {
+  auto path = path_of(account);
+  if (!path) return path;
+  std::optional<Credits> cap;
+  for (const auto* budget : (*path)->budgets) cap = tighter(cap, budget->settings.conversation_max);
+  if (!cap) return path;
+  auto detail = (*path)->detail;
+  detail.windows.clear();
+  detail.conversation = conversation.empty() ? "unnamed" : conversation;
+  const auto name = conversation_budget(account.key_id, detail.conversation);
+  if (!cap_conversation(name, **path, *cap)) return std::unexpected{unavailable()};
+  return follow(detail);
+}
+
+/// With the target, where budgets ask for it.
+Result<Path*> Books::path_of(const ReserveRequest& request) {
+  auto path = path_of(*request.account, request.conversation);
+  if (!path || !balances_.targets_matter()) return path;
+  auto detail = (*path)->detail;
+  detail.windows.clear();
+  detail.provider = request.provider;
+  detail.model = request.model;
+  detail.tier = request.tier;
+  return follow(detail);
+}
+
+/// Gives the conversation a budget of its own, or the one it has today's limit.
+bool Books::cap_conversation(const std::string& name, const Path& path, Credits cap) {
+  BudgetSettings settings;
+  settings.budget = name;
+  WindowRule rule;
+  rule.kind = WindowKind::lifetime;
+  rule.limit = cap;
+  settings.windows.push_back(std::move(rule));
+  const auto* known = balances_.find_budget(name);
+  if (known != nullptr && known->settings.same_limits(settings)) return true;
+  for (const auto* budget : path.budgets) {
+    if (budget->settings.conversation_max == cap) settings.by = budget->name;
+  }
+  Entry entry;
+  entry.kind = EntryKind::budget_set;
+  entry.detail = budget_detail(settings);
+  return append(std::move(entry), Append::may_fail);
+}
+
+/// The current path of this kind. Cheap while nothing has changed; else windows that have begun are
+/// opened and a new path is defined, each with an entry.
+Result<Path*> Books::follow(const PathDetail& detail) {
   const Instant instant{std::chrono::microseconds{at_}};
-  auto& route = balances_.route(account.key_id);
-  const bool same_owner = route.current != nullptr && belongs(*route.current, account);
+  auto& route = balances_.route(detail);
+  const bool same_owner = route.current != nullptr && belongs(route.current->detail, detail);
   if (same_owner && instant < route.valid_until && route.generation == balances_.generation()) {
     return route.current;
   }
-  PathDetail detail{account.key_id, account.org, account.team, account.user, {}};
-  return define_path(route, std::move(detail), instant);
+  return define_path(route, detail, instant);
 }
 
-Result<Path*> Books::define_path(KeyRoute& route, PathDetail detail, Instant instant) {
+Result<Path*> Books::define_path(Route& route, PathDetail detail, Instant instant) {
   std::vector<Budget*> budgets;
   auto valid_until = Instant::max();
-  for (const auto& name : budgets_of(detail.org, detail.team, detail.user, detail.key_id)) {
+  for (const auto& name : budgets_of(detail)) {
     auto* budget = balances_.find_budget(name);
     if (budget == nullptr) continue;
     if (!open_windows(*budget, instant)) return std::unexpected{unavailable()};
@@ -353,23 +412,15 @@ Allowance Books::allowance_of(const Path& path) {
   return allowance;
 }
 
-/// A level is entered at its threshold and left some points below, so that it does not flap.
-void Books::update_level(Rule& rule) const {
-  const auto& thresholds = options_.pressure;
-  const auto level_at = [&](std::int32_t points) {
-    const auto used = rule.used();
-    const auto limit = rule.rule.limit;
-    if (reaches(used, limit, thresholds.cheap_only - points)) return Pressure::cheap_only;
-    if (reaches(used, limit, thresholds.prefer_cheap - points)) return Pressure::prefer_cheap;
-    if (reaches(used, limit, thresholds.notify - points)) return Pressure::notify;
-    return Pressure::none;
-  };
-  const auto entered = level_at(0);
-  const auto kept = std::min(rule.level, level_at(thresholds.release_points));
-  const auto next = std::max(entered, kept);
+void Books::update_level(Rule& rule) {
+  const auto& span = rule.live.back()->span;
+  const auto next =
+      pressure_of(rule.rule, span, rule.used(), Instant{std::chrono::microseconds{at_}}, rule.level,
+                  options_.pressure);
   if (next > rule.level) {
     log(LogLevel::warn, "budget_pressure",
         {{"budget", std::string_view{rule.budget->name}}, {"pressure", pressure_name(next)}});
+    ++figures_.pressure_crossings[static_cast<std::size_t>(next)];
   }
   rule.level = next;
 }

@@ -91,6 +91,18 @@ Result<void> check_rule(const WindowRule& rule) {
     return std::unexpected{
         client_error("bad_window", "only rolling windows have a duration", "duration")};
   }
+  const bool calendar = !rolling && rule.kind != WindowKind::lifetime;
+  if (rule.paced && !calendar) {
+    return std::unexpected{
+        client_error("bad_window", "only a calendar window can be paced: the others have no end", "paced")};
+  }
+  if (!rule.thresholds) return {};
+  for (const auto percent : {rule.thresholds->notify, rule.thresholds->prefer_cheap,
+                             rule.thresholds->cheap_only, rule.thresholds->release_points}) {
+    if (percent >= 0 && percent <= 100) continue;
+    return std::unexpected{
+        client_error("bad_window", "thresholds are percent of the limit, 0 (off) to 100", "thresholds")};
+  }
   return {};
 }
 

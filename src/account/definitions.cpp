@@ -64,6 +64,35 @@ std::optional<KeyMac> parse_mac(std::string_view text) {
 std::int64_t micros(Instant instant) { return instant.time_since_epoch().count(); }
 Instant from_micros(std::int64_t count) { return Instant{std::chrono::microseconds{count}}; }
 
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> words;
+  while (!text.empty()) {
+    const auto end = text.find(separator);
+    words.push_back(text.substr(0, end));
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+  }
+  return words;
+}
+
+std::optional<PressureThresholds> parse_thresholds(std::string_view text) {
+  std::vector<std::int32_t> numbers;
+  for (const auto word : split(text, ',')) {
+    const auto number = parse_numbers(word);
+    if (!number || number->size() != 1) return std::nullopt;
+    numbers.push_back(static_cast<std::int32_t>(number->front()));
+  }
+  if (numbers.size() != 4) return std::nullopt;
+  return PressureThresholds{numbers[0], numbers[1], numbers[2], numbers[3]};
+}
+
+bool read_credits(const Fields& fields, std::string_view key, std::optional<Credits>& amount) {
+  const auto text = fields.text(key);
+  if (text.empty()) return true;
+  const auto read = parse_credits(text);
+  if (read) amount = *read;
+  return read.has_value();
+}
+
 bool read_rules(const std::vector<std::string>& lines, std::vector<WindowRule>& rules) {
   for (const auto& line : lines) {
     auto rule = parse_rule(line);
@@ -145,11 +174,7 @@ std::optional<KeyInfo> parse_key(std::string_view detail, Instant created) {
   account.user = fields.text("user");
   account.models_allowed = fields.all("model");
   account.may_override_route = fields.number("may_override_route").value_or(0) != 0;
-  if (const auto text = fields.text("request_cost_max"); !text.empty()) {
-    const auto amount = parse_credits(text);
-    if (!amount) return std::nullopt;
-    account.request_cost_max = *amount;
-  }
+  if (!read_credits(fields, "request_cost_max", account.request_cost_max)) return std::nullopt;
   if (const auto count = fields.number("concurrency_max")) {
     account.concurrency_max = static_cast<std::int32_t>(*count);
   }
@@ -168,23 +193,40 @@ std::optional<KeyInfo> parse_key(std::string_view detail, Instant created) {
 }
 
 std::string rule_text(const WindowRule& rule) {
-  return fmt::format("{} {} {} {}", to_string(rule.kind), rule.zone, rule.duration.count(),
-                     to_string(rule.limit));
+  auto text = fmt::format("{} {} {} {}", to_string(rule.kind), rule.zone, rule.duration.count(),
+                          to_string(rule.limit));
+  if (rule.thresholds) {
+    const auto& soft = *rule.thresholds;
+    text += fmt::format(" soft:{},{},{},{}", soft.notify, soft.prefer_cheap, soft.cheap_only,
+                        soft.release_points);
+  }
+  if (rule.paced) text += " paced";
+  return text;
 }
 
 std::optional<WindowRule> parse_rule(std::string_view text) {
-  std::vector<std::string_view> words;
-  while (!text.empty()) {
-    const auto blank = text.find(' ');
-    words.push_back(text.substr(0, blank));
-    text.remove_prefix(blank == std::string_view::npos ? text.size() : blank + 1);
-  }
-  if (words.size() != 4) return std::nullopt;
+  const auto words = split(text, ' ');
+  if (words.size() < 4) return std::nullopt;
   const auto kind = parse_window_kind(words[0]);
   const auto duration = parse_numbers(words[2]);
   const auto limit = parse_credits(words[3]);
   if (!kind || !duration || duration->size() != 1 || !limit) return std::nullopt;
-  return WindowRule{*kind, std::string{words[1]}, std::chrono::seconds{duration->front()}, *limit};
+  WindowRule rule;
+  rule.kind = *kind;
+  rule.zone = words[1];
+  rule.duration = std::chrono::seconds{duration->front()};
+  rule.limit = *limit;
+  for (std::size_t i = 4; i < words.size(); ++i) {
+    if (words[i] == "paced") {
+      rule.paced = true;
+    } else if (words[i].starts_with("soft:")) {
+      rule.thresholds = parse_thresholds(words[i].substr(5));
+      if (!rule.thresholds) return std::nullopt;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return rule;
 }
 
 bool same_span(const WindowRule& a, const WindowRule& b) {
@@ -197,6 +239,11 @@ std::string budget_detail(const BudgetSettings& settings, const std::vector<Wind
   fields.add("by", settings.by);
   if (settings.frozen) fields.add("frozen", 1);
   fields.add_if("concurrency_max", settings.concurrency_max);
+  if (settings.request_cost_max)
+    fields.add("request_cost_max", to_string(*settings.request_cost_max));
+  if (settings.conversation_max)
+    fields.add("conversation_max", to_string(*settings.conversation_max));
+  if (!settings.why.empty()) fields.add("why", settings.why);
   for (const auto& rule : settings.windows) fields.add("window", rule_text(rule));
   for (const auto& rule : lifted) fields.add("lifted", rule_text(rule));
   return fields.str();
@@ -211,7 +258,10 @@ std::optional<BudgetDetail> parse_budget(std::string_view detail) {
   if (const auto count = fields.number("concurrency_max")) {
     budget.settings.concurrency_max = static_cast<std::int32_t>(*count);
   }
+  budget.settings.why = fields.text("why");
   if (budget.settings.budget.empty() ||
+      !read_credits(fields, "request_cost_max", budget.settings.request_cost_max) ||
+      !read_credits(fields, "conversation_max", budget.settings.conversation_max) ||
       !read_rules(fields.all("window"), budget.settings.windows) ||
       !read_rules(fields.all("lifted"), budget.lifted)) {
     return std::nullopt;
@@ -247,14 +297,27 @@ std::string path_detail(const PathDetail& path) {
   fields.add("org", path.org);
   fields.add("team", path.team);
   fields.add("user", path.user);
+  for (const auto& [name, value] : {std::pair{"provider", &path.provider},
+                                    {"model", &path.model},
+                                    {"tier", &path.tier},
+                                    {"conversation", &path.conversation}}) {
+    if (!value->empty()) fields.add(name, *value);
+  }
   for (const auto window : path.windows) fields.add("window", window);
   return fields.str();
 }
 
 std::optional<PathDetail> parse_path(std::string_view detail) {
   const Fields fields{detail};
-  PathDetail path{
-      fields.text("key"), fields.text("org"), fields.text("team"), fields.text("user"), {}};
+  PathDetail path;
+  path.key_id = fields.text("key");
+  path.org = fields.text("org");
+  path.team = fields.text("team");
+  path.user = fields.text("user");
+  path.provider = fields.text("provider");
+  path.model = fields.text("model");
+  path.tier = fields.text("tier");
+  path.conversation = fields.text("conversation");
   for (const auto& line : fields.all("window")) {
     const auto window = parse_numbers(line);
     if (!window || window->size() != 1) return std::nullopt;
@@ -264,13 +327,27 @@ std::optional<PathDetail> parse_path(std::string_view detail) {
   return path;
 }
 
-std::vector<std::string> budgets_of(std::string_view org, std::string_view team,
-                                    std::string_view user, std::string_view key_id) {
-  std::vector<std::string> names;
-  if (!org.empty()) names.push_back(fmt::format("org:{}", org));
-  if (!team.empty()) names.push_back(fmt::format("team:{}/{}", org, team));
-  if (!user.empty()) names.push_back(fmt::format("user:{}/{}", org, user));
-  names.push_back(fmt::format("key:{}", key_id));
+std::string conversation_budget(std::string_view key_id, std::string_view conversation) {
+  return fmt::format("{}{}/{}", conversation_prefix, key_id, conversation);
+}
+
+std::vector<std::string> budgets_of(const PathDetail& path) {
+  std::vector<std::string> filters;
+  if (!path.provider.empty()) filters.push_back("provider:" + path.provider);
+  if (!path.model.empty()) filters.push_back(fmt::format("model:{}/{}", path.provider, path.model));
+  if (!path.tier.empty()) filters.push_back("tier:" + path.tier);
+  std::vector<std::string> names{"all"};
+  names.insert(names.end(), filters.begin(), filters.end());
+  const auto add = [&](std::string scope) {
+    for (const auto& filter : filters) names.push_back(fmt::format("{} {}", scope, filter));
+    names.push_back(std::move(scope));
+  };
+  if (!path.org.empty()) add(fmt::format("org:{}", path.org));
+  if (!path.team.empty()) add(fmt::format("team:{}/{}", path.org, path.team));
+  if (!path.user.empty()) add(fmt::format("user:{}/{}", path.org, path.user));
+  add(fmt::format("key:{}", path.key_id));
+  if (!path.conversation.empty())
+    names.push_back(conversation_budget(path.key_id, path.conversation));
   return names;
 }
 

@@ -49,14 +49,23 @@ struct PathDetail {
   std::string org;
   std::string team;
   std::string user;
+  // Named only where budgets with a filter, or a cap on conversations, are in force.
+  std::string provider;
+  std::string model;  // without the provider
+  std::string tier;
+  std::string conversation;
   std::vector<std::int64_t> windows;  // seqs of window_opened entries
   bool operator==(const PathDetail&) const = default;
 };
 std::string path_detail(const PathDetail& path);
 std::optional<PathDetail> parse_path(std::string_view detail);
 
-/// Names of the budgets that a path is charged to, where they exist: org, team, user, key.
-std::vector<std::string> budgets_of(std::string_view org, std::string_view team,
-                                    std::string_view user, std::string_view key_id);
+/// Names of the budgets that a path is charged to, where they exist, in one fixed order: all, org,
+/// team, user, key, each with the filters that fit before it, then the conversation.
+std::vector<std::string> budgets_of(const PathDetail& path);
+
+inline constexpr std::string_view conversation_prefix = "conversation:";
+/// The budget that caps one conversation of a key.
+std::string conversation_budget(std::string_view key_id, std::string_view conversation);
 
 }  // namespace turnpike::account

@@ -96,29 +96,6 @@ Result<void> check_account(const Account& key) {
   return {};
 }
 
-Result<void> check_settings(const BudgetSettings& settings) {
-  const std::string_view name = settings.budget;
-  const bool scoped = name.starts_with("org:") || name.starts_with("team:") ||
-                      name.starts_with("user:") || name.starts_with("key:");
-  if (!scoped) {
-    return std::unexpected{
-        client_error("bad_budget",
-                     "a budget is named org:<org>, team:<org>/<team>, user:<org>/<user> or "
-                     "key:<id>, not " +
-                         quoted_for_message(name),
-                     "budget")};
-  }
-  for (std::size_t i = 0; i < settings.windows.size(); ++i) {
-    if (auto good = check_rule(settings.windows[i]); !good) return good;
-    for (std::size_t j = 0; j < i; ++j) {
-      if (!same_span(settings.windows[i], settings.windows[j])) continue;
-      return std::unexpected{
-          client_error("bad_budget", "two windows of one budget cover the same span", "windows")};
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 class Ledger::Impl {
@@ -279,9 +256,13 @@ Result<std::shared_ptr<const Account>> Ledger::authenticate(const HeaderList& he
   return ring->authenticate(headers, impl_->clock.now());
 }
 
-Result<Allowance> Ledger::admit(const Account& account) { return impl_->books.admit(account); }
+Result<Allowance> Ledger::admit(const Account& account, std::string_view conversation) {
+  return impl_->books.admit(account, conversation);
+}
 
-Allowance Ledger::allowance(const Account& account) { return impl_->books.allowance(account); }
+Allowance Ledger::allowance(const Account& account, std::string_view conversation) {
+  return impl_->books.allowance(account, conversation);
+}
 
 Result<Reservation> Ledger::reserve(const ReserveRequest& request) {
   return impl_->books.reserve(request);
@@ -373,6 +354,8 @@ Result<void> Ledger::set_budget(const BudgetSettings& settings) {
   if (auto good = check_settings(settings); !good) return good;
   return impl_->books.set_budget(settings);
 }
+
+Result<void> Ledger::confirm_clock(std::string_view by) { return impl_->books.confirm_clock(by); }
 
 std::vector<BudgetState> Ledger::budgets() const { return impl_->books.budgets(); }
 

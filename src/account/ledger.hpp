@@ -7,6 +7,7 @@
 // belong on an admin thread, not on an event loop. See docs/ledger.md.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -101,6 +102,8 @@ struct LedgerFigures {
   Credits reserved;  // by open attempts
   Credits settled;   // since open()
   bool writable = true;
+  bool clock_frozen = false;  // the wall clock jumped; windows go on by the monotonic one
+  std::array<std::int64_t, 4> pressure_crossings{};  // by Pressure: how often a window reached it
 };
 
 class Ledger {
@@ -121,9 +124,9 @@ class Ledger {
   Result<std::shared_ptr<const Account>> authenticate(const HeaderList& headers) const;
   /// Early refusal: 402 `budget_exhausted` or `budget_frozen`, 429 `concurrency_exceeded`, 503
   /// `ledger_unavailable`.
-  Result<Allowance> admit(const Account& account);
+  Result<Allowance> admit(const Account& account, std::string_view conversation = {});
   /// As admit(), for information only.
-  [[nodiscard]] Allowance allowance(const Account& account);
+  [[nodiscard]] Allowance allowance(const Account& account, std::string_view conversation = {});
   /// Holds the upper bound of the attempt's cost in every budget on the path, or in none. Refusals:
   /// 402 `budget_exhausted`, `request_cost_exceeded`, `budget_frozen`; 429 `budget_contended` (only
   /// reservations are in the way), `concurrency_exceeded`; 503 `ledger_unavailable`.
@@ -145,7 +148,11 @@ class Ledger {
   /// No entry is written if nothing would change, so a start may apply its configuration every
   /// time.
   Result<void> set_budget(const BudgetSettings& settings);
+  /// Without those of single conversations.
   [[nodiscard]] std::vector<BudgetState> budgets() const;
+  /// The wall clock has jumped, no window moves on until it has been steady for 10 minutes, and the
+  /// operator says that it is right. 409 `clock_not_frozen`.
+  Result<void> confirm_clock(std::string_view by);
   /// A new entry that adds `amount` (may be negative) to the windows the named settlement was
   /// charged to; the old entry stays. Asks the writer.
   Result<void> correct(std::int64_t entry, Credits amount, std::string_view by,

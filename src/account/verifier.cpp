@@ -77,7 +77,7 @@ void Verifier::dispatch(const Entry& entry) {
       abandoned_ = open_.size();
       return;
     case EntryKind::name_defined:
-      names_.insert(entry.seq);
+      names_.emplace(entry.seq, entry.detail);
       return;
     case EntryKind::price_defined: {
       auto price = parse_price(entry.detail);
@@ -140,13 +140,32 @@ void Verifier::key_entry(const Entry& entry) {
 void Verifier::budget_set(const Entry& entry) {
   const auto detail = parse_budget(entry.detail);
   if (!detail) return fail(entry, "I10", "the budget cannot be read");
-  auto& limits = budgets_[detail->settings.budget];
+  const auto& name = detail->settings.budget;
+  if (name.starts_with(conversation_prefix) && detail->settings.lifted()) {
+    return conversation_lifted(entry, name);
+  }
+  auto& limits = budgets_[name];
   for (auto& [key, limit] : limits) limit.in_force = false;
+  if (detail->settings.conversation_max) {
+    conversations_capped_.insert(detail->settings.budget);
+  } else {
+    conversations_capped_.erase(detail->settings.budget);
+  }
   for (const auto& rule : detail->settings.windows) {
     auto& limit = limits[span_key(rule)];
     limit.rule = rule;
     limit.in_force = true;
   }
+}
+
+/// The cap of an idle conversation is forgotten: should it go on, it has a window of its own again.
+void Verifier::conversation_lifted(const Entry& entry, const std::string& name) {
+  for (const auto& [key, limit] : budgets_[name]) {
+    for (const auto id : limit.windows) {
+      if (windows_[id].reserved != Credits{}) fail(entry, "I5", fmt::format("lifts {} while attempts are open", name));
+    }
+  }
+  budgets_.erase(name);
 }
 
 void Verifier::window_opened(const Entry& entry) {
@@ -211,7 +230,12 @@ void Verifier::reserve(const Entry& entry) {
 /// I1: within limits.
 void Verifier::reserve_windows(const Entry& entry, const PathDetail& path) {
   std::size_t due = 0;
-  for (const auto& name : budgets_of(path.org, path.team, path.user, path.key_id)) {
+  const auto charged = charged_path(entry, path);
+  if (report_.violation) return;
+  for (const auto& name : budgets_of(charged)) {
+    if (conversations_capped_.contains(name) && path.conversation.empty()) {
+      return fail(entry, "I2", fmt::format("budget {} caps conversations and the path names none", name));
+    }
     const auto budget = budgets_.find(name);
     if (budget == budgets_.end()) continue;
     for (const auto& [key, limit] : budget->second) {
@@ -221,6 +245,21 @@ void Verifier::reserve_windows(const Entry& entry, const PathDetail& path) {
     }
   }
   if (due != path.windows.size()) fail(entry, "I2", "charged to a window that is not in force");
+}
+
+/// The path with the target and tier of the reserve entry itself: budgets with a filter are due
+/// whether or not the path was told of them.
+PathDetail Verifier::charged_path(const Entry& entry, const PathDetail& path) {
+  auto charged = path;
+  const auto& target = names_.at(entry.model);
+  const auto slash = target.find('/');
+  charged.provider = target.substr(0, slash);
+  charged.model = slash == std::string::npos ? std::string{} : target.substr(slash + 1);
+  if (const auto tier = names_.find(entry.tier); tier != names_.end()) charged.tier = tier->second;
+  const bool same = path.provider.empty() || (path.provider == charged.provider && path.model == charged.model &&
+                                              path.tier == charged.tier);
+  if (!same) fail(entry, "I2", "charged to the path of another target");
+  return charged;
 }
 
 void Verifier::reserve_window(const Entry& entry, const PathDetail& path, const std::string& budget,

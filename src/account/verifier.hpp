@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -57,10 +58,12 @@ class Verifier {
   void dispatch(const Entry& entry);
   void key_entry(const Entry& entry);
   void budget_set(const Entry& entry);
+  void conversation_lifted(const Entry& entry, const std::string& name);
   void window_opened(const Entry& entry);
   void path_defined(const Entry& entry);
   void reserve(const Entry& entry);
   void reserve_windows(const Entry& entry, const PathDetail& path);
+  PathDetail charged_path(const Entry& entry, const PathDetail& path);
   void reserve_window(const Entry& entry, const PathDetail& path, const std::string& budget,
                       const std::string& key, const Limit& limit);
   void reserve_bound(const Entry& entry);
@@ -81,11 +84,12 @@ class Verifier {
   std::uint32_t chain_ = 0;
   std::optional<Owed> owed_;
   std::optional<Checkpoint> checkpoint_;
-  std::unordered_set<std::int64_t> names_;
+  std::unordered_map<std::int64_t, std::string> names_;
   std::unordered_map<std::int64_t, PriceQuote> prices_;
   std::unordered_map<std::int64_t, Window> windows_;
   std::unordered_map<std::int64_t, PathDetail> paths_;
   std::map<std::string, std::map<std::string, Limit>> budgets_;  // budget -> span kind -> limit
+  std::set<std::string> conversations_capped_;  // budgets that cap each conversation below
   std::map<std::string, bool> keys_;                             // id -> revoked
   std::unordered_map<std::int64_t, Attempt> attempts_;
   std::unordered_set<std::int64_t> open_;

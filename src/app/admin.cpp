@@ -102,7 +102,8 @@ const std::vector<AdminHandler::Route>& AdminHandler::routes() {
                                         {"GET", "/admin/decisions", &AdminHandler::decisions},
                                         {"GET", "/admin/decisions/", &AdminHandler::decision},
                                         {"GET", "/admin/spend", &AdminHandler::spend},
-                                        {"POST", "/admin/ledger/verify", &AdminHandler::verify}};
+                                        {"POST", "/admin/ledger/verify", &AdminHandler::verify},
+                                        {"POST", "/admin/ledger/clock", &AdminHandler::confirm_clock}};
   return table;
 }
 
@@ -262,6 +263,11 @@ WholeReply AdminHandler::spend(const ClientRequest& request, std::string_view) {
   body["rows"] = ordered_json::array();
   for (const auto& row : *rows) body["rows"].push_back(to_json(row, query.group_by));
   return page(body);
+}
+
+WholeReply AdminHandler::confirm_clock(const ClientRequest&, std::string_view) {
+  if (auto confirmed = parts_.ledger.confirm_clock("admin"); !confirmed) return fault_page(confirmed.error());
+  return page({{"clock", "confirmed"}});
 }
 
 WholeReply AdminHandler::verify(const ClientRequest&, std::string_view) {

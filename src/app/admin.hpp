@@ -5,7 +5,8 @@
 //   POST /admin/reload                                     GET    /admin/decisions[?count=N]   /admin/decisions/{id}
 //   GET  /admin/keys              POST /admin/keys         DELETE /admin/keys/{id}
 //   GET  /admin/budgets           PUT  /admin/budgets      GET    /admin/spend?by=model,day&since=…&until=…
-//   POST /admin/ledger/verify                              GET    /healthz (no token)
+//   POST /admin/ledger/verify     POST /admin/ledger/clock (believe a clock that jumped)
+//   GET  /healthz (no token)
 #pragma once
 
 #include <functional>
@@ -60,6 +61,7 @@ class AdminHandler final : public Handler {
   WholeReply decision(const ClientRequest& request, std::string_view argument);
   WholeReply spend(const ClientRequest& request, std::string_view argument);
   WholeReply verify(const ClientRequest& request, std::string_view argument);
+  WholeReply confirm_clock(const ClientRequest& request, std::string_view argument);
 
   AdminParts parts_;
 };

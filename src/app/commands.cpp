@@ -214,6 +214,13 @@ int run_ledger_verify(const Config& config, const Clock& clock, const std::strin
   return 1;
 }
 
+int run_ledger_confirm_clock(const Config& config, const Clock& clock) {
+  const auto answer = ask(config, clock, "POST", "/admin/ledger/clock");
+  if (!answer) return fail(answer.error());
+  std::cout << "confirmed: windows follow the wall clock again\n";
+  return 0;
+}
+
 int run_report_spend(const Config& config, const Clock& clock, const std::string& by, const std::string& since, Output output) {
   std::string target = "/admin/spend?by=" + percent_encode(by);
   if (!since.empty()) target += "&since=" + percent_encode(since);

@@ -1,5 +1,6 @@
 #include "app/gauges.hpp"
 
+#include <array>
 #include <chrono>
 #include <map>
 #include <utility>
@@ -43,6 +44,12 @@ void add_ledger(std::vector<Gauge>& out, const account::Ledger& ledger) {
   add(out, "turnpike_ledger_refusals_total", "Reservations refused.", static_cast<double>(figures.refused_exhausted), {{"cause", "exhausted"}});
   add(out, "turnpike_ledger_refusals_total", "Reservations refused.", static_cast<double>(figures.refused_contended), {{"cause", "contended"}});
   add(out, "turnpike_ledger_writable", "1 while the store accepts entries.", figures.writable ? 1 : 0);
+  add(out, "turnpike_clock_frozen", "1 while the wall clock has jumped and is not believed.", figures.clock_frozen ? 1 : 0);
+  constexpr std::array actions{"none", "notify", "prefer_cheap", "cheap_only"};
+  for (std::size_t level = 1; level < actions.size(); ++level) {
+    add(out, "turnpike_budget_pressure_total", "Times a budget window reached a soft limit.",
+        static_cast<double>(figures.pressure_crossings[level]), {{"action", actions[level]}});
+  }
   add(out, "turnpike_attempts_open", "Attempts with a reservation and no end yet.", static_cast<double>(figures.attempts_open));
   add(out, "turnpike_reserved_credits", "Credits held by open attempts.", credits(figures.reserved));
   add(out, "turnpike_settled_credits", "Credits settled since start.", credits(figures.settled));

@@ -75,6 +75,10 @@ void add_money(CLI::App& app, Flags& flags, Verb& verb) {
   verify->add_option("directory", flags.directory, "A copy of a data directory; default: the configured one, live or not");
   verify->callback([&] { verb = [&](const auto& c, const auto& t) { return run_ledger_verify(c, t, flags.directory, flags.output); }; });
 
+  ledger->add_subcommand("confirm-clock", "The wall clock has jumped and is right: go by it at once")->callback([&] {
+    verb = [](const auto& c, const auto& t) { return run_ledger_confirm_clock(c, t); };
+  });
+
   auto* report = app.add_subcommand("report", "Sums over the journal")->require_subcommand(1);
   auto* spend = report->add_subcommand("spend", "Credits by key, user, team, org, model, price, day, settlement");
   spend->add_option("--by", flags.by, "Columns, separated by commas")->capture_default_str();

@@ -97,7 +97,7 @@ Result<void> Gateway::plan(Call& call) {
 
   if (auto done = read(call); !done) return done;
   exchange.parsed = shared_.clock.monotonic();
-  auto allowance = shared_.ledger.admit(*exchange.account);
+  auto allowance = shared_.ledger.admit(*exchange.account, exchange.facts.conversation);
   if (!allowance) return std::unexpected{allowance.error()};
   exchange.allowance = std::move(*allowance);
   exchange.difficulty = call.snapshot->classifier->classify(exchange.facts);

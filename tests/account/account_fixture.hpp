@@ -22,17 +22,20 @@ class FakeClock final : public Clock {
  public:
   explicit FakeClock(std::string_view start = "2026-11-22T12:00:00Z") { set(start); }
   [[nodiscard]] Instant now() const override {
-    return Instant{std::chrono::microseconds{now_.load()}};
+    return Instant{std::chrono::microseconds{now_.load() + wall_offset_.load()}};
   }
   [[nodiscard]] Monotonic monotonic() const override {
     return Monotonic{
-        std::chrono::duration_cast<std::chrono::nanoseconds>(now().time_since_epoch())};
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::microseconds{now_.load()})};
   }
   void set(std::string_view text) { now_ = parse_instant(text).value().time_since_epoch().count(); }
   void advance(std::chrono::microseconds by) { now_ += by.count(); }
+  /// The wall clock alone: somebody sets it.
+  void jump(std::chrono::microseconds by) { wall_offset_ += by.count(); }
 
  private:
   std::atomic<std::int64_t> now_{0};
+  std::atomic<std::int64_t> wall_offset_{0};
 };
 
 class SeededRandomness final : public Randomness {
