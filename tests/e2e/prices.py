@@ -1,6 +1,7 @@
 """What a request must cost, worked out apart from the gateway: from the operator's TOML and, for the models the
 scenarios pin, from a table written down here."""
 import datetime
+import decimal
 import tomllib
 
 from harness import SOURCE
@@ -26,6 +27,10 @@ def pico(usd_per_million):
     return int(whole) * 10**6 + int((fraction + "000000")[:6] or 0)
 
 
+def pico_per_request(usd):
+    return int(decimal.Decimal(str(usd)) * 10**12)
+
+
 def in_window(window, instant, holidays):
     if "days" in window and DAYS[instant.weekday()] not in window["days"]:
         return False
@@ -39,6 +44,20 @@ def in_window(window, instant, holidays):
     return False
 
 
+def as_instant(value):
+    """A date of the TOML is its midnight in UTC."""
+    if isinstance(value, datetime.datetime):
+        return value
+    return datetime.datetime(value.year, value.month, value.day, tzinfo=datetime.timezone.utc)
+
+
+def day_or_instant(value):
+    """As price ids spell it."""
+    instant = as_instant(value).astimezone(datetime.timezone.utc)
+    midnight = (instant.hour, instant.minute, instant.second) == (0, 0, 0)
+    return instant.strftime("%Y-%m-%d" if midnight else "%Y-%m-%dT%H:%M:%SZ")
+
+
 class PriceList:
     def __init__(self, folder=SOURCE / "providers"):
         self.models, self.holidays = {}, {}
@@ -49,27 +68,41 @@ class PriceList:
             for model in data.get("model", []):
                 self.models[provider or model.get("provider"), model["id"]] = model
 
-    def rates(self, provider, model, unix_s, prompt_tokens):
-        """Pico-credits per token for each class."""
+    def line_at(self, provider, model, unix_s):
+        """The price line in force, windows applied, and its id; nothing outside of every interval."""
         instant = datetime.datetime.fromtimestamp(unix_s, datetime.timezone.utc)
-        lines = [p for p in self.models[provider, model]["price"] if p["from"] <= instant.date()
-                 and not (p.get("until") and instant.date() >= p["until"])]
-        line = max(lines, key=lambda p: p["from"])
+        lines = [p for p in self.models[provider, model].get("price", []) if as_instant(p["from"]) <= instant]
+        if not lines:
+            return None, None
+        line = max(lines, key=lambda p: as_instant(p["from"]))
+        if line.get("until") and instant >= as_instant(line["until"]):
+            return None, None
+        name = f"{provider}/{model}@{day_or_instant(line['from'])}"
         for window in line.get("window", []):
             if in_window(window, instant, self.holidays):
-                line = line | window
+                return line | window, f"{name}/{window['name']}"
+        return line, name
+
+    def rates(self, provider, model, unix_s, prompt_tokens):
+        """Pico-credits per token for each class."""
+        line, _ = self.line_at(provider, model, unix_s)
         for tier in sorted(line.get("tier", []), key=lambda t: t["prompt_tokens_above"]):
             if prompt_tokens > tier["prompt_tokens_above"]:
                 line = line | tier
         fresh = line["input_per_mtok"]
         return {name: pico(line.get(field, fresh)) for name, field in CLASSES.items()}
 
+    def charge(self, provider, model, unix_s, tokens):
+        """Nano-credits of these tokens at that instant; rounded up once."""
+        line, _ = self.line_at(provider, model, unix_s)
+        prompt = sum(tokens[name] for name in CLASSES if name.startswith("input"))
+        rates = self.rates(provider, model, unix_s, prompt)
+        total = sum(tokens[name] * rates[name] for name in CLASSES) + pico_per_request(line.get("per_request", 0))
+        return -(-total // 1000)
+
     def cost(self, entry):
         """Nano-credits of one line of the simulator's billing log."""
-        tokens = entry["billed"]
-        prompt = sum(tokens[name] for name in CLASSES if name.startswith("input"))
-        rates = self.rates(entry["provider"], entry["model"], entry["started_unix_s"], prompt)
-        return -(-sum(tokens[name] * rates[name] for name in CLASSES) // 1000)
+        return self.charge(entry["provider"], entry["model"], entry["started_unix_s"], entry["billed"])
 
 
 def cost_written_down(entry):
