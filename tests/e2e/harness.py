@@ -300,8 +300,8 @@ class Gateway(Process):
 class Bench:
     """Binaries, a folder per scenario, and everything that was started, so that it is ended."""
 
-    def __init__(self, binaries, scale=1.0):
-        self.binaries, self.scale = pathlib.Path(binaries).resolve(), scale
+    def __init__(self, binaries, scale=1.0, long=False):
+        self.binaries, self.scale, self.long = pathlib.Path(binaries).resolve(), scale, long
         self.simulator_binary = self.binaries / "turnpike-simulator"
         self.turnpike = self.binaries / "turnpike"
         self.load_binary = self.binaries / "turnpike-load"

@@ -20,10 +20,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bin-dir", required=True, help="folder with turnpike, turnpike-simulator and turnpike-load")
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the counts of the large scenarios (sanitizer builds)")
+    parser.add_argument("--long", action="store_true", help="as long as the specification says, where that takes minutes")
     parser.add_argument("--only", help="regular expression over scenario names")
     parser.add_argument("files", nargs="+", help="simulator, money, crash, reload, faults, clients, …")
     arguments = parser.parse_args()
-    bench = harness.Bench(arguments.bin_dir, arguments.scale)
+    bench = harness.Bench(arguments.bin_dir, arguments.scale, arguments.long)
     code = 0
     for name in arguments.files:
         code |= harness.run_scenarios(scenarios_of(importlib.import_module("scenarios_" + name)), bench, arguments.only)
