@@ -122,6 +122,12 @@ void Books::stamp() {
   if (change != ClockGuard::Change::none) note_clock(change, "clock");
 }
 
+Instant Books::time() {
+  const std::lock_guard lock{mutex_};
+  stamp();
+  return instant_of(at_);
+}
+
 /// As stamp() would have it, for questions.
 Instant Books::logical_now() const {
   return std::max(instant_of(tail_.at), clock_guard_.time(clock_.now(), clock_.monotonic()));

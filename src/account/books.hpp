@@ -50,6 +50,7 @@ class Books {
 
   // --- The path of a request.
 
+  Instant time();
   Result<Allowance> admit(const Account& account, std::string_view conversation);
   /// What admit() would answer, without refusing; none if the store fails.
   Allowance allowance(const Account& account, std::string_view conversation);

@@ -247,13 +247,15 @@ Result<void> Ledger::Impl::each_entry(std::int64_t first, std::int64_t last, Tak
 Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Ledger::~Ledger() { impl_->writer.reset(); }
 
-Result<std::shared_ptr<const Account>> Ledger::authenticate(const HeaderList& headers) const {
+Instant Ledger::time() { return impl_->books.time(); }
+
+Result<std::shared_ptr<const Account>> Ledger::authenticate(const HeaderList& headers) {
   std::shared_ptr<const KeyRing> ring;
   {
     const std::lock_guard lock{impl_->ring_mutex};
     ring = impl_->ring;
   }
-  return ring->authenticate(headers, impl_->clock.now());
+  return ring->authenticate(headers, time());
 }
 
 Result<Allowance> Ledger::admit(const Account& account, std::string_view conversation) {

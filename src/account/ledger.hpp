@@ -120,8 +120,12 @@ class Ledger {
 
   // --- The path of a request.
 
+  /// Logical time: never backwards, and not misled by a wall clock that jumps. Windows, prices and the
+  /// expiry of keys go by it.
+  [[nodiscard]] Instant time();
+
   /// By headers alone, before the body is read. About 1 us.
-  Result<std::shared_ptr<const Account>> authenticate(const HeaderList& headers) const;
+  Result<std::shared_ptr<const Account>> authenticate(const HeaderList& headers);
   /// Early refusal: 402 `budget_exhausted` or `budget_frozen`, 429 `concurrency_exceeded`, 503
   /// `ledger_unavailable`.
   Result<Allowance> admit(const Account& account, std::string_view conversation = {});

@@ -88,7 +88,7 @@ WholeReply Gateway::error_reply(std::string_view target, const Error& error) {
 
 Result<void> Gateway::plan(Call& call) {
   Exchange& exchange = call.exchange;
-  exchange.at = shared_.clock.now();
+  exchange.at = shared_.ledger.time();
   exchange.received = call.request.received;
   exchange.decision_id = make_id(exchange.at, shared_.randomness);
   exchange.account = call.head.account;

@@ -14,6 +14,10 @@ TEST_CASE("B12 a wall clock that jumps -1 h, +1 d or +10 y opens no window early
                              std::chrono::microseconds{87'660h});
   Fixture f;  // 12:00
   f.set_limit("org:acme", "0.003", WindowKind::day);
+  NewKey short_lived;
+  short_lived.org = "acme";
+  short_lived.expires = f.clock.now() + 12h;
+  const auto key = f.ledger->create_key(short_lived).value();
   f.reserve().settle_exact(Usage{.input_fresh = 1000, .output_text = 1000});
   const auto refused = [&] {
     const auto answer = f.ledger->reserve(f.request());
@@ -23,8 +27,10 @@ TEST_CASE("B12 a wall clock that jumps -1 h, +1 d or +10 y opens no window early
   f.clock.jump(jump);
   CHECK(refused());
   CHECK(f.ledger->figures().clock_frozen);
+  CHECK(f.ledger->time() == parse_instant("2026-11-22T12:00:00Z").value());  // prices go by it as well
   f.clock.advance(5min);
   CHECK(refused());
+  CHECK(f.ledger->authenticate({{"x-api-key", key.key.reveal()}}));
   CHECK(f.ledger->figures().clock_frozen);
 
   SECTION("it is set right again") {

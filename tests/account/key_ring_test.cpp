@@ -25,7 +25,7 @@ NewKey new_key() {
   return key;
 }
 
-Result<std::shared_ptr<const Account>> with(const Ledger& ledger, std::string name,
+Result<std::shared_ptr<const Account>> with(Ledger& ledger, std::string name,
                                             std::string value) {
   return ledger.authenticate({{std::move(name), std::move(value)}});
 }
