@@ -1,5 +1,7 @@
 #include "account/writer.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -48,6 +50,7 @@ bool Writer::run(const Job& job) {
 }
 
 void Writer::loop() {
+  ::pthread_setname_np(::pthread_self(), "ledger");  // for top -H and bench/ledger
   while (!stopping_) {
     bell_.wait(options_.commit_interval);
     const bool healthy = write_batch();
