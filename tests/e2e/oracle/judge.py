@@ -3,7 +3,7 @@ import collections
 import json
 
 from journal import AT_RESERVATION, ENDS, TOKENS
-from mix import RETIRING
+from mix import IDLE_MS, RETIRING
 
 ULID = {letter: value for value, letter in enumerate("0123456789ABCDEFGHJKMNPQRSTVWXYZ")}
 # Where hanging up does not stop the meter, a client that leaves is no excuse for an estimate.
@@ -16,6 +16,10 @@ def decided_at(decision):
     for letter in decision[:10]:
         value = value * 32 + ULID[letter.upper()]
     return value / 1000
+
+
+def target_of(line):
+    return f"{line['provider']}/{line['model']}"
 
 
 def by_class(tokens):
@@ -36,7 +40,7 @@ class Judge:
         self.estimates = collections.defaultdict(lambda: [0, 0, 0])  # cause: attempts, nano booked, nano billed
         self.by_price = collections.Counter()
         self.exact_ledger = self.exact_oracle = 0
-        self.retries = self.fallbacks = self.matched = self.ids_agree = self.repeated = 0
+        self.retries = self.fallbacks = self.matched = self.ids_agree = self.repeated = self.given_up = 0
 
     def fault(self, message):
         self.faults.append(message)
@@ -75,10 +79,11 @@ class Judge:
         record = self.journal.decisions.get(attempts[0].decision)
         told = [a.get("upstream_request_id") for a in json.loads(record)["attempts"]] if record else []
         for place, attempt in enumerate(attempts):
-            self._skip_repeated(number, waiting, len(attempts) - place)
-            line = None
-            if waiting and attempt.target == f"{waiting[0]['provider']}/{waiting[0]['model']}":
-                line = waiting.pop(0)
+            self._skip_repeated(number, waiting, attempts[place:])
+            # By target, not by arrival: a provider may take up a request after the gateway has given it up and asked another.
+            line = next((line for line in waiting if target_of(line) == attempt.target), None)
+            if line:
+                waiting.remove(line)
                 line["attempt"] = attempt.seq
                 self.matched += 1
                 if place < len(told) and told[place]:
@@ -87,14 +92,16 @@ class Judge:
                     self.ids_agree += 1
             self._judge_attempt(plan, attempt, line, decided_at(attempts[0].decision))
 
-    def _skip_repeated(self, number, waiting, attempts_left):
+    def _skip_repeated(self, number, waiting, attempts):
         """One attempt may be sent twice: where a kept connection dies before the first byte of an answer, the transport
         repeats the request once by itself. What was sent first must then have cost nothing, for nobody booked it."""
-        while len(waiting) > attempts_left and waiting[0].get("fault") == "refuse" and waiting[0]["model"] == waiting[1]["model"]:
-            line = waiting.pop(0)
-            line["attempt"] = "repeated"
+        target = attempts[0].target
+        lines = [line for line in waiting if target_of(line) == target]
+        if len(lines) > sum(a.target == target for a in attempts) and lines[0].get("fault") == "refuse":
+            waiting.remove(lines[0])
+            lines[0]["attempt"] = "repeated"
             self.repeated += 1
-            if any(line["billed"].values()):
+            if any(lines[0]["billed"].values()):
                 self.fault(f"request {number}: a request that the transport repeated was billed, and not booked")
 
     def _judge_attempt(self, plan, attempt, line, decided):
@@ -144,7 +151,11 @@ class Judge:
         spoilt = "usage" in plan.fault and ("only=" not in plan.fault or f"only={provider}" in plan.fault)
         excused = line is None or line["outcome"] in ("fault", "aborted") or not line["usage_sent"] or spoilt
         left = plan.leaves and plan.stream and provider not in BILLS_ON
-        if not excused and not left:
+        # The gateway gave up waiting, openly or while it read on for a client that had left; the provider finished all the same.
+        gave_up = attempt.cause.startswith("timeout") or (plan.leaves and line is not None and line["wall_us"] >= IDLE_MS * 1000)
+        if not excused and not left and gave_up:
+            self.given_up += 1
+        elif not excused and not left:
             self.fault(f"{where}: estimated ({attempt.cause}) although usage was told to the end")
         self.causes["estimated", attempt.cause, line["outcome"] if line else "never arrived"] += 1
         sums = self.estimates[attempt.cause]

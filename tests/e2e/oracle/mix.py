@@ -120,7 +120,7 @@ output_per_mtok = "0"
     "claude-sonnet-4-5": "",
 }
 RETIRING, UNPRICED = "gemini/gemini-3.1-flash-lite", "anthropic/claude-sonnet-4-5"
-IDLE_MS = 900  # silence of a provider after which the gateway gives up; "stall" and "delay" are longer
+IDLE_MS = 5000  # silence of a provider after which the gateway gives up; "stall" and "delay" are longer
 PINS = ("deepseek/deepseek-flash", "anthropic/claude-haiku-5-5", "anthropic/claude-opus-5-5", "gemini/gemini-3.8-flash",
         "gemini/gemini-3.1-pro-preview")
 DIALECTS = ("chat", "messages", "responses", "gemini")
@@ -181,7 +181,7 @@ def random_fault(dice, stream, pinned):
                     ("error_first" + once, 8), (f"stall_after={dice.randrange(1, 9)}", 1)]
     else:
         choices += [("cut_after=1 cut=fin", 5), ("garbage=1", 5)]
-    choices += [("delay_ms=2500" + once, 1)]
+    choices += [("delay_ms=6500" + once, 1)]
     fault = dice.choices([c for c, _ in choices], [w for _, w in choices])[0]
     return fault if pinned or not fault else dice.choice(("only=deepseek ", "")) + fault
 

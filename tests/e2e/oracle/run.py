@@ -67,6 +67,7 @@ def summary(judge, journal, results, seconds):
     print("\nend, cause, what the provider saw                                         attempts")
     for (end, cause, outcome), count in sorted(judge.causes.items()):
         print(f"  {f'{end}, {cause}, {outcome}':<73}{count:>8}")
+    print(f"\n{judge.given_up} of the estimates are of answers that the provider finished after the gateway had given up waiting")
     print("\nestimates by cause              attempts   booked nano-credits   billed nano-credits")
     for cause, (count, booked, billed) in sorted(judge.estimates.items()):
         print(f"  {cause:<30}{count:>8}{booked:>22}{billed:>22}")
