@@ -114,10 +114,11 @@ def measure(bench, options):
 
 def tampered(judge_of, journal, billing):
     """What the judge says of books with one error each; it must find every one."""
-    exact = next(a for a in journal.attempts.values() if a.end == "settle_exact" and a.cost > 0)
+    lines = {line.get("attempt"): line for line in billing}
+    exact = next(a for a in journal.attempts.values() if a.end == "settle_exact" and a.cost > 0 and a.seq in lines)
     estimate = next(a for a in journal.attempts.values() if a.end == "settle_estimated")
     void = next(a for a in journal.attempts.values() if a.end == "void")
-    line = next(line for line in billing if line["status"] == 200 and line["billed"]["input_fresh"] > 0)
+    line = lines[exact.seq]  # of an estimate's line a token more would rightly go unnoticed
     errors = [("a nano-credit too much", exact, "amount", exact.amount + 1), ("billed, but void", exact, "end", "void"),
               ("exact without need of an estimate", exact, "end", "settle_estimated"), ("another price", exact, "price_id", "x/y@2026-01-01"),
               ("an estimate without a cause", estimate, "cause", ""), ("no end", estimate, "end", ""), ("a void that costs", void, "amount", 1),
