@@ -90,7 +90,7 @@ bool Balances::apply(const Entry& entry) {
       return balance(entry);
     case EntryKind::lease_granted:
     case EntryKind::lease_closed:
-      return false;
+      return lease(entry);
   }
   return false;
 }
@@ -149,6 +149,16 @@ bool Balances::balance(const Entry& entry) {
   auto* window = pointer_to(windows_, entry.attempt);
   if (window == nullptr) return false;
   add_settled(window, Credits::from_nano(entry.amount));
+  return true;
+}
+
+bool Balances::lease(const Entry& entry) {
+  auto* window = find_window(entry.attempt);
+  if (window == nullptr) return false;
+  window->leased = Credits::from_nano(entry.amount);
+  window->exposed = Credits::from_nano(entry.tokens);
+  window->lease = entry.lease;
+  window->lease_open = entry.kind == EntryKind::lease_granted;
   return true;
 }
 
@@ -258,8 +268,10 @@ void Balances::retire(Window* window) {
 }
 
 void Balances::collect() {
-  std::erase_if(windows_,
-                [](const auto& item) { return !item.second->live && item.second->paths == 0; });
+  std::erase_if(windows_, [](const auto& item) {
+    const auto& window = *item.second;
+    return !window.live && window.paths == 0 && !window.lease_open;
+  });
 }
 
 std::vector<std::string> Balances::idle_conversations(std::int64_t instant) const {
@@ -355,6 +367,8 @@ Route& Balances::route(const PathDetail& path) {
   return routes_[route_key_];
 }
 
+Window* Balances::find_window(std::int64_t id) { return pointer_to(windows_, id); }
+
 Budget* Balances::find_budget(const std::string& name) {
   const auto found = budgets_by_name_.find(name);
   return found == budgets_by_name_.end() ? nullptr : found->second;
@@ -437,6 +451,17 @@ void Balances::snapshot_budgets(std::vector<Entry>& entries) const {
     settled.attempt = id;
     settled.amount = windows_.at(id)->settled.nano();
     entries.push_back(std::move(settled));
+  }
+  for (const auto id : ids) {
+    const auto& window = *windows_.at(id);
+    if (!window.lease_open && window.leased == Credits{}) continue;
+    const auto kind = window.lease_open ? EntryKind::lease_granted : EntryKind::lease_closed;
+    auto lease = definition(kind, 0, {});
+    lease.attempt = id;
+    lease.amount = window.leased.nano();
+    lease.tokens = window.exposed.nano();
+    lease.lease = window.lease;
+    entries.push_back(std::move(lease));
   }
 }
 

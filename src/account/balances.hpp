@@ -16,6 +16,7 @@
 #include "account/definitions.hpp"
 #include "account/entry.hpp"
 #include "account/key_ring.hpp"
+#include "account/lease_state.hpp"
 #include "turnpike/usage.hpp"
 
 namespace turnpike::account {
@@ -38,6 +39,16 @@ struct Window {
   Credits reserved;
   bool live = true;        // counts towards the rule's totals
   std::int32_t paths = 0;  // Paths that name it
+
+  // Replicas.
+  Credits leased;         // what may be charged to it in all
+  Credits exposed;        // of that, self-granted while the central ledger was away
+  std::int64_t lease = 0;  // its number in the central ledger
+  bool lease_open = false;
+  bool exposing = false;          // `exposed` may be used now; not part of the fold
+  std::optional<Credits> told;    // settled, as the central ledger has it; likewise
+
+  [[nodiscard]] Credits used() const { return settled + reserved; }
 };
 
 struct Rule {
@@ -48,6 +59,7 @@ struct Rule {
   Credits settled;           // over the live windows
   Credits reserved;
   Pressure level = Pressure::none;
+  LeaseCourse lease;
 
   [[nodiscard]] Credits used() const { return settled + reserved; }
   [[nodiscard]] Credits room() const { return rule.limit - used(); }
@@ -114,6 +126,7 @@ class Balances {
   Route& route(const PathDetail& path);
   KeyState& key_state(const std::string& key_id) { return key_states_[key_id]; }
   Budget* find_budget(const std::string& name);
+  Window* find_window(std::int64_t id);
   Path* find_path(std::int64_t id);
   OpenAttempt* find_attempt(std::int64_t seq);
   [[nodiscard]] const PinnedPrice* find_price(const PriceQuote& quote) const;
@@ -124,6 +137,9 @@ class Balances {
     return attempts_;
   }
   [[nodiscard]] const std::vector<std::unique_ptr<Budget>>& budgets() const { return budgets_; }
+  [[nodiscard]] const std::unordered_map<std::int64_t, std::unique_ptr<Window>>& windows() const {
+    return windows_;
+  }
   [[nodiscard]] const std::vector<KeyInfo>& keys() const { return keys_; }
   /// Changes with every budget_set.
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
@@ -140,6 +156,7 @@ class Balances {
   bool end(const Entry& entry);
   bool charge(const Entry& entry);
   bool balance(const Entry& entry);
+  bool lease(const Entry& entry);
   void drop_if_idle(Path* path);
   void erase_path(std::int64_t id);
   bool forget_conversation(Budget* budget);

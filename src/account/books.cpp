@@ -52,6 +52,11 @@ Result<std::int64_t> Books::start() {
   ++tail_.epoch;
   Entry opened;
   opened.kind = EntryKind::opened;
+  if (options_.replica) {
+    Fields fields;
+    fields.add("replica", options_.replica->name);
+    opened.detail = fields.str();
+  }
   if (!append(opened, Append::may_fail)) {
     return std::unexpected{
         gateway_error(503, "store_read_only",
@@ -180,6 +185,13 @@ bool Books::append(Entry entry, Append mode) {
     bell_.ring();
   } else if (pending_.size() + 1 == options_.batch_entries_max) {
     bell_.ring_urgently();
+  }
+  if (leases_.on() && entry.ordinal == 0) {
+    if (auto made = definition_in(entry)) {
+      leases_.last_definition = made->seq;
+      leases_.outbox.push_back(*std::move(made));
+      leases_.keeper->ring_urgently();
+    }
   }
   pending_.push_back(std::move(entry));
   return true;

@@ -17,6 +17,7 @@
 #include "account/bell.hpp"
 #include "account/clock_guard.hpp"
 #include "account/front_journal.hpp"
+#include "account/lease_state.hpp"
 #include "account/ledger.hpp"
 #include "account/reservation.hpp"
 #include "account/store.hpp"
@@ -76,6 +77,37 @@ class Books {
   [[nodiscard]] LedgerFigures figures() const;
   [[nodiscard]] std::int64_t last_seq() const;
 
+  // --- The lease keeper's thread (replicas; books_leases.cpp, books_lease_exchange.cpp).
+
+  /// What a window asks of the central ledger, and where the answer goes.
+  struct LeaseQuestion {
+    LeaseAsk ask;
+    Rule* rule = nullptr;     // of these Books; nullptr: no part of them
+    std::int64_t window = 0;  // 0: not opened yet
+    bool current = false;
+  };
+  /// From now on nothing is reserved without a lease. Before anybody reserves.
+  void keep_leases(ReplicaOptions options, Bell& keeper);
+  void central_heard(Monotonic good_until);
+  void central_lost(bool superseded);
+  /// Others need what we do not use of these.
+  void recall(const std::vector<WindowName>& windows);
+  /// Of the rules that are watched, `count` from `first` on; takes the mutex once.
+  std::vector<LeaseQuestion> lease_questions(std::size_t first, std::size_t count);
+  void lease_answered(const LeaseQuestion& question, const LeaseGrant& grant);
+  std::vector<LeaseQuestion> unknown_leases(const std::vector<HeldLease>& held);
+  std::vector<LeaseQuestion> all_back();
+  void forget_idle_rules();
+  [[nodiscard]] std::size_t rules_watched() const;
+
+  /// Keys and budgets made here that the others do not know yet, in order.
+  std::vector<Definition> unpublished();
+  void published(std::int64_t seq);
+  [[nodiscard]] std::int64_t last_definition() const;
+  std::optional<BudgetSettings> settings_of(const std::string& budget);
+  bool apply_definition(const Definition& definition);
+  [[nodiscard]] ReplicaFigures replica_figures() const;
+
   // --- The writer thread.
 
   struct Batch {
@@ -132,6 +164,24 @@ class Books {
                                                             const Path& path, Credits amount,
                                                             std::int64_t output_tokens);
   std::int64_t close_abandoned();
+
+  [[nodiscard]] Credits room_on(const Path& path, std::optional<Credits> request_cost_max) const;
+  std::optional<Error> await_leases(const ReserveRequest& request, const Path& path, Credits bound,
+                                    std::optional<Credits> request_cost_max);
+  [[nodiscard]] bool by_lease(const Rule& rule) const;
+  [[nodiscard]] Credits room_of(const Window& window, Monotonic now) const;
+  void watch(Rule& rule);
+  void lease_used(const Path& path, Monotonic now);
+  bool want_leases(const Path& path, Credits bound, Credits least, Monotonic now);
+  void expose(const Path& path, Credits bound, Monotonic now);
+  void window_begun(Rule& rule);
+  [[nodiscard]] Entry lease_entry(const Window& window, Credits leased, Credits exposed) const;
+  void look_for_rules(Monotonic now);
+  void ask_opened(Rule& rule, Instant now, Monotonic mono, std::vector<LeaseQuestion>& questions);
+  void ask_early(Rule& rule, Instant now, Monotonic mono, std::vector<LeaseQuestion>& questions);
+  std::optional<LeaseQuestion> question_about(Window& window, bool current, Monotonic mono);
+  void note_grant(Rule& rule, const LeaseQuestion& question, const LeaseGrant& grant);
+  bool changes_something(const Definition& definition);
   void complete_overrun();
 
   const LedgerOptions& options_;
@@ -149,6 +199,7 @@ class Books {
   std::int64_t oldest_pending_at_ = 0;
   std::int64_t since_checkpoint_ = 0;
   bool front_broken_ = false;
+  LeaseState leases_;
   LedgerFigures figures_;
 
   std::atomic<bool> writable_{true};
@@ -158,6 +209,8 @@ class Books {
   bool store_failing_ = false;  // guarded by stored_mutex_
 };
 
+/// The definition of a key or a budget that an entry holds; nullopt for other kinds.
+std::optional<Definition> definition_in(const Entry& entry);
 /// Upper bound of what a request may cost with so many output tokens; saturates where the product
 /// overflows.
 Result<Credits> cost_bound(const ReserveRequest& request, std::int64_t output_tokens);

@@ -33,6 +33,14 @@ std::optional<Credits> tighter(std::optional<Credits> a, std::optional<Credits> 
   return a ? a : b;
 }
 
+Error central_away() {
+  auto error = gateway_error(503, "ledger_unavailable",
+                             "the central ledger cannot be reached and what was leased from it is used up");
+  error.retry_after_s = 1;
+  error.should_retry = true;
+  return error;
+}
+
 std::string_view pressure_name(Pressure pressure) {
   switch (pressure) {
     case Pressure::none:
@@ -113,7 +121,7 @@ Result<Allowance> Books::admit(const Account& account, std::string_view conversa
   if (auto open = check_open(account, **path); !open) return std::unexpected{open.error()};
   for (const auto* window : (*path)->windows) {
     const auto& rule = *window->rule;
-    if (rule.settled < rule.rule.limit) continue;
+    if (rule.settled + rule.lease.elsewhere < rule.rule.limit) continue;
     ++figures_.refused_exhausted;
     return std::unexpected{
         refused(402, "budget_exhausted",
@@ -155,12 +163,15 @@ Result<std::unique_ptr<Reservation::State>> Books::reserve_locked(const ReserveR
   const auto& path = **found;
   if (auto open = check_open(account, path); !open) return std::unexpected{open.error()};
 
-  auto room = Credits::max();
-  for (const auto* window : path.windows) room = std::min(room, window->rule->room());
   auto request_cost_max = account.request_cost_max;
   for (const auto* budget : path.budgets)
     request_cost_max = tighter(request_cost_max, budget->settings.request_cost_max);
-  if (request_cost_max) room = std::min(room, *request_cost_max);
+  auto room = room_on(path, request_cost_max);
+  if (bound > room && leases_.on()) {
+    if (auto waiting = await_leases(request, path, bound, request_cost_max))
+      return std::unexpected{*std::move(waiting)};
+    room = room_on(path, request_cost_max);
+  }
   if (bound <= room) return write_reserve(request, path, bound, request.output_tokens_max);
 
   if (!request.client_gave_max) {
@@ -187,6 +198,14 @@ Result<std::unique_ptr<Reservation::State>> Books::reserve_locked(const ReserveR
                 false)};
   }
   return std::unexpected{refusal(path, *least).value_or(unavailable())};
+}
+
+/// What one request may cost at most here and now.
+Credits Books::room_on(const Path& path, std::optional<Credits> request_cost_max) const {
+  const auto now = leases_.on() ? clock_.monotonic() : Monotonic{};
+  auto room = request_cost_max.value_or(Credits::max());
+  for (const auto* window : path.windows) room = std::min(room, room_of(*window, now));
+  return room;
 }
 
 Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRequest& request,
@@ -216,6 +235,7 @@ Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRe
   }
   figures_.reserved += amount;
   for (const auto* window : path.windows) update_level(*window->rule);
+  if (leases_.on()) lease_used(path, clock_.monotonic());
   auto state = std::make_unique<Reservation::State>();
   state->books = this;
   state->entry = tail_.seq;
@@ -341,6 +361,7 @@ bool Books::open_windows(Budget& budget, Instant instant) {
     entry.kind = EntryKind::window_opened;
     entry.detail = window_detail({budget.name, rule->rule, span});
     if (!append(std::move(entry), Append::may_fail)) return false;
+    window_begun(*rule);
   }
   return true;
 }
@@ -372,15 +393,17 @@ Result<void> Books::check_open(const Account& account, const Path& path) const {
 /// given back. A window of the first kind decides, because waiting will not help.
 std::optional<Error> Books::refusal(const Path& path, Credits amount) {
   const Rule* contended = nullptr;
+  const auto now = leases_.on() ? clock_.monotonic() : Monotonic{};
   for (const auto* window : path.windows) {
     const auto& rule = *window->rule;
-    if (amount <= rule.room()) continue;
-    if (amount <= rule.rule.limit - rule.settled) {
+    if (amount <= room_of(*window, now)) continue;
+    const auto settled = rule.settled + rule.lease.elsewhere;
+    if (amount <= rule.rule.limit - settled) {
       contended = &rule;
       continue;
     }
     ++figures_.refused_exhausted;
-    const bool spent = rule.settled >= rule.rule.limit;
+    const bool spent = settled >= rule.rule.limit;
     const auto what =
         spent ? fmt::format("budget {} is spent {}{}", rule.budget->name, span_name(rule.rule),
                             figures_text(rule))
@@ -390,6 +413,7 @@ std::optional<Error> Books::refusal(const Path& path, Credits amount) {
     return refused(402, "budget_exhausted", fmt::format("{}; {}", what, refill_text(rule)), false);
   }
   if (contended == nullptr) return std::nullopt;
+  if (leases_.on() && !leases_.reachable) return central_away();
   ++figures_.refused_contended;
   return refused(
       429, "budget_contended",
@@ -403,7 +427,7 @@ Allowance Books::allowance_of(const Path& path) {
   for (const auto* window : path.windows) {
     auto& rule = *window->rule;
     update_level(rule);
-    const auto room = std::max(Credits{}, rule.room());
+    const auto room = std::max(Credits{}, rule.room() - rule.lease.elsewhere);
     if (!allowance.remaining || room < *allowance.remaining) allowance.remaining = room;
     if (rule.level <= allowance.pressure) continue;
     allowance.pressure = rule.level;
@@ -415,7 +439,7 @@ Allowance Books::allowance_of(const Path& path) {
 void Books::update_level(Rule& rule) {
   const auto& span = rule.live.back()->span;
   const auto next =
-      pressure_of(rule.rule, span, rule.used(), Instant{std::chrono::microseconds{at_}}, rule.level,
+      pressure_of(rule.rule, span, rule.used() + rule.lease.elsewhere, Instant{std::chrono::microseconds{at_}}, rule.level,
                   options_.pressure);
   if (next > rule.level) {
     log(LogLevel::warn, "budget_pressure",

@@ -14,6 +14,7 @@ CREATE TABLE turnpike.replicas (
   epoch bigint NOT NULL,              -- goes up when a process begins to speak for the replica
   journal text NOT NULL,              -- its local journal
   durable bigint NOT NULL,            -- last entry of that journal known to be on its disk
+  published bigint NOT NULL,          -- last definition of that journal that is in `definitions`
   deadline timestamptz NOT NULL,      -- of its leases
   last_seen timestamptz NOT NULL);
 
@@ -84,32 +85,33 @@ BEGIN
   RETURN me;
 END $$;
 
-CREATE FUNCTION turnpike.join_replica(p_replica text, p_journal text, p_durable bigint) RETURNS bigint
+CREATE FUNCTION turnpike.join_replica(p_replica text, p_journal text, p_durable bigint, OUT joined bigint, OUT published bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
   me turnpike.replicas;
 BEGIN
-  INSERT INTO turnpike.replicas VALUES (p_replica, 0, p_journal, 0, clock_timestamp(), clock_timestamp())
+  INSERT INTO turnpike.replicas VALUES (p_replica, 0, p_journal, 0, 0, clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO NOTHING;
   SELECT * INTO me FROM turnpike.replicas WHERE id = p_replica FOR UPDATE;
   IF me.journal = p_journal AND me.durable > p_durable THEN
     RAISE EXCEPTION 'the journal ends at entry %, but % were reported', p_durable, me.durable USING ERRCODE = 'TP002';
   END IF;
-  UPDATE turnpike.replicas SET epoch = me.epoch + 1, journal = p_journal, durable = p_durable,
-    deadline = clock_timestamp(), last_seen = clock_timestamp() WHERE id = p_replica;
-  INSERT INTO turnpike.events (kind, replica, epoch) VALUES ('joined', p_replica, me.epoch + 1);
-  RETURN me.epoch + 1;
+  joined := me.epoch + 1;
+  published := CASE WHEN me.journal = p_journal THEN me.published ELSE 0 END;
+  UPDATE turnpike.replicas x SET epoch = joined, journal = p_journal, durable = p_durable,
+    published = join_replica.published, deadline = clock_timestamp(), last_seen = clock_timestamp() WHERE x.id = p_replica;
+  INSERT INTO turnpike.events (kind, replica, epoch) VALUES ('joined', p_replica, joined);
 END $$;
 
 -- Renews all leases of a replica. `lapsed`: they had run out.
-CREATE FUNCTION turnpike.beat(p_replica text, p_epoch bigint, p_durable bigint, p_lease_ms bigint,
+CREATE FUNCTION turnpike.beat(p_replica text, p_epoch bigint, p_durable bigint, p_published bigint, p_lease_ms bigint,
   OUT live bigint, OUT newest bigint, OUT lapsed boolean) LANGUAGE plpgsql AS $$
 DECLARE
   me turnpike.replicas;
 BEGIN
   me := turnpike.check_epoch(p_replica, p_epoch);
   lapsed := me.deadline < clock_timestamp();
-  UPDATE turnpike.replicas SET durable = p_durable, last_seen = clock_timestamp(),
+  UPDATE turnpike.replicas SET durable = p_durable, published = greatest(published, p_published), last_seen = clock_timestamp(),
     deadline = clock_timestamp() + p_lease_ms * interval '1 millisecond' WHERE id = p_replica;
   SELECT count(*) INTO live FROM turnpike.replicas WHERE deadline > clock_timestamp();
   SELECT coalesce(max(seq), 0) INTO newest FROM turnpike.definitions;
@@ -219,14 +221,18 @@ BEGIN
   END LOOP;
 END $$;
 
--- Seqs are given under one lock, so that whoever has seen one has seen all before it.
-CREATE FUNCTION turnpike.define(p_replica text, p_epoch bigint, p_kind smallint, p_subject text, p_detail text,
+-- Seqs are given under one lock, so that whoever has seen one has seen all before it. p_local: the definition's entry in
+-- the replica's journal; one that is there already is not taken twice.
+CREATE FUNCTION turnpike.define(p_replica text, p_epoch bigint, p_local bigint, p_kind smallint, p_subject text, p_detail text,
   p_rank smallint, p_spans text[], p_rolling bigint[], p_limits bigint[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
+  me turnpike.replicas;
   made bigint;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('turnpike.definitions'));
-  PERFORM turnpike.check_epoch(p_replica, p_epoch);
+  me := turnpike.check_epoch(p_replica, p_epoch);
+  IF p_local <= me.published THEN RETURN 0; END IF;
+  UPDATE turnpike.replicas SET published = p_local WHERE id = p_replica;
   INSERT INTO turnpike.definitions (replica, kind, subject, detail) VALUES (p_replica, p_kind, p_subject, p_detail)
     RETURNING seq INTO made;
   IF p_rank >= 0 THEN

@@ -280,26 +280,23 @@ Result<void> CentralStore::check_pepper(std::string_view fingerprint) {
       "copy the file `pepper` from the data directory of one of them")};
 }
 
-Result<std::int64_t> CentralStore::join(const ReplicaIdentity& identity) {
+Result<Joined> CentralStore::join(const ReplicaIdentity& identity) {
   replica_ = identity.name;
   if (auto same = check_pepper(identity.pepper); !same) return std::unexpected{same.error()};
   const std::string values[]{identity.name, identity.journal, std::to_string(identity.durable)};
-  const auto joined = ask("SELECT turnpike.join_replica($1, $2, $3)", values);
+  const auto joined =
+      ask("SELECT joined, published FROM turnpike.join_replica($1, $2, $3)", values);
   if (!joined) return std::unexpected{joined.error()};
   epoch_ = number_at(joined->get(), 0, 0);
-  return epoch_;
+  return Joined{epoch_, number_at(joined->get(), 0, 1)};
 }
 
-void CentralStore::resume(std::string replica, std::int64_t epoch) {
-  replica_ = std::move(replica);
-  epoch_ = epoch;
-}
-
-Result<Pulse> CentralStore::beat(std::int64_t durable, std::chrono::milliseconds lease_length) {
+Result<Pulse> CentralStore::beat(std::int64_t durable, std::int64_t published,
+                                 std::chrono::milliseconds lease_length) {
   const std::string values[]{replica_, std::to_string(epoch_), std::to_string(durable),
-                             std::to_string(lease_length.count())};
+                             std::to_string(published), std::to_string(lease_length.count())};
   const auto renewed =
-      ask("SELECT live, newest, lapsed FROM turnpike.beat($1, $2, $3, $4)", values);
+      ask("SELECT live, newest, lapsed FROM turnpike.beat($1, $2, $3, $4, $5)", values);
   if (!renewed) return std::unexpected{renewed.error()};
   Pulse pulse;
   pulse.live = number_at(renewed->get(), 0, 0);
@@ -392,8 +389,7 @@ Result<void> CentralStore::reclaim(std::chrono::milliseconds grace,
   return {};
 }
 
-Result<std::int64_t> CentralStore::define(const Definition& definition,
-                                          const BudgetSettings* budget) {
+Result<void> CentralStore::define(const Definition& definition, const BudgetSettings* budget) {
   ArrayText spans;
   ArrayText rolling;
   ArrayText limits;
@@ -407,6 +403,7 @@ Result<std::int64_t> CentralStore::define(const Definition& definition,
   }
   const std::string values[]{replica_,
                              std::to_string(epoch_),
+                             std::to_string(definition.seq),
                              std::to_string(static_cast<int>(definition.kind)),
                              definition.subject,
                              definition.detail,
@@ -414,9 +411,10 @@ Result<std::int64_t> CentralStore::define(const Definition& definition,
                              spans.take(),
                              rolling.take(),
                              limits.take()};
-  const auto answer = ask("SELECT turnpike.define($1, $2, $3, $4, $5, $6, $7, $8, $9)", values);
+  const auto answer =
+      ask("SELECT turnpike.define($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", values);
   if (!answer) return std::unexpected{answer.error()};
-  return number_at(answer->get(), 0, 0);
+  return {};
 }
 
 namespace {

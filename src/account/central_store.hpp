@@ -43,20 +43,20 @@ class CentralStore {
 
   /// Begins an epoch: from its answer on, older ones are refused. Also fixes the pepper that all
   /// replicas share.
-  Result<std::int64_t> join(const ReplicaIdentity& identity);
-  /// For a connection made anew within the epoch.
-  void resume(std::string replica, std::int64_t epoch);
+  Result<Joined> join(const ReplicaIdentity& identity);
   [[nodiscard]] std::int64_t epoch() const { return epoch_; }
 
-  Result<Pulse> beat(std::int64_t durable, std::chrono::milliseconds lease_length);
+  /// Renews all leases. `durable`, `published`: entries of the local journal.
+  Result<Pulse> beat(std::int64_t durable, std::int64_t published,
+                     std::chrono::milliseconds lease_length);
   /// The answers need not be in the order of the asks; asks for rules that nobody defined get none.
   Result<std::vector<LeaseGrant>> exchange(std::span<const LeaseAsk> asks, Credits block_max);
   /// What this replica's journal still has to account for.
   Result<std::vector<HeldLease>> held(std::string_view journal);
   Result<void> reclaim(std::chrono::milliseconds grace, std::chrono::milliseconds quarantine);
 
-  /// `budget`: the settings, if the definition is a budget's.
-  Result<std::int64_t> define(const Definition& definition, const BudgetSettings* budget);
+  /// `budget`: the settings, if the definition is a budget's. May be repeated.
+  Result<void> define(const Definition& definition, const BudgetSettings* budget);
   Result<std::vector<Definition>> definitions(std::int64_t after);
   /// The last definition of each kind for each subject, in order: what a start needs.
   Result<std::vector<Definition>> definitions_in_force();

@@ -38,8 +38,9 @@ enum class EntryKind : std::uint8_t {
   clock_frozen = 17,    // the wall clock jumped: windows stay where they are; detail says by how much
   clock_released = 18,  // it has been steady for long enough, or an operator confirmed it
   key_changed = 19,     // detail: the whole key as it is from now on
-  lease_granted = 20,   // replicas: credits of a window this replica may use
-  lease_closed = 21,    // replicas: given back, or past its deadline
+  lease_granted = 20,   // replicas: attempt: a window; amount: what may be charged to it in all from now on; lease: its
+                        // number in the central ledger; tokens: of the amount, self-granted (nano-credits)
+  lease_closed = 21,    // replicas: the window is over and accounted for
 };
 
 /// Bits of Entry::flags.
@@ -50,6 +51,7 @@ struct EntryFlag {
       4;  // settle_estimated: nothing better known than the reservation
   static constexpr std::int64_t implausible =
       8;  // settle_estimated: the provider's usage was refused
+  static constexpr std::int64_t exposure = 16;  // lease_granted: by the replica to itself, the central ledger being away
 };
 
 struct Entry {

@@ -14,6 +14,7 @@
 #include "account/books.hpp"
 #include "account/decision_record.hpp"
 #include "account/fields.hpp"
+#include "account/lease_keeper.hpp"
 #include "account/pepper.hpp"
 #include "account/spend_sums.hpp"
 #include "account/verifier.hpp"
@@ -110,6 +111,8 @@ class Ledger::Impl {
   Result<void> load(Store& store);
   Result<void> take_in_front(Store& store);
   void renew_keys();
+  /// After a change of keys or budgets: all replicas know of it on return, or the error says that they do not yet.
+  Result<void> told_all() { return keeper ? keeper->wait_published() : Result<void>{}; }
   template <typename Take>
   Result<void> each_entry(std::int64_t first, std::int64_t last, Take take);
 
@@ -119,6 +122,7 @@ class Ledger::Impl {
   Bell bell;
   Books books;
   std::unique_ptr<Writer> writer;
+  std::unique_ptr<LeaseKeeper> keeper;  // replicas; ends before the writer
   Recovery recovery;
   std::mutex admin;  // one key is made or revoked at a time, so that the ring is never older than
                      // the journal
@@ -166,8 +170,17 @@ Result<void> Ledger::Impl::start() {
     return std::unexpected{store_error("store_unavailable", "cannot empty the front journal")};
   books.stored(batch.entries.back().seq);
   renew_keys();
+  if (options.replica) {
+    auto made = LeaseKeeper::make(*options.replica, options.pepper, *store, books, clock);
+    if (!made) return std::unexpected{made.error()};
+    keeper = *std::move(made);
+  }
   writer = std::make_unique<Writer>(std::move(*store), books, bell, options);
-  return {};
+  if (!keeper) return {};
+  return keeper->begin([this] {
+    const std::lock_guard lock{admin};
+    renew_keys();
+  });
 }
 
 /// The checkpoint, then what the journal holds beyond it.
@@ -245,7 +258,10 @@ Result<void> Ledger::Impl::each_entry(std::int64_t first, std::int64_t last, Tak
 }
 
 Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Ledger::~Ledger() { impl_->writer.reset(); }
+Ledger::~Ledger() {
+  impl_->keeper.reset();
+  impl_->writer.reset();
+}
 
 Instant Ledger::time() { return impl_->books.time(); }
 
@@ -290,15 +306,17 @@ Result<CreatedKey> Ledger::create_key(const NewKey& key) {
   info.created_by = key.by;
   info.mac = minted->mac;
   if (auto good = check_account(account); !good) return std::unexpected{good.error()};
-  const std::lock_guard lock{impl_->admin};
+  std::unique_lock lock{impl_->admin};
   if (auto made = impl_->books.create_key(info); !made) return std::unexpected{made.error()};
   impl_->renew_keys();
+  lock.unlock();
+  (void)impl_->told_all();  // a key cannot be shown a second time: it is given out also if the others hear of it later
   return CreatedKey{minted->id, std::move(minted->key)};
 }
 
 Result<void> Ledger::change_key(std::string_view key_id, const KeyChange& change,
                                 std::string_view by) {
-  const std::lock_guard lock{impl_->admin};
+  std::unique_lock lock{impl_->admin};
   auto changed = impl_->books.change_key(key_id, by, [&](KeyInfo& key, Instant) {
     const auto take = [](auto& field, const auto& wanted) {
       if (wanted) field = *wanted;
@@ -316,8 +334,10 @@ Result<void> Ledger::change_key(std::string_view key_id, const KeyChange& change
     take(key.disabled, change.disabled);
     return check_account(account);
   });
-  if (changed) impl_->renew_keys();
-  return changed;
+  if (!changed) return changed;
+  impl_->renew_keys();
+  lock.unlock();
+  return impl_->told_all();
 }
 
 Result<CreatedKey> Ledger::rotate_key(std::string_view key_id, std::chrono::seconds grace,
@@ -327,7 +347,7 @@ Result<CreatedKey> Ledger::rotate_key(std::string_view key_id, std::chrono::seco
   }
   auto minted = KeyRing::mint_again(impl_->options.pepper, key_id);
   if (!minted) return std::unexpected{minted.error()};
-  const std::lock_guard lock{impl_->admin};
+  std::unique_lock lock{impl_->admin};
   auto changed = impl_->books.change_key(key_id, by, [&](KeyInfo& key, Instant now) -> Result<void> {
     key.previous_mac.reset();
     key.previous_until.reset();
@@ -340,21 +360,26 @@ Result<CreatedKey> Ledger::rotate_key(std::string_view key_id, std::chrono::seco
   });
   if (!changed) return std::unexpected{changed.error()};
   impl_->renew_keys();
+  lock.unlock();
+  (void)impl_->told_all();
   return CreatedKey{minted->id, std::move(minted->key)};
 }
 
 Result<void> Ledger::revoke_key(std::string_view key_id, std::string_view by) {
-  const std::lock_guard lock{impl_->admin};
+  std::unique_lock lock{impl_->admin};
   auto revoked = impl_->books.revoke_key(key_id, by);
-  if (revoked) impl_->renew_keys();
-  return revoked;
+  if (!revoked) return revoked;
+  impl_->renew_keys();
+  lock.unlock();
+  return impl_->told_all();
 }
 
 std::vector<KeyInfo> Ledger::keys() const { return impl_->books.keys(); }
 
 Result<void> Ledger::set_budget(const BudgetSettings& settings) {
   if (auto good = check_settings(settings); !good) return good;
-  return impl_->books.set_budget(settings);
+  if (auto set = impl_->books.set_budget(settings); !set) return set;
+  return impl_->told_all();
 }
 
 Result<void> Ledger::confirm_clock(std::string_view by) { return impl_->books.confirm_clock(by); }
@@ -456,6 +481,14 @@ LedgerFigures Ledger::figures() const {
   auto figures = impl_->books.figures();
   figures.records_dropped = impl_->writer->records_dropped();
   return figures;
+}
+
+ReplicaFigures Ledger::replica() const {
+  return impl_->keeper ? impl_->keeper->figures() : ReplicaFigures{};
+}
+
+Result<CentralFigures> Ledger::check_central() {
+  return impl_->keeper ? impl_->keeper->check() : Result<CentralFigures>{};
 }
 
 bool Ledger::writable() const { return impl_->books.writable(); }

@@ -19,6 +19,7 @@
 
 #include "account/budget.hpp"
 #include "account/key_ring.hpp"
+#include "account/replica.hpp"
 #include "account/reservation.hpp"
 #include "account/spend.hpp"
 #include "account/verify.hpp"
@@ -55,6 +56,7 @@ struct LedgerOptions {
       1 << 20;  // a front segment is changed for the other at this size
   std::int64_t checkpoint_entries = 50'000;  // entries a start must read again, at most (about)
   std::int64_t output_tokens_floor = 1024;   // least capped maximum worth sending upstream
+  std::optional<ReplicaOptions> replica;     // one of several gateways with a central ledger
 };
 
 struct ReserveRequest {
@@ -73,6 +75,7 @@ struct ReserveRequest {
   PerServerTool items_max{};  // calls of server tools, at most
   bool client_gave_max = false;
   bool streaming = false;
+  bool may_wait = false;  // replicas: the caller tries again in a moment if a larger lease is on its way
   std::int64_t context_tokens =
       0;  // the model's window; usage above it is implausible. 0: not known
 };
@@ -133,7 +136,8 @@ class Ledger {
   [[nodiscard]] Allowance allowance(const Account& account, std::string_view conversation = {});
   /// Holds the upper bound of the attempt's cost in every budget on the path, or in none. Refusals:
   /// 402 `budget_exhausted`, `request_cost_exceeded`, `budget_frozen`; 429 `budget_contended` (only
-  /// reservations are in the way), `concurrency_exceeded`; 503 `ledger_unavailable`.
+  /// reservations are in the way), `concurrency_exceeded`; 503 `ledger_unavailable`. With
+  /// `may_wait`: `lease_awaited`, a larger lease has been asked for.
   Result<Reservation> reserve(const ReserveRequest& request);
   /// Stores the decision record; never blocks.
   void record(const Exchange& exchange);
@@ -176,6 +180,9 @@ class Ledger {
   /// Returns when everything appended so far is fsynced. False if the store is failing.
   bool flush();
   [[nodiscard]] LedgerFigures figures() const;
+  [[nodiscard]] ReplicaFigures replica() const;
+  /// Replicas: whether the central ledger's sums are its leases', and its leases within the limits. Waits for an answer.
+  Result<CentralFigures> check_central();
   /// False while the store fails; then nothing is admitted and running requests are settled in
   /// memory until it is back.
   [[nodiscard]] bool writable() const;

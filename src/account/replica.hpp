@@ -91,7 +91,8 @@ struct HeldLease {
 
 /// A key or a budget as made on some replica: the journal entry's kind and detail.
 struct Definition {
-  std::int64_t seq = 0;  // central; in the order of commits
+  std::int64_t seq = 0;  // on the way there: its entry in the local journal; on the way back: in
+                         // the order of commits
   EntryKind kind = EntryKind::key_created;
   std::string subject;  // "key:<id>" or the budget's name
   std::string detail;
@@ -105,11 +106,35 @@ struct ReplicaIdentity {
   std::string pepper;        // fingerprint: keys must mean the same on all replicas
 };
 
+struct Joined {
+  std::int64_t epoch = 0;
+  std::int64_t published =
+      0;  // last definition of the local journal that the others know of; 0: none yet
+};
+
 struct Pulse {
   std::int64_t live = 1;             // replicas with leases in force
   std::int64_t newest = 0;           // seq of the last definition
   bool lapsed = false;               // our leases had run out in between
   std::vector<WindowName> short_of;  // windows of which others need what we hold
+};
+
+/// For gauges: this replica's part.
+struct ReplicaFigures {
+  bool on = false;          // false: an embedded ledger
+  bool reachable = false;   // the central ledger answered last time
+  bool usable = false;      // the leases are in force
+  bool superseded = false;  // another process speaks for this replica
+  std::int64_t leases = 0;  // open ones
+  Credits spare;            // of them, neither settled nor reserved
+  Credits exposed;          // self-granted, not yet borne by a limit
+  std::int64_t awaited = 0;    // reservations that waited for a lease
+  std::int64_t exposures = 0;  // self-granted allowances
+  std::int64_t exchanges = 0;  // questions to the central ledger
+  std::int64_t failures = 0;   // of those, without an answer
+  Credits leased;              // by all replicas, unreported
+  Credits quarantine;          // of silent replicas
+  std::int64_t live = 0;       // replicas with leases in force
 };
 
 /// For gauges and the test of invariants: the whole central ledger in four sums, and what does not

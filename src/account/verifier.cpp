@@ -74,6 +74,7 @@ void Verifier::dispatch(const Entry& entry) {
   switch (entry.kind) {
     case EntryKind::opened:
       epoch_ = entry.epoch;
+      leasing_ = !Fields{entry.detail}.text("replica").empty();
       abandoned_ = open_.size();
       return;
     case EntryKind::name_defined:
@@ -113,6 +114,7 @@ void Verifier::dispatch(const Entry& entry) {
       return key_entry(entry);
     case EntryKind::lease_granted:
     case EntryKind::lease_closed:
+      return lease(entry);
     case EntryKind::balance:
       break;
   }
@@ -284,6 +286,26 @@ void Verifier::reserve_window(const Entry& entry, const PathDetail& path, const 
          fmt::format("budget {} holds {} of {} credits", budget, to_string(used),
                      to_string(limit.rule.limit)));
   }
+  const auto& window = windows_[*charged];
+  const bool by_lease = leasing_ && !budget.starts_with(conversation_prefix);
+  if (by_lease && window.settled + window.reserved > window.leased) {
+    fail(entry, "I1",
+         fmt::format("a window of budget {} holds {} credits on a lease of {}", budget,
+                     to_string(window.settled + window.reserved), to_string(window.leased)));
+  }
+}
+
+void Verifier::lease(const Entry& entry) {
+  const auto window = windows_.find(entry.attempt);
+  if (window == windows_.end()) return fail(entry, "I2", "a lease of a window that is not there");
+  const auto used = window->second.settled + window->second.reserved;
+  if (!leasing_) return fail(entry, "I1", "a lease in the journal of a single gateway");
+  if (entry.amount < 0 || entry.tokens < 0) return fail(entry, "I1", "a negative lease");
+  // An overrun or a correction may pass the lease; the lease itself never shrinks below what is used.
+  if (amount_of(entry) < std::min(used, window->second.leased)) {
+    return fail(entry, "I1", "a lease given back although it is in use");
+  }
+  window->second.leased = amount_of(entry);
 }
 
 /// I9: what is reserved follows from the pinned price and the bounds in the entry.

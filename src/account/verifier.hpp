@@ -33,6 +33,7 @@ class Verifier {
     WindowDetail detail;
     Credits settled;
     Credits reserved;
+    Credits leased;  // replicas
   };
   struct Limit {
     WindowRule rule;
@@ -67,6 +68,7 @@ class Verifier {
   void reserve_window(const Entry& entry, const PathDetail& path, const std::string& budget,
                       const std::string& key, const Limit& limit);
   void reserve_bound(const Entry& entry);
+  void lease(const Entry& entry);
   void progress(const Entry& entry);
   void end(const Entry& entry);
   void end_amount(const Entry& entry, const Attempt& attempt);
@@ -81,6 +83,7 @@ class Verifier {
   std::int64_t seq_ = 0;
   std::int64_t at_ = 0;
   std::int64_t epoch_ = 0;
+  bool leasing_ = false;  // this epoch is a replica's: what it has no lease of it may not reserve
   std::uint32_t chain_ = 0;
   std::optional<Owed> owed_;
   std::optional<Checkpoint> checkpoint_;

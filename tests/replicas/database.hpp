@@ -27,16 +27,21 @@ class Database {
   [[nodiscard]] Secret address() const { return Secret{text()}; }
   /// First column of the first row; empty if there is none.
   std::string ask(const std::string& sql) const { return Connection{text()}.ask(sql); }
-  [[nodiscard]] long long number(const std::string& sql) const { return std::stoll("0" + ask(sql)); }
+  [[nodiscard]] long long number(const std::string& sql) const {
+    return std::stoll("0" + ask(sql));
+  }
   /// Ends all its connections, as a restart of the server would.
   void drop_connections() const {
-    Connection{server()}.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name_ + "'");
+    Connection{server()}.ask(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '" + name_ + "'");
   }
   void lock_out(bool out) const {
-    Connection{server()}.ask("ALTER DATABASE " + name_ + (out ? " CONNECTION LIMIT 0" : " CONNECTION LIMIT -1"));
+    Connection{server()}.ask("ALTER DATABASE " + name_ +
+                             (out ? " CONNECTION LIMIT 0" : " CONNECTION LIMIT -1"));
     // Superusers pass a limit; a database that allows no connections stops them too.
-    Connection{server()}.ask("UPDATE pg_database SET datallowconn = " + std::string{out ? "false" : "true"} + " WHERE datname = '" +
-                             name_ + "'");
+    Connection{server()}.ask(
+        "UPDATE pg_database SET datallowconn = " + std::string{out ? "false" : "true"} +
+        " WHERE datname = '" + name_ + "'");
     if (out) drop_connections();
   }
 
@@ -46,9 +51,11 @@ class Database {
       PQsetNoticeProcessor(handle.get(), [](void*, const char*) {}, nullptr);
     }
     std::string ask(const std::string& sql) const {
-      const std::unique_ptr<PGresult, decltype(&PQclear)> answer{PQexec(handle.get(), sql.c_str()), PQclear};
+      const std::unique_ptr<PGresult, decltype(&PQclear)> answer{PQexec(handle.get(), sql.c_str()),
+                                                                 PQclear};
       const auto status = PQresultStatus(answer.get());
-      if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) throw std::runtime_error{PQerrorMessage(handle.get())};
+      if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        throw std::runtime_error{PQerrorMessage(handle.get())};
       return PQntuples(answer.get()) > 0 ? PQgetvalue(answer.get(), 0, 0) : "";
     }
     std::unique_ptr<PGconn, decltype(&PQfinish)> handle;
