@@ -433,31 +433,48 @@ std::vector<std::string> Ledger::recent_decisions(std::size_t count) {
 
 Result<std::vector<SpendRow>> Ledger::spend(const SpendQuery& query) {
   SpendSums sums{query};
+  const auto done = each_charge({query.since, query.until},
+                                    [&](const Charge& charge) { sums.add(charge); });
+  if (!done) return std::unexpected{done.error()};
+  return sums.rows();
+}
+
+Result<std::vector<Entry>> Ledger::definitions(EntryKind kind) {
+  Result<std::vector<Entry>> entries;
+  if (!impl_->writer->run([&](Store& store) { entries = store.definitions(kind); }))
+    return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
+  return entries;
+}
+
+Result<void> Ledger::each_charge(const ChargeQuery& query,
+                                     const ChargeVisitor& visit) {
+  // Before the definitions are read: an entry up to here names none that is missing from them.
+  auto last = impl_->books.last_seq();
+  ChargeReader reader;
+  for (const auto kind :
+       {EntryKind::name_defined, EntryKind::price_defined, EntryKind::path_defined}) {
+    const auto entries = definitions(kind);
+    if (!entries) return std::unexpected{entries.error()};
+    reader.define(*entries);
+  }
   Result<std::int64_t> first{1};
   Result<std::int64_t> end{INT64_MAX};
-  Result<void> defined;
   const bool ran = impl_->writer->run([&](Store& store) {
-    if (query.since) first = store.first_at(query.since->time_since_epoch().count());
-    if (query.until) end = store.first_at(query.until->time_since_epoch().count());
-    for (const auto kind :
-         {EntryKind::name_defined, EntryKind::price_defined, EntryKind::path_defined}) {
-      const auto entries = store.definitions(kind);
-      if (!entries) defined = std::unexpected{entries.error()};
-      if (entries) sums.define(*entries);
-    }
+    const auto at = [](Instant instant) { return instant.time_since_epoch().count(); };
+    if (query.since) first = store.first_at(at(*query.since - ChargeReader::lead));
+    if (query.until) end = store.first_at(at(*query.until));
   });
   if (!ran)
     return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
   if (!first) return std::unexpected{first.error()};
   if (!end) return std::unexpected{end.error()};
-  if (!defined) return std::unexpected{defined.error()};
-  const auto last = std::min(*end - 1, impl_->books.last_seq());
-  const auto done = impl_->each_entry(*first, last, [&](const Entry& entry) {
-    sums.add(entry);
+  last = std::min(*end - 1, last);
+  return impl_->each_entry(*first, last, [&](const Entry& entry) {
+    const auto* charge = reader.read(entry);
+    if (charge != nullptr && (!query.since || charge->at >= *query.since))
+      visit(*charge);
     return true;
   });
-  if (!done) return std::unexpected{done.error()};
-  return sums.rows();
 }
 
 Result<VerifyReport> Ledger::verify() {

@@ -21,6 +21,7 @@
 #include "account/key_ring.hpp"
 #include "account/replica.hpp"
 #include "account/reservation.hpp"
+#include "account/charges.hpp"
 #include "account/spend.hpp"
 #include "account/verify.hpp"
 #include "turnpike/account.hpp"
@@ -174,6 +175,11 @@ class Ledger {
   [[nodiscard]] std::vector<std::string> recent_decisions(std::size_t count);
   /// Asks the writer, a slice of the journal at a time.
   Result<std::vector<SpendRow>> spend(const SpendQuery& query);
+  /// Shows every charge of a stretch to `visit`, on the calling thread, in the journal's order, up to
+  /// the last entry when the call began. Asks the writer, in slices.
+  Result<void> each_charge(const ChargeQuery& query, const ChargeVisitor& visit);
+  /// Entries of one kind that define something or that people made, in order. Asks the writer.
+  Result<std::vector<Entry>> definitions(EntryKind kind);
   /// Of the running instance, up to the last entry when the call began. Asks the writer, in slices.
   Result<VerifyReport> verify();
 

@@ -1,67 +1,74 @@
 #include "account/spend_sums.hpp"
 
-#include "account/fields.hpp"
-
 namespace turnpike::account {
+namespace {
 
-void SpendSums::define(const std::vector<Entry>& entries) {
-  for (const auto& entry : entries) {
-    if (entry.kind == EntryKind::name_defined) {
-      names_.emplace(entry.seq, entry.detail);
-    } else if (entry.kind == EntryKind::price_defined) {
-      prices_.emplace(entry.seq, Fields{entry.detail}.text("price"));
-    } else if (auto path = parse_path(entry.detail)) {
-      paths_.emplace(entry.seq, *std::move(path));
-    }
-  }
+/// Nothing in an organisation has the name of something in another.
+std::string within(const std::string& org, const std::string& name) {
+  return name.empty() ? name : org + "/" + name;
 }
 
-void SpendSums::add(const Entry& entry) {
-  const bool settlement =
-      entry.kind == EntryKind::settle_exact || entry.kind == EntryKind::settle_estimated;
-  if (!settlement && entry.kind != EntryKind::overrun && entry.kind != EntryKind::correction)
-    return;
-  std::vector<std::string> group;
-  group.reserve(query_.group_by.size());
-  for (const auto by : query_.group_by) group.push_back(value(by, entry));
-  auto& row = rows_[group];
-  row.group = group;
-  row.cost += Credits::from_nano(entry.amount);
-  if (!settlement) return;
-  ++row.attempts;
-  if (entry.kind == EntryKind::settle_estimated) ++row.estimated;
-  row.usage.input_fresh += entry.usage.input_fresh;
-  row.usage.input_cache_read += entry.usage.input_cache_read;
-  row.usage.input_cache_write_5m += entry.usage.input_cache_write_5m;
-  row.usage.input_cache_write_1h += entry.usage.input_cache_write_1h;
-  row.usage.output_text += entry.usage.output_text;
-  row.usage.output_reasoning += entry.usage.output_reasoning;
-}
-
-std::string SpendSums::value(SpendBy by, const Entry& entry) const {
-  const auto found = [](const auto& map, std::int64_t id) {
-    const auto at = map.find(id);
-    return at == map.end() ? typename std::decay_t<decltype(map)>::mapped_type{} : at->second;
-  };
+std::string value(SpendBy by, const Charge& charge) {
+  const auto& path = *charge.path;
   switch (by) {
     case SpendBy::key:
-      return found(paths_, entry.path).key_id;
+      return path.key_id;
     case SpendBy::user:
-      return found(paths_, entry.path).user;
+      return within(path.org, path.user);
     case SpendBy::team:
-      return found(paths_, entry.path).team;
+      return within(path.org, path.team);
     case SpendBy::org:
-      return found(paths_, entry.path).org;
+      return path.org;
     case SpendBy::model:
-      return found(names_, entry.model);
+      return std::string{charge.target};
+    case SpendBy::provider:
+      return std::string{charge.target.substr(0, charge.target.find('/'))};
+    case SpendBy::tier:
+      return std::string{charge.tier};
     case SpendBy::price:
-      return found(prices_, entry.price);
+      return charge.price->price_id;
+    case SpendBy::hour:
     case SpendBy::day:
-      return to_rfc3339(Instant{std::chrono::microseconds{entry.at}}).substr(0, 10);
+    case SpendBy::week:
+    case SpendBy::month:
+      return period_name(by, charge.at);
     case SpendBy::settlement:
-      return std::string{to_string(entry.kind)};
+      return std::string{to_string(charge.kind)};
+    case SpendBy::cause:
+      return std::string{charge.cause};
   }
   return {};
+}
+
+}  // namespace
+
+void SpendSums::add(const Charge& charge) {
+  if (charge.kind == EntryKind::void_) return;
+  std::vector<std::string> group;
+  group.reserve(query_.group_by.size());
+  for (const auto by : query_.group_by) group.push_back(value(by, charge));
+  auto& row = rows_[group];
+  row.group = std::move(group);
+  row.cost += charge.amount;
+  if (charge.kind == EntryKind::overrun) row.overruns += charge.amount;
+  if (charge.kind == EntryKind::correction) row.corrections += charge.amount;
+  if (!is_end(charge.kind)) return;
+  ++row.attempts;
+  if (charge.kind == EntryKind::settle_estimated) {
+    ++row.estimated;
+    row.estimates += charge.amount;
+  }
+  add_usage(row.usage, charge.usage);
+  row.shadow += shadow_of(charge);
+}
+
+/// Zero for models that cost something at the time, and for those without a shadow price.
+Credits SpendSums::shadow_of(const Charge& charge) const {
+  if (query_.shadow_prices.empty()) return {};
+  if (charge.price->rates_for(charge.usage.input()) != Rates{}) return {};
+  const auto rates = query_.shadow_prices.find(charge.target);
+  if (rates == query_.shadow_prices.end()) return {};
+  return turnpike::charge(rates->second, charge.usage).value_or(Credits{});
 }
 
 std::vector<SpendRow> SpendSums::rows() const {

@@ -9,51 +9,12 @@
 #include <utility>
 
 #include "app/json_pages.hpp"
+#include "app/page.hpp"
 
 namespace turnpike::app {
 namespace {
 
 using nlohmann::ordered_json;
-
-WholeReply page(const ordered_json& body, int status = 200) {
-  WholeReply reply;
-  reply.head.status = status;
-  reply.body = body.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
-  return reply;
-}
-
-WholeReply fault_page(const Error& error) {
-  ordered_json body;
-  body["error"] = {{"code", error.code}, {"message", error.message}};
-  if (!error.param.empty()) body["error"]["param"] = error.param;
-  return page(body, error.http_status);
-}
-
-/// Value of one query field, percent-decoded ('+' stays).
-std::optional<std::string> query_field(std::string_view query, std::string_view name) {
-  while (!query.empty()) {
-    const std::size_t end = query.find('&');
-    const std::string_view pair = query.substr(0, end);
-    if (pair.starts_with(name) && pair.size() > name.size() && pair[name.size()] == '=') {
-      std::string value;
-      const std::string_view raw = pair.substr(name.size() + 1);
-      for (std::size_t i = 0; i < raw.size(); ++i) {
-        unsigned code = 0;
-        if (raw[i] == '%' && i + 2 < raw.size() &&
-            std::from_chars(raw.data() + i + 1, raw.data() + i + 3, code, 16).ec == std::errc{}) {
-          value += static_cast<char>(code);
-          i += 2;
-        } else {
-          value += raw[i];
-        }
-      }
-      return value;
-    }
-    if (end == std::string_view::npos) break;
-    query.remove_prefix(end + 1);
-  }
-  return std::nullopt;
-}
 
 /// These pages are also called on a bare directory, where no configuration is in force.
 Error not_running() { return gateway_error(503, "not_running", "no gateway is running on this data directory"); }
@@ -102,6 +63,7 @@ const std::vector<AdminHandler::Route>& AdminHandler::routes() {
                                         {"GET", "/admin/decisions", &AdminHandler::decisions},
                                         {"GET", "/admin/decisions/", &AdminHandler::decision},
                                         {"GET", "/admin/spend", &AdminHandler::spend},
+                                        {"GET", "/admin/forecast", &AdminHandler::forecast},
                                         {"POST", "/admin/ledger/verify", &AdminHandler::verify},
                                         {"POST", "/admin/ledger/clock", &AdminHandler::confirm_clock}};
   return table;
@@ -245,25 +207,9 @@ WholeReply AdminHandler::decision(const ClientRequest&, std::string_view argumen
   return reply;
 }
 
-WholeReply AdminHandler::spend(const ClientRequest& request, std::string_view) {
-  account::SpendQuery query;
-  auto group_by = read_group_by(query_field(request.head.query, "by").value_or("model"));
-  if (!group_by) return fault_page(group_by.error());
-  query.group_by = std::move(*group_by);
-  for (const auto& [name, target] : {std::pair{"since", &query.since}, std::pair{"until", &query.until}}) {
-    const auto text = query_field(request.head.query, name);
-    if (!text) continue;
-    const auto instant = parse_instant(*text);
-    if (!instant) return fault_page(instant.error());
-    *target = *instant;
-  }
-  auto rows = parts_.ledger.spend(query);
-  if (!rows) return fault_page(rows.error());
-  ordered_json body;
-  body["rows"] = ordered_json::array();
-  for (const auto& row : *rows) body["rows"].push_back(to_json(row, query.group_by));
-  return page(body);
-}
+WholeReply AdminHandler::spend(const ClientRequest& request, std::string_view) { return spend_page(parts_.reports, request.head.query); }
+
+WholeReply AdminHandler::forecast(const ClientRequest&, std::string_view) { return forecast_page(parts_.reports); }
 
 WholeReply AdminHandler::confirm_clock(const ClientRequest&, std::string_view) {
   if (auto confirmed = parts_.ledger.confirm_clock("admin"); !confirmed) return fault_page(confirmed.error());

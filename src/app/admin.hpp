@@ -4,8 +4,8 @@
 //   GET  /metrics                 Prometheus text          GET    /admin/status
 //   POST /admin/reload                                     GET    /admin/decisions[?count=N]   /admin/decisions/{id}
 //   GET  /admin/keys              POST /admin/keys         DELETE /admin/keys/{id}
-//   GET  /admin/budgets           PUT  /admin/budgets      GET    /admin/spend?by=model,day&since=…&until=…
-//   POST /admin/ledger/verify     POST /admin/ledger/clock (believe a clock that jumped)
+//   GET  /admin/budgets           PUT  /admin/budgets      GET    /admin/spend?by=model&every=day&since=…&until=…
+//   POST /admin/ledger/verify     GET  /admin/forecast     POST   /admin/ledger/clock (believe a clock that jumped)
 //   GET  /healthz (no token)
 #pragma once
 
@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "account/ledger.hpp"
+#include "app/report_pages.hpp"
 #include "catalog/fault.hpp"
 #include "gateway/snapshot.hpp"
 #include "metrics/metrics.hpp"
@@ -30,6 +31,7 @@ struct AdminParts {
   /// Re-reads the configuration; empty: the new one is in force, else why the old one stays.
   std::function<std::vector<catalog::Fault>()> reload;
   std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot;
+  ReportSources reports;
 };
 
 /// Runs on the admin loop alone; may wait for the ledger's writer.
@@ -60,6 +62,7 @@ class AdminHandler final : public Handler {
   WholeReply decisions(const ClientRequest& request, std::string_view argument);
   WholeReply decision(const ClientRequest& request, std::string_view argument);
   WholeReply spend(const ClientRequest& request, std::string_view argument);
+  WholeReply forecast(const ClientRequest& request, std::string_view argument);
   WholeReply verify(const ClientRequest& request, std::string_view argument);
   WholeReply confirm_clock(const ClientRequest& request, std::string_view argument);
 

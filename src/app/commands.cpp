@@ -9,6 +9,7 @@
 #include "account/verify.hpp"
 #include "app/json_pages.hpp"
 #include "app/operator_link.hpp"
+#include "app/page.hpp"
 #include "app/snapshots.hpp"
 #include "app/table.hpp"
 #include "app/wiring.hpp"
@@ -38,16 +39,6 @@ std::string text_of(const ordered_json& value) {
 int print_json(const ordered_json& json) {
   std::cout << json.dump(2) << '\n';
   return 0;
-}
-
-std::string percent_encode(std::string_view text) {
-  std::string encoded;
-  for (const char raw : text) {
-    const auto byte = static_cast<unsigned char>(raw);
-    const bool plain = std::isalnum(byte) != 0 || byte == '-' || byte == '.' || byte == '_' || byte == ',' || byte == ':';
-    encoded += plain ? std::string{raw} : fmt::format("%{:02X}", byte);
-  }
-  return encoded;
 }
 
 }  // namespace
@@ -218,40 +209,6 @@ int run_ledger_confirm_clock(const Config& config, const Clock& clock) {
   const auto answer = ask(config, clock, "POST", "/admin/ledger/clock");
   if (!answer) return fail(answer.error());
   std::cout << "confirmed: windows follow the wall clock again\n";
-  return 0;
-}
-
-int run_report_spend(const Config& config, const Clock& clock, const std::string& by, const std::string& since, Output output) {
-  std::string target = "/admin/spend?by=" + percent_encode(by);
-  if (!since.empty()) target += "&since=" + percent_encode(since);
-  const auto answer = ask(config, clock, "GET", target);
-  if (!answer) return fail(answer.error());
-  if (output.json) return print_json(*answer);
-  const auto group_by = read_group_by(by);
-  if (!group_by) return fail(group_by.error());
-  std::vector<Table::Column> columns;
-  for (std::size_t begin = 0; begin <= by.size();) {
-    const std::size_t end = std::min(by.find(',', begin), by.size());
-    columns.push_back({by.substr(begin, end - begin)});
-    begin = end + 1;
-  }
-  const std::size_t groups = columns.size();
-  columns.reserve(groups + 6);
-  for (const char* title : {"attempts", "estimated", "input", "cached", "output", "credits"}) columns.push_back({title, Align::right});
-  Table table{columns};
-  Credits total;
-  for (const auto& row : (*answer)["rows"]) {
-    std::vector<std::string> cells;
-    for (std::size_t i = 0; i < groups; ++i) cells.push_back(text_of(row[columns[i].title]));
-    for (const char* field : {"attempts", "estimated", "input_tokens", "cache_read_tokens", "output_tokens", "cost"}) cells.push_back(text_of(row[field]));
-    total += Credits::from_nano(row["cost_nano"].get<std::int64_t>());
-    table.add(std::move(cells));
-  }
-  std::vector<std::string> last(columns.size());
-  last.front() = "total";
-  last.back() = turnpike::to_string(total);
-  table.add(std::move(last));
-  table.print(std::cout);
   return 0;
 }
 

@@ -50,6 +50,5 @@ int run_budgets_set(const Config& config, const Clock& clock, const std::string&
 /// `directory`: a copy to verify; empty: the configured data directory, or the gateway that runs on it.
 int run_ledger_verify(const Config& config, const Clock& clock, const std::string& directory, Output output);
 int run_ledger_confirm_clock(const Config& config, const Clock& clock);
-int run_report_spend(const Config& config, const Clock& clock, const std::string& by, const std::string& since, Output output);
 
 }  // namespace turnpike::app

@@ -11,14 +11,21 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::array<std::pair<std::string_view, account::SpendBy>, 8> columns{{{"key", account::SpendBy::key},
-                                                                                {"user", account::SpendBy::user},
-                                                                                {"team", account::SpendBy::team},
-                                                                                {"org", account::SpendBy::org},
-                                                                                {"model", account::SpendBy::model},
-                                                                                {"price", account::SpendBy::price},
-                                                                                {"day", account::SpendBy::day},
-                                                                                {"settlement", account::SpendBy::settlement}}};
+using account::SpendBy;
+constexpr std::array<std::pair<std::string_view, SpendBy>, 14> columns{{{"key", SpendBy::key},
+                                                                       {"user", SpendBy::user},
+                                                                       {"team", SpendBy::team},
+                                                                       {"org", SpendBy::org},
+                                                                       {"model", SpendBy::model},
+                                                                       {"provider", SpendBy::provider},
+                                                                       {"tier", SpendBy::tier},
+                                                                       {"price", SpendBy::price},
+                                                                       {"hour", SpendBy::hour},
+                                                                       {"day", SpendBy::day},
+                                                                       {"week", SpendBy::week},
+                                                                       {"month", SpendBy::month},
+                                                                       {"settlement", SpendBy::settlement},
+                                                                       {"cause", SpendBy::cause}}};
 
 std::string_view name_of(Pressure pressure) {
   switch (pressure) {
@@ -90,20 +97,29 @@ ordered_json to_json(const account::BudgetState& budget) {
   return json;
 }
 
+std::string_view name_of(account::SpendBy by) {
+  const auto* found = std::ranges::find(columns, by, &std::pair<std::string_view, SpendBy>::second);
+  return found == columns.end() ? std::string_view{} : found->first;
+}
+
 ordered_json to_json(const account::SpendRow& row, std::span<const account::SpendBy> group_by) {
   ordered_json json;
-  for (std::size_t i = 0; i < group_by.size(); ++i) {
-    for (const auto& [name, by] : columns) {
-      if (by == group_by[i]) json[std::string{name}] = row.group[i];
-    }
-  }
+  for (std::size_t i = 0; i < group_by.size(); ++i) json[std::string{name_of(group_by[i])}] = row.group[i];
   json["attempts"] = row.attempts;
   json["estimated"] = row.estimated;
   json["input_tokens"] = row.usage.input();
+  json["input_fresh_tokens"] = row.usage.input_fresh;
   json["cache_read_tokens"] = row.usage.input_cache_read;
+  json["cache_write_5m_tokens"] = row.usage.input_cache_write_5m;
+  json["cache_write_1h_tokens"] = row.usage.input_cache_write_1h;
   json["output_tokens"] = row.usage.output();
-  json["cost"] = turnpike::to_string(row.cost);
-  json["cost_nano"] = row.cost.nano();
+  json["reasoning_tokens"] = row.usage.output_reasoning;
+  for (std::size_t i = 0; i < server_tools; ++i) json[std::string{to_string(static_cast<ServerTool>(i))}] = row.usage.items[i];
+  const std::array<std::pair<const char*, Credits>, 5> amounts{{{"cost", row.cost}, {"estimates", row.estimates}, {"overruns", row.overruns}, {"corrections", row.corrections}, {"shadow", row.shadow}}};
+  for (const auto& [name, amount] : amounts) {
+    json[name] = turnpike::to_string(amount);
+    json[std::string{name} + "_nano"] = amount.nano();
+  }
   return json;
 }
 
@@ -201,7 +217,7 @@ Result<std::vector<account::SpendBy>> read_group_by(std::string_view words) {
     const std::string_view word = words.substr(0, comma);
     const auto* found = std::ranges::find(columns, word, &std::pair<std::string_view, account::SpendBy>::first);
     if (found == columns.end()) {
-      return std::unexpected{bad_field("by", fmt::format("knows key, user, team, org, model, price, day, settlement; not {}", quoted_for_message(word)))};
+      return std::unexpected{bad_field("by", fmt::format("knows key, user, team, org, model, provider, tier, price, hour, day, week, month, settlement, cause; not {}", quoted_for_message(word)))};
     }
     group_by.push_back(found->second);
     if (comma == std::string_view::npos) break;

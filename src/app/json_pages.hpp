@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "account/budget.hpp"
@@ -16,6 +17,8 @@ namespace turnpike::app {
 nlohmann::ordered_json to_json(const account::KeyInfo& key);
 nlohmann::ordered_json to_json(const account::BudgetState& budget);
 nlohmann::ordered_json to_json(const account::SpendRow& row, std::span<const account::SpendBy> group_by);
+/// The word for a column of a spend report.
+std::string_view name_of(account::SpendBy by);
 nlohmann::ordered_json to_json(const account::VerifyReport& report);
 nlohmann::ordered_json to_json(const account::LedgerFigures& figures);
 

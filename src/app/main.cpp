@@ -14,6 +14,7 @@
 #include "app/config.hpp"
 #include "app/connect.hpp"
 #include "app/doctor.hpp"
+#include "app/report_verbs.hpp"
 #include "turnpike/clock.hpp"
 
 #ifndef TURNPIKE_VERSION
@@ -28,7 +29,7 @@ using turnpike::app::Output;
 struct Flags {
   std::string config;
   Output output;
-  std::string what, id, budget, directory, by = "model", since;
+  std::string what, id, budget, directory;
   std::vector<std::string> windows;
   bool frozen = false;
   bool lift = false;
@@ -38,7 +39,7 @@ struct Flags {
   turnpike::app::DoctorOptions doctor;
 };
 
-using Verb = std::function<int(const Config&, const turnpike::Clock&)>;
+using turnpike::app::Verb;
 
 void add_keys(CLI::App& app, Flags& flags, Verb& verb) {
   auto* keys = app.add_subcommand("keys", "Virtual keys: who may come in")->require_subcommand(1);
@@ -78,12 +79,6 @@ void add_money(CLI::App& app, Flags& flags, Verb& verb) {
   ledger->add_subcommand("confirm-clock", "The wall clock has jumped and is right: go by it at once")->callback([&] {
     verb = [](const auto& c, const auto& t) { return run_ledger_confirm_clock(c, t); };
   });
-
-  auto* report = app.add_subcommand("report", "Sums over the journal")->require_subcommand(1);
-  auto* spend = report->add_subcommand("spend", "Credits by key, user, team, org, model, price, day, settlement");
-  spend->add_option("--by", flags.by, "Columns, separated by commas")->capture_default_str();
-  spend->add_option("--since", flags.since, "Date or RFC 3339 instant");
-  spend->callback([&] { verb = [&](const auto& c, const auto& t) { return run_report_spend(c, t, flags.by, flags.since, flags.output); }; });
 }
 
 void add_routing(CLI::App& app, Flags& flags, Verb& verb) {
@@ -169,6 +164,7 @@ int main(int argc, char** argv) {
   add_routing(app, flags, verb);
   add_keys(app, flags, verb);
   add_money(app, flags, verb);
+  turnpike::app::add_reports(app, flags.output, verb);
   add_connect(app, flags, verb);
   add_clients(app, flags, verb);
   try {

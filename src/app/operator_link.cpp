@@ -12,6 +12,7 @@
 
 #include "account/ledger.hpp"
 #include "app/admin.hpp"
+#include "app/snapshots.hpp"
 #include "turnpike/ids.hpp"
 
 namespace turnpike::app {
@@ -91,8 +92,11 @@ class KeepReply final : public ResponseSink {
 /// The directory, through the very pages that the admin listener serves.
 class DirectLink final : public OperatorLink {
  public:
-  explicit DirectLink(std::unique_ptr<account::Ledger> ledger)
-      : ledger_(std::move(ledger)), admin_({*ledger_, metrics_, Secret{}, [] { return std::vector<catalog::Fault>{}; }, [] { return std::shared_ptr<const gateway::Snapshot>{}; }}) {}
+  DirectLink(std::unique_ptr<account::Ledger> ledger, Config config, const Clock& clock)
+      : ledger_(std::move(ledger)),
+        config_(std::move(config)),
+        admin_({*ledger_, metrics_, Secret{}, [] { return std::vector<catalog::Fault>{}; }, [] { return std::shared_ptr<const gateway::Snapshot>{}; },
+                {*ledger_, clock, [this, &clock] { return planning_snapshot(config_, clock.now()); }}}) {}
 
   Result<ordered_json> ask(std::string_view method, std::string_view target, const std::string& body) override {
     ClientRequest request;
@@ -110,6 +114,7 @@ class DirectLink final : public OperatorLink {
 
  private:
   std::unique_ptr<account::Ledger> ledger_;
+  Config config_;
   metrics::Metrics metrics_;
   AdminHandler admin_;
 };
@@ -134,7 +139,7 @@ Result<std::unique_ptr<OperatorLink>> open_link(const Config& config, const Cloc
   options.directory = config.data;
   auto ledger = account::Ledger::open(std::move(options), clock, randomness);
   if (!ledger) return std::unexpected{ledger.error()};
-  return std::make_unique<DirectLink>(std::move(*ledger));
+  return std::make_unique<DirectLink>(std::move(*ledger), config, clock);
 }
 
 }  // namespace turnpike::app

@@ -77,4 +77,18 @@ std::expected<std::shared_ptr<const gateway::Snapshot>, std::vector<catalog::Fau
   return snapshot;
 }
 
+std::shared_ptr<const gateway::Snapshot> planning_snapshot(const Config& config, Instant now) {
+  auto options = load_options(config);
+  options.secret_of = nullptr;
+  auto catalog = catalog::Catalog::load(config.providers, options);
+  if (!catalog) return nullptr;
+  auto policy = policy::Policy::load(policy_file(config), *catalog, {.now = now});
+  if (!policy) return nullptr;
+  auto snapshot = std::make_shared<gateway::Snapshot>();
+  snapshot->catalog = std::move(*catalog);
+  snapshot->policy = std::move(*policy);
+  snapshot->classifier = &classify::Classifier::built_in();
+  return snapshot;
+}
+
 }  // namespace turnpike::app

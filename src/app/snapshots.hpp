@@ -17,6 +17,10 @@ namespace turnpike::app {
 std::expected<std::shared_ptr<const gateway::Snapshot>, std::vector<catalog::Fault>> build_snapshot(
     const Config& config, Instant now, const gateway::Snapshot* previous);
 
+/// Catalog and policy as the files say now, for looking ahead where no gateway runs: no provider's key is missed. Null if
+/// the files have faults.
+std::shared_ptr<const gateway::Snapshot> planning_snapshot(const Config& config, Instant now);
+
 /// How the catalog is to be loaded under this configuration; provider keys come from the environment.
 catalog::LoadOptions load_options(const Config& config);
 

@@ -85,7 +85,8 @@ class Application::Impl {
         health_(clock, randomness_),
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
-        admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); }}) {
+        admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); },
+                {*ledger_, clock, [this] { return current(); }}}) {
     const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_};
     const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
     for (std::int64_t i = 0; i < (config_.threads > 0 ? config_.threads : cores); ++i) {

@@ -1,0 +1,54 @@
+#include "app/report_verbs.hpp"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+namespace turnpike::app {
+namespace {
+
+/// What the flags of all reports are read into; lives as long as the verbs that use it.
+struct ReportFlags {
+  SpendOptions spend;
+  std::string format = "table";
+};
+
+Format format_of(const ReportFlags& flags, const Output& output) {
+  return output.json ? Format::json : parse_format(flags.format).value_or(Format::table);
+}
+
+void add_format(CLI::App& verb, ReportFlags& flags) {
+  verb.add_option("--format", flags.format, "table, csv or json")->capture_default_str()->check(CLI::IsMember({"table", "csv", "json"}));
+}
+
+void add_spend(CLI::App& report, const std::shared_ptr<ReportFlags>& flags, const Output& output, Verb& verb) {
+  auto* spend = report.add_subcommand("spend", "Credits spent, by whom and on what");
+  spend->add_option("--by", flags->spend.by,
+                    "Columns, separated by commas: key, user, team, org, model, provider, tier, price, hour, day, week, month, settlement, cause; "
+                    "default: model");
+  spend->add_option("--every", flags->spend.every, "A row for each hour, day, week or month, also for those without spending");
+  spend->add_option("--since", flags->spend.since, "Date, RFC 3339 instant, or a span back from now: 24h, 7d, 2w");
+  spend->add_option("--until", flags->spend.until, "Likewise; what begins then is left out");
+  add_format(*spend, *flags);
+  spend->callback([flags, &output, &verb] {
+    verb = [flags, &output](const auto& config, const auto& clock) { return run_report_spend(config, clock, flags->spend, format_of(*flags, output)); };
+  });
+}
+
+void add_forecast(CLI::App& report, const std::shared_ptr<ReportFlags>& flags, const Output& output, Verb& verb) {
+  auto* forecast = report.add_subcommand("forecast", "When each budget ends at the present burn, and the bill after the next dated prices");
+  add_format(*forecast, *flags);
+  forecast->callback([flags, &output, &verb] {
+    verb = [flags, &output](const auto& config, const auto& clock) { return run_report_forecast(config, clock, format_of(*flags, output)); };
+  });
+}
+
+}  // namespace
+
+void add_reports(CLI::App& app, const Output& output, Verb& verb) {
+  auto* report = app.add_subcommand("report", "What was spent, what will be, and whether a provider's bill agrees")->require_subcommand(1);
+  const auto flags = std::make_shared<ReportFlags>();
+  add_spend(*report, flags, output, verb);
+  add_forecast(*report, flags, output, verb);
+}
+
+}  // namespace turnpike::app

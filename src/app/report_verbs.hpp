@@ -1,0 +1,29 @@
+// `turnpike report …`: what was spent, what will be, and whether a provider's bill agrees.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "app/commands.hpp"
+#include "app/config.hpp"
+#include "app/report_sheet.hpp"
+#include "turnpike/clock.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace turnpike::app {
+
+using Verb = std::function<int(const Config&, const Clock&)>;
+/// Adds the verbs; parsing one sets `verb`. `output` is the command line's own --json.
+void add_reports(CLI::App& app, const Output& output, Verb& verb);
+
+struct SpendOptions {
+  std::string by, every, since, until;
+};
+int run_report_spend(const Config& config, const Clock& clock, const SpendOptions& options, Format format);
+int run_report_forecast(const Config& config, const Clock& clock, Format format);
+
+}  // namespace turnpike::app
