@@ -11,8 +11,8 @@ ClockGuard::Change ClockGuard::observe(Instant wall, Monotonic monotonic) {
   }
   const auto expected = projected(trusted_, monotonic);
   offset_ = wall - expected;
+  // The reading that is trusted stays the first one: many small steps add up to a jump, too.
   if (!apart(wall, expected)) {  // also: it came back by itself
-    trusted_ = reading;
     const bool released = frozen_;
     frozen_ = false;
     return released ? Change::released : Change::none;

@@ -47,7 +47,7 @@ class ClockGuard {
 
   bool begun_ = false;
   bool frozen_ = false;
-  Reading trusted_;    // last reading that was believed
+  Reading trusted_;    // the first one, or the one that ended a freeze
   Reading suspected_;  // first reading of the new time, while frozen
   std::chrono::microseconds offset_{0};
 };
