@@ -140,6 +140,8 @@ std::vector<TierOrderChange> order_around(const policy::Policy& policy, const ca
                                           std::int64_t prompt_tokens) {
   std::vector<TierOrderChange> changes;
   const auto index = catalog.index_of(model);
+  // A prompt near the window's end would be about the window, not about prices.
+  prompt_tokens = std::min(prompt_tokens, model.context_tokens / 2);
   for (policy::TierIndex i = 0; i < policy.tiers.size(); ++i) {
     const auto& tier = policy.tiers[i];
     if (!names(tier.targets, index) && !names(tier.fallback, index)) continue;

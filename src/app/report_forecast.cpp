@@ -31,7 +31,8 @@ std::string outlook_of(const ordered_json& window) {
   const auto outlook = window["outlook"].get<std::string>();
   if (outlook == "spent") return window["end"].is_null() ? "spent" : "spent until " + minute_of(window["end"]);
   if (outlook == "idle") return "nothing spent of late";
-  if (outlook == "lasts") return window["at_end"].is_null() ? "lasts" : fmt::format("lasts: {} at its end", window["at_end"].get<std::string>());
+  if (outlook == "lasts" && window["at_end"].is_null()) return "lasts";
+  if (outlook == "lasts") return fmt::format("lasts: {} {}", window["at_end"].get<std::string>(), window["end"].is_null() ? "in the long run" : "at its end");
   std::string text = "spent on " + minute_of(window["spent_at"]);
   const auto spent = parse_instant(window["spent_at"].get<std::string>());
   const auto end = window["end"].is_null() ? Result<Instant>{std::unexpected{Error{}}} : parse_instant(window["end"].get<std::string>());

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "account/ledger.hpp"
@@ -18,6 +19,7 @@ struct ReportSources {
   /// Catalog and policy to look ahead with: those in force or, where no gateway runs, what the files say now. Null if
   /// the files have faults.
   std::function<std::shared_ptr<const gateway::Snapshot>()> planned;
+  std::string credits_per_usd = "1";  // decimal
 };
 
 /// GET /admin/spend?by=model,day&every=week&since=7d&until=…
@@ -25,5 +27,9 @@ WholeReply spend_page(const ReportSources& sources, std::string_view query);
 
 /// GET /admin/forecast: when each budget ends, and last week's bill behind the next dated price of each model.
 WholeReply forecast_page(const ReportSources& sources);
+
+/// POST /admin/reconcile {"files": ["…"], "provider", "ledger_provider", "rate", "keys", "tolerance"}: the text of a
+/// provider's exports against the ledger.
+WholeReply reconcile_page(const ReportSources& sources, const std::string& body);
 
 }  // namespace turnpike::app

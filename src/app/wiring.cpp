@@ -19,6 +19,7 @@
 
 #include "app/gauges.hpp"
 #include "app/opaque_persistence.hpp"
+#include "app/price_watch.hpp"
 #include "gateway/gateway.hpp"
 #include "server/event_loop.hpp"
 #include "server/listener.hpp"
@@ -86,7 +87,8 @@ class Application::Impl {
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
         admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); },
-                {*ledger_, clock, [this] { return current(); }}}) {
+                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd}}),
+        price_watch_({*ledger_, clock, [this] { return current(); }, config_.data / "price_watch.state"}) {
     const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_};
     const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
     for (std::int64_t i = 0; i < (config_.threads > 0 ? config_.threads : cores); ++i) {
@@ -97,6 +99,7 @@ class Application::Impl {
     reload_shard_ = &metrics_.add_shard();
     restore_share();
     admin_loop_.on_tick([this](Monotonic now) {
+      price_watch_.on_tick(now);
       if (now - share_saved_ < share_save_interval) return;
       share_saved_ = now;
       save_share();
@@ -279,6 +282,7 @@ class Application::Impl {
   std::atomic<bool> reload_failed_{false};
   server::EventLoop admin_loop_;
   AdminHandler admin_;
+  PriceWatch price_watch_;  // admin loop only
   std::vector<std::unique_ptr<Worker>> workers_;
   boost::asio::signal_set signals_{admin_loop_.context(), SIGTERM, SIGINT, SIGHUP};
   std::unique_ptr<server::Listener> data_;
@@ -297,7 +301,6 @@ Result<std::unique_ptr<Application>> Application::make(Config config, std::share
   account::LedgerOptions options;
   options.directory = config.data;
   options.intent = config.intent;
-  options.replica = config.replica;
   options.allow_anonymous = config.insecure_allow_anonymous;
   auto ledger = account::Ledger::open(std::move(options), clock, randomness);
   if (!ledger) return std::unexpected{ledger.error()};

@@ -6,12 +6,14 @@
 
 #include "account/account_fixture.hpp"
 #include "app/forecast.hpp"
+#include "app/dated_world.hpp"
 #include "app/price_outlook.hpp"
-#include "catalog/folder.hpp"
 #include "policy/decide.hpp"
 
 using namespace turnpike;
 using namespace turnpike::app;
+using turnpike::test::dated_catalog;
+using turnpike::test::dated_policy;
 using account::WindowKind;
 using account::testing::Fixture;
 
@@ -135,41 +137,6 @@ TEST_CASE("a charge counts for its scopes, each with the filters that fit", "[fo
 
 namespace {
 
-/// flash: 1 off-peak and 2 at peak (weekdays 06:00-10:00) until December, then 3 and 6; twin: a new interval that changes
-/// nothing; free: nothing until December, then 5; old: retired in December, flash takes over; lone: retired, nobody does.
-constexpr auto provider = R"([provider]
-id = "acme"
-dialect = "openai-chat"
-base_url = "https://acme.example"
-)";
-
-std::string model(const std::string& id, const std::string& more, const std::string& prices) {
-  return "[[model]]\nid = \"" + id + "\"\ncontext_tokens = 1000000\noutput_tokens_max = 1000\nas_of = 2026-01-01\nsource = \"t\"\n" + more + prices;
-}
-
-std::string price(const std::string& from, int input, const std::string& more = "") {
-  const auto text = std::to_string(input);
-  return "[[model.price]]\nfrom = " + from + "\ninput_per_mtok = \"" + text + "\"\ncached_per_mtok = \"" + text + "\"\noutput_per_mtok = \"" + text + "\"\n" + more;
-}
-
-std::string peak(int input) {
-  const auto text = std::to_string(input);
-  return "[[model.price.window]]\nname = \"peak\"\ndays = [\"mon\", \"tue\", \"wed\", \"thu\", \"fri\"]\nutc = [\"06:00-10:00\"]\ninput_per_mtok = \"" +
-         text + "\"\ncached_per_mtok = \"" + text + "\"\noutput_per_mtok = \"" + text + "\"\n";
-}
-
-catalog::Catalog dated_catalog() {
-  const turnpike::test::Folder folder;
-  folder.write("acme.toml", provider + model("flash", "", price("2026-01-01", 1, peak(2)) + price("2026-12-01", 3, peak(6))) +
-                                model("twin", "", price("2026-01-01", 1) + price("2026-12-01", 1) + price("2027-02-01", 4)) +
-                                model("free", "", price("2026-01-01", 0) + price("2026-12-01", 5)) +
-                                model("old", "retired_at = 2026-12-01\nsuccessor = \"acme/flash\"\n", price("2026-01-01", 7)) +
-                                model("lone", "retired_at = 2026-12-01\n", price("2026-01-01", 7)) + model("steady", "", price("2026-01-01", 9)));
-  auto catalog = catalog::Catalog::load(folder.path(), {});
-  if (!catalog) FAIL(to_string(catalog.error().front()));
-  return std::move(*catalog);
-}
-
 const ModelBill& bill_of(const std::vector<ModelBill>& bills, std::string_view target) {
   for (const auto& bill : bills) {
     if (bill.target == target) return bill;
@@ -254,27 +221,6 @@ TEST_CASE("last week is billed again at the later prices, peak hours at peak pri
 }
 
 namespace {
-
-policy::Policy dated_policy(const catalog::Catalog& catalog) {
-  const turnpike::test::Folder folder;
-  const auto file = folder.write("test.toml", R"([policy]
-name = "test"
-client_pins = "allowed"
-[[tier]]
-name = "bulk"
-order = "cheapest"
-targets = ["acme/free", "acme/flash", "acme/old"]
-[[tier]]
-name = "frontier"
-targets = ["acme/steady"]
-fallback = ["tier:bulk"]
-[models]
-"auto" = "auto"
-)");
-  auto policy = policy::Policy::load(file, catalog, {.now = at("2026-11-22T12:00:00Z")});
-  if (!policy) FAIL(to_string(policy.error().front()));
-  return std::move(*policy);
-}
 
 Result<RouteDecision> decide_at(const policy::Policy& policy, const catalog::Catalog& catalog, const char* when, const std::string& name) {
   RequestFacts facts;
