@@ -64,6 +64,7 @@ const std::vector<AdminHandler::Route>& AdminHandler::routes() {
                                         {"GET", "/admin/decisions/", &AdminHandler::decision},
                                         {"GET", "/admin/spend", &AdminHandler::spend},
                                         {"GET", "/admin/forecast", &AdminHandler::forecast},
+                                        {"POST", "/admin/reconcile", &AdminHandler::reconcile},
                                         {"POST", "/admin/ledger/verify", &AdminHandler::verify},
                                         {"POST", "/admin/ledger/clock", &AdminHandler::confirm_clock}};
   return table;
@@ -210,6 +211,8 @@ WholeReply AdminHandler::decision(const ClientRequest&, std::string_view argumen
 WholeReply AdminHandler::spend(const ClientRequest& request, std::string_view) { return spend_page(parts_.reports, request.head.query); }
 
 WholeReply AdminHandler::forecast(const ClientRequest&, std::string_view) { return forecast_page(parts_.reports); }
+
+WholeReply AdminHandler::reconcile(const ClientRequest& request, std::string_view) { return reconcile_page(parts_.reports, request.body); }
 
 WholeReply AdminHandler::confirm_clock(const ClientRequest&, std::string_view) {
   if (auto confirmed = parts_.ledger.confirm_clock("admin"); !confirmed) return fault_page(confirmed.error());

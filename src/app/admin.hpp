@@ -6,7 +6,7 @@
 //   GET  /admin/keys              POST /admin/keys         DELETE /admin/keys/{id}
 //   GET  /admin/budgets           PUT  /admin/budgets      GET    /admin/spend?by=model&every=day&since=…&until=…
 //   POST /admin/ledger/verify     GET  /admin/forecast     POST   /admin/ledger/clock (believe a clock that jumped)
-//   GET  /healthz (no token)
+//   GET  /healthz (no token)     POST /admin/reconcile (a provider's exports)
 #pragma once
 
 #include <functional>
@@ -63,6 +63,7 @@ class AdminHandler final : public Handler {
   WholeReply decision(const ClientRequest& request, std::string_view argument);
   WholeReply spend(const ClientRequest& request, std::string_view argument);
   WholeReply forecast(const ClientRequest& request, std::string_view argument);
+  WholeReply reconcile(const ClientRequest& request, std::string_view argument);
   WholeReply verify(const ClientRequest& request, std::string_view argument);
   WholeReply confirm_clock(const ClientRequest& request, std::string_view argument);
 

@@ -24,6 +24,13 @@ struct SpendOptions {
   std::string by, every, since, until;
 };
 int run_report_spend(const Config& config, const Clock& clock, const SpendOptions& options, Format format);
+struct ReconcileFlags {
+  std::vector<std::string> files;
+  std::string provider, ledger_provider, rate, tolerance = "1";
+  std::vector<std::string> keys;
+};
+/// 0: within the tolerance, 1: not.
+int run_report_reconcile(const Config& config, const Clock& clock, const ReconcileFlags& flags, Format format);
 int run_report_forecast(const Config& config, const Clock& clock, Format format);
 
 }  // namespace turnpike::app
