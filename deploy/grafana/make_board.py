@@ -148,6 +148,19 @@ ROWS = [
                                          query(f"sum by (cause) (rate(turnpike_opaque_file_lost_total{{{AT}}}[{R}]))", "not on disk: {{cause}}")], "ops", width=4),
         graph("Turns with kept reasoning", [query(f"sum(turnpike_opaque_entries{{{AT}}})", "turns")], width=4),
     ]),
+    ("Replicas", [
+        stat("Central ledger reachable", f"min(turnpike_central_reachable{{{AT}}})", steps=[(None, "red"), (1, "green")]),
+        stat("Leases in force", f"min(turnpike_lease_usable{{{AT}}})", steps=[(None, "red"), (1, "green")]),
+        stat("Live replicas", f"max(turnpike_replicas_live{{{AT}}})", steps=[(None, "red"), (1, "green")]),
+        stat("Names taken over", f"sum(turnpike_central_superseded{{{AT}}})", steps=[(None, "green"), (1, "red")]),
+        graph("Credits out on lease", [query(f"max(turnpike_central_leased_credits{{{AT}}})", "leased by all"),
+                                       query(f"sum(turnpike_lease_spare_credits{{{AT}}})", "of it unused"),
+                                       query(f"max(turnpike_central_quarantine_credits{{{AT}}})", "quarantine"),
+                                       query(f"sum(turnpike_lease_exposed_credits{{{AT}}})", "exposure")]),
+        graph("Questions to the central ledger", [query(f"sum(rate(turnpike_central_exchanges_total{{{AT}}}[{R}]))", "asked"),
+                                                  query(f"sum(rate(turnpike_central_failures_total{{{AT}}}[{R}]))", "unanswered"),
+                                                  query(f"sum(rate(turnpike_lease_waits_total{{{AT}}}[{R}]))", "reservations that waited")], "ops"),
+    ]),
 ]
 
 VARIABLES = [

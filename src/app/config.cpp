@@ -1,9 +1,11 @@
 #include "app/config.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <charconv>
+#include <cstdlib>
 #include <optional>
 
 #include "catalog/toml_reader.hpp"
@@ -76,6 +78,62 @@ void read_auth(const TomlNode& node, Config& config, FaultLog& faults) {
   table.finish();
 }
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+/// "deny" or "allow:5": credits that one replica may spend above its leases while the central ledger is away.
+bool read_store_down(std::string_view text, account::ReplicaOptions& replica) {
+  constexpr std::string_view allow = "allow:";
+  if (text == "deny") return true;
+  if (!text.starts_with(allow)) return false;
+  const auto amount = parse_credits(text.substr(allow.size()));
+  if (!amount || *amount < Credits{}) return false;
+  replica.allow_when_down = *amount;
+  return true;
+}
+
+/// The address may hold a password: it is kept as a Secret from here on and appears in no message.
+Secret central_address(TableReader& table) {
+  auto address = table.string("central");
+  const auto variable = table.string("central_env");
+  if (address && variable) table.faults().error(table.at("central_env"), "[ledger] has both central and central_env; keep one");
+  if (address) return Secret{std::move(*address)};
+  if (!variable) return {};
+  const char* value = std::getenv(variable->c_str());
+  if (value == nullptr || *value == '\0') {
+    table.faults().error(table.at("central_env"),
+                         fmt::format("the environment has no {} with the address of the central ledger", quoted_for_message(*variable)));
+    return {};
+  }
+  return Secret{value};
+}
+
+void read_replica(TableReader& table, Config& config) {
+  account::ReplicaOptions replica;
+  replica.central = central_address(table);
+  replica.name = table.string("replica").value_or(host_name());
+  if (replica.name.empty() || replica.name.size() > 128) {
+    table.faults().error(table.at("replica"), "a replica has a name of its own, at most 128 bytes");
+  }
+  if (const auto text = table.string("store_down"); text && !read_store_down(*text, replica)) {
+    table.faults().error(table.at("store_down"), "store_down is \"deny\" or \"allow:CREDITS\", for example \"allow:5\"");
+  }
+  if (const auto text = table.string("lease_block_max")) {
+    const auto amount = parse_credits(*text);
+    if (amount && *amount > Credits{}) {
+      replica.block_max = *amount;
+    } else {
+      table.faults().error(table.at("lease_block_max"), "lease_block_max is a positive number of credits, as a string");
+    }
+  }
+  constexpr std::int64_t lease_min_s = 5;
+  constexpr std::int64_t lease_max_s = 300;
+  if (const auto seconds = table.integer("lease_s", lease_min_s, lease_max_s)) replica.lease_length = std::chrono::seconds{*seconds};
+  if (!replica.central.empty()) config.replica = std::move(replica);
+}
+
 void read_ledger(const TomlNode& node, Config& config, FaultLog& faults) {
   TableReader table{node, "[ledger]", faults};
   static const std::array<std::string, 2> intents{"process", "disk"};
@@ -83,6 +141,7 @@ void read_ledger(const TomlNode& node, Config& config, FaultLog& faults) {
     config.intent = *word == "disk" ? account::Intent::disk : account::Intent::process;
   }
   if (auto text = table.string("credits_per_usd")) config.credits_per_usd = std::move(*text);
+  read_replica(table, config);
   table.finish();
 }
 

@@ -6,6 +6,7 @@
 #include <expected>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,7 @@ struct Config {
 
   std::string credits_per_usd = "1";
   account::Intent intent = account::Intent::process;
+  std::optional<account::ReplicaOptions> replica;  // one of several gateways with a central ledger
   LogLevel log_level = LogLevel::info;
   bool log_requests = true;
   bool decision_headers = true;

@@ -56,6 +56,22 @@ void add_ledger(std::vector<Gauge>& out, const account::Ledger& ledger) {
   add(out, "turnpike_settled_credits", "Credits settled since start.", credits(figures.settled));
 }
 
+/// A single gateway is a replica that lacks nothing, so that alerts need not know which it is.
+void add_replica(std::vector<Gauge>& out, const account::Ledger& ledger) {
+  const account::ReplicaFigures figures = ledger.replica();
+  add(out, "turnpike_central_reachable", "1 while the central ledger answers, or without one.", !figures.on || figures.reachable ? 1 : 0);
+  add(out, "turnpike_central_superseded", "1 if another process took this replica's name: nothing is admitted.", figures.superseded ? 1 : 0);
+  add(out, "turnpike_central_exchanges_total", "Questions to the central ledger.", static_cast<double>(figures.exchanges));
+  add(out, "turnpike_central_failures_total", "Of those, without an answer.", static_cast<double>(figures.failures));
+  add(out, "turnpike_central_leased_credits", "Leased by all replicas and not reported as settled.", credits(figures.leased));
+  add(out, "turnpike_central_quarantine_credits", "Leased by replicas that have been silent for too long.", credits(figures.quarantine));
+  add(out, "turnpike_replicas_live", "Replicas with leases in force.", static_cast<double>(figures.on ? figures.live : 1));
+  add(out, "turnpike_lease_usable", "1 while this replica's leases are in force, or without any.", !figures.on || figures.usable ? 1 : 0);
+  add(out, "turnpike_lease_spare_credits", "Leased by this replica, neither settled nor reserved.", credits(figures.spare));
+  add(out, "turnpike_lease_exposed_credits", "Allowed without a lease while the central ledger was away.", credits(figures.exposed));
+  add(out, "turnpike_lease_waits_total", "Reservations that waited for a larger lease.", static_cast<double>(figures.awaited));
+}
+
 void add_share(std::vector<Gauge>& out, const gateway::Snapshot& snapshot, Instant now) {
   if (!snapshot.share) return;
   for (const auto& scope : snapshot.share->scopes()) {
@@ -127,6 +143,7 @@ std::function<void(std::vector<Gauge>&)> gauges(GaugeSources sources) {
     const Instant now = sources.clock.now();
     add(out, "turnpike_config_info", "The configuration in force.", 1, {{"policy", snapshot->policy.name}, {"version", snapshot->version}});
     add_ledger(out, sources.ledger);
+    add_replica(out, sources.ledger);
     add_budgets(out, sources.ledger);
     add_share(out, *snapshot, now);
     add_prices(out, *snapshot, now);

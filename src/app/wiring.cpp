@@ -301,6 +301,7 @@ Result<std::unique_ptr<Application>> Application::make(Config config, std::share
   account::LedgerOptions options;
   options.directory = config.data;
   options.intent = config.intent;
+  options.replica = config.replica;
   options.allow_anonymous = config.insecure_allow_anonymous;
   auto ledger = account::Ledger::open(std::move(options), clock, randomness);
   if (!ledger) return std::unexpected{ledger.error()};

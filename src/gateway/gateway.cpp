@@ -236,7 +236,7 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
       .client_gave_max = call.view.output_tokens_max.has_value(),
       .streaming = call.view.stream,
       .context_tokens = candidate.context_tokens};
-  auto reservation = shared_.ledger.reserve(wanted);
+  auto reservation = co_await reserve(wanted);
   if (!reservation) {
     Error refusal = reservation.error();
     refusal.retry = Retry::next_candidate;  // a cheaper one may still fit
@@ -281,6 +281,24 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
     judge_health(candidate, outcome.error());
   }
   co_return outcome;
+}
+
+/// One of several replicas may have to wait for a larger lease: short pauses of this request, half a second in all.
+Task<account::Reservation> Gateway::reserve(account::ReserveRequest wanted) {
+  constexpr std::chrono::milliseconds patience{500};
+  constexpr std::chrono::milliseconds pause_max{50};
+  const Monotonic until = shared_.clock.monotonic() + patience;
+  std::chrono::milliseconds pause{1};
+  while (true) {
+    wanted.may_wait = shared_.clock.monotonic() < until;
+    auto reservation = shared_.ledger.reserve(wanted);
+    if (reservation || reservation.error().code != "lease_awaited") co_return reservation;
+    auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer{executor};
+    timer.expires_after(pause);
+    co_await timer.async_wait(asio::use_awaitable);
+    pause = std::min(2 * pause, pause_max);
+  }
 }
 
 Task<> Gateway::converse(Call& call, Try& current) {

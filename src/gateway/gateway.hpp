@@ -96,6 +96,7 @@ class Gateway final : public Handler {
   [[nodiscard]] std::int64_t prompt_estimate(const Call& call, const Candidate& candidate) const;
   Task<> try_candidates(Call& call);
   Task<> attempt(Call& call, const Candidate& candidate);
+  Task<account::Reservation> reserve(account::ReserveRequest wanted);
   Task<> converse(Call& call, Try& current);
   Task<> refuse_upstream(Call& call, Try& current, const UpstreamHead& head);
   Task<> stream_back(Call& call, Try& current, const UpstreamHead& head);
