@@ -86,6 +86,7 @@ ordered_json to_json(const account::BudgetState& budget) {
     item["limit"] = turnpike::to_string(window.rule.limit);
     item["settled"] = turnpike::to_string(window.settled);
     item["reserved"] = turnpike::to_string(window.reserved);
+    item["elsewhere"] = turnpike::to_string(window.elsewhere);
     item["settled_nano"] = window.settled.nano();
     item["reserved_nano"] = window.reserved.nano();
     item["limit_nano"] = window.rule.limit.nano();
