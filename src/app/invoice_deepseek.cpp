@@ -48,7 +48,7 @@ Result<Invoice> read_amounts(InvoiceTable table) {
     if (!count) return bad_cell(table, row, "amount", table.cell(row, amount), "count of tokens");
     const auto billed = class_of(table.cell(row, type));
     if (!billed) {
-      requests += *count;
+      requests = saturating_sum(requests, *count);
       continue;
     }
     std::optional<PicoMoney> money;
@@ -56,7 +56,9 @@ Result<Invoice> read_amounts(InvoiceTable table) {
       // A token's price has more digits than pico hold: it is read for a million tokens.
       const auto per_million = read_money(text, nullptr, 6);
       if (!per_million) return bad_cell(table, row, "price", text, "price per token");
-      money = static_cast<PicoMoney>((Wide{*per_million} * *count + 500'000) / 1'000'000);
+      const Wide pico = (Wide{*per_million} * *count + 500'000) / 1'000'000;
+      if (pico > INT64_MAX) return bad_cell(table, row, "price", text, "price that its count can be multiplied with");
+      money = static_cast<PicoMoney>(pico);
     }
     invoice.lines.push_back({table.line(row), *day, *day, canonical_model(table.cell(row, model)), std::string{table.cell(row, key)}, *billed, *count, money});
   }

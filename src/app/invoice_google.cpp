@@ -68,7 +68,7 @@ struct LeftOut {
   PicoMoney amount = 0;
   void add(PicoMoney money) {
     ++rows;
-    amount += money;
+    amount = saturating_sum(amount, money);
   }
 };
 

@@ -193,6 +193,12 @@ std::optional<PicoMoney> read_money(std::string_view text, int* decimals, int po
   return negative ? -amount : amount;
 }
 
+std::int64_t saturating_sum(std::int64_t a, std::int64_t b) {
+  std::int64_t sum = 0;
+  if (!__builtin_add_overflow(a, b, &sum)) return sum;
+  return a > 0 ? INT64_MAX : INT64_MIN;
+}
+
 std::unexpected<Error> bad_cell(const InvoiceTable& table, std::size_t row, std::string_view column, std::string_view cell,
                                 std::string_view wanted) {
   return std::unexpected{

@@ -55,6 +55,9 @@ std::optional<std::int64_t> read_count(std::string_view text);
 inline constexpr int decimals_least = 2;
 std::optional<PicoMoney> read_money(std::string_view text, int* decimals = nullptr, int power = 0);
 
+/// Stays at the end of the range: a sum that large is refused by nobody and believed by nobody.
+std::int64_t saturating_sum(std::int64_t a, std::int64_t b);
+
 std::unexpected<Error> bad_cell(const InvoiceTable& table, std::size_t row, std::string_view column, std::string_view cell, std::string_view wanted);
 
 /// Each vendor's reader takes the header it recognises; nothing if this file is not of its making.

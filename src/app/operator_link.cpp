@@ -50,7 +50,9 @@ class LiveLink final : public OperatorLink {
     curl_easy_setopt(call.get(), CURLOPT_CUSTOMREQUEST, verb.c_str());
     curl_easy_setopt(call.get(), CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(call.get(), CURLOPT_PROXY, "");
-    curl_easy_setopt(call.get(), CURLOPT_TIMEOUT, 60L);
+    // Reports over a long stretch of the journal take minutes.
+    curl_easy_setopt(call.get(), CURLOPT_TIMEOUT, 900L);
+    curl_easy_setopt(call.get(), CURLOPT_CONNECTTIMEOUT, 3L);
     curl_easy_setopt(call.get(), CURLOPT_WRITEFUNCTION, collect);
     curl_easy_setopt(call.get(), CURLOPT_WRITEDATA, &answer);
     if (!body.empty()) curl_easy_setopt(call.get(), CURLOPT_POSTFIELDS, body.c_str());

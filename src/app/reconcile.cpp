@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "app/invoice_reading.hpp"
 #include "app/reconcile_causes.hpp"
 
 namespace turnpike::app {
@@ -83,7 +84,8 @@ class Reconciler {
     for (int i = 0; i < rate.scale; ++i) scale *= 10;
     const Wide pico = Wide{*money} * rate.mantissa;
     const Wide half = scale / 2;
-    return Credits::from_nano(static_cast<std::int64_t>((pico + (pico < 0 ? -half : half)) / scale));
+    const Wide nano = (pico + (pico < 0 ? -half : half)) / scale;
+    return Credits::from_nano(static_cast<std::int64_t>(std::clamp<Wide>(nano, INT64_MIN, INT64_MAX)));
   }
 
   [[nodiscard]] bool ours(const InvoiceLine& line) const {
@@ -101,7 +103,7 @@ class Reconciler {
       }
       ++billed.lines;
       auto& sum = billed.classes[index_of(line.billed)];
-      if (line.count) sum.count = sum.count.value_or(0) + *line.count;
+      if (line.count) sum.count = saturating_sum(sum.count.value_or(0), *line.count);
       if (amount) sum.amount = sum.amount.value_or(Credits{}) + *amount;
     }
     return billed;

@@ -177,7 +177,8 @@ bool Billed::has_counts() const {
 Credits UnitPrice::of(std::int64_t count_billed) const {
   if (count == 0) return {};
   const Wide divisor = Wide{count} * 1000;
-  return Credits::from_nano(static_cast<std::int64_t>((Wide{count_billed} * pico + divisor / 2) / divisor));
+  const Wide nano = (Wide{count_billed} * pico + divisor / 2) / divisor;
+  return Credits::from_nano(static_cast<std::int64_t>(std::min<Wide>(nano, INT64_MAX)));
 }
 
 Credits Comparison::invoice_total() const {

@@ -61,10 +61,11 @@ Result<std::optional<catalog::Decimal>> credits_per_unit(const Invoice& invoice,
   if (request.rate.empty()) return dollars ? std::optional{usd} : std::nullopt;
   const auto rate = catalog::parse_decimal(request.rate);
   catalog::Decimal product;
-  if (!rate || rate->mantissa <= 0 || __builtin_mul_overflow(rate->mantissa, usd.mantissa, &product.mantissa)) {
+  if (rate) product.scale = rate->scale + usd.scale;
+  constexpr int scale_max = 18;
+  if (!rate || rate->mantissa <= 0 || product.scale > scale_max || __builtin_mul_overflow(rate->mantissa, usd.mantissa, &product.mantissa)) {
     return fault(quoted_for_message(request.rate) + " is no rate; write USD for one unit, for example 0.14", "rate");
   }
-  product.scale = rate->scale + usd.scale;
   return product;
 }
 
