@@ -35,6 +35,9 @@ microseconds length_of(const account::WindowRule& rule) {
   return hours{24 * 30};
 }
 
+/// Other replicas' part, as last heard, is as gone as our own.
+Credits used(const account::WindowState& window) { return window.settled + window.elsewhere; }
+
 /// Where the charges of a rolling window leave as evenly as they came: held falls by held/duration while it grows at the
 /// rate. Time until it is full; nothing if the rate alone never fills it.
 std::optional<microseconds> rolling_room_lasts(const WindowForecast& forecast) {
@@ -45,9 +48,9 @@ std::optional<microseconds> rolling_room_lasts(const WindowForecast& forecast) {
   const Wide basis = duration_cast<seconds>(forecast.basis).count();
   const Wide duration = rule.duration.count();
   // Per second it grows by burned/basis - settled/duration; here over their common denominator.
-  const Wide growth = Wide{forecast.burned.nano()} * duration - Wide{forecast.window.settled.nano()} * basis;
+  const Wide growth = Wide{forecast.burned.nano()} * duration - Wide{used(forecast.window).nano()} * basis;
   if (growth <= 0) return std::nullopt;
-  const Wide room = rule.limit.nano() - forecast.window.settled.nano();
+  const Wide room = rule.limit.nano() - used(forecast.window).nano();
   return seconds{static_cast<std::int64_t>(std::min<Wide>(room * basis * duration / growth, rule.duration.count()))};
 }
 
@@ -55,9 +58,9 @@ void look_ahead(WindowForecast& forecast, Instant now) {
   const auto& window = forecast.window;
   forecast.per_day = at_rate(forecast, hours{24});
   const bool rolling = window.rule.kind == WindowKind::rolling;
-  if (window.end) forecast.at_end = window.settled + at_rate(forecast, std::max(*window.end - now, microseconds{0}));
+  if (window.end) forecast.at_end = used(window) + at_rate(forecast, std::max(*window.end - now, microseconds{0}));
   if (rolling) forecast.at_end = at_rate(forecast, window.rule.duration);
-  const auto room = window.rule.limit - window.settled;
+  const auto room = window.rule.limit - used(window);
   if (room <= Credits{}) {
     forecast.outlook = Outlook::spent;
     return;

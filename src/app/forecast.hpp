@@ -2,7 +2,8 @@
 // used.
 //
 // The recent past of a window is a quarter of its length, at least one hour and at most 24 hours; of a lifetime budget
-// 24 hours. A month looks back on a day, so that night and day are both in it; an hour looks back on an hour.
+// 24 hours. On one of several replicas the pace is its own alone; what the others have settled is counted as gone.
+// A month looks back on a day, so that night and day are both in it; an hour looks back on an hour.
 #pragma once
 
 #include <chrono>

@@ -50,6 +50,7 @@ Sheet budget_sheet(const ordered_json& answer) {
   Sheet sheet{{{"budget", "budget"},
                {"window", "window"},
                {"settled", "settled", right},
+               {"elsewhere", "elsewhere", right, false},
                {"limit", "limit", right},
                {"looked back", "basis_seconds", right},
                {"burned", "burned", right},
@@ -57,7 +58,7 @@ Sheet budget_sheet(const ordered_json& answer) {
                {"at this rate", "outlook"},
                {"spent at", "spent_at", Align::left, false}}};
   for (const auto& window : answer["budgets"]) {
-    sheet.add({window["budget"], window["window"], window["settled"], window["limit"], basis_of(window), window["burned"], window["per_day"],
+    sheet.add({window["budget"], window["window"], window["settled"], window["elsewhere"], window["limit"], basis_of(window), window["burned"], window["per_day"],
                outlook_of(window), ""});
   }
   return sheet;
@@ -66,7 +67,7 @@ Sheet budget_sheet(const ordered_json& answer) {
 /// One figure a column and instants whole: for programs.
 Sheet budget_csv(const ordered_json& answer) {
   std::vector<SheetColumn> columns;
-  for (const char* field : {"budget", "window", "settled", "reserved", "limit", "end", "basis_seconds", "burned", "per_day", "outlook", "spent_at", "at_end"}) {
+  for (const char* field : {"budget", "window", "settled", "elsewhere", "reserved", "limit", "end", "basis_seconds", "burned", "per_day", "outlook", "spent_at", "at_end"}) {
     columns.push_back({field, field});
   }
   Sheet sheet{columns};

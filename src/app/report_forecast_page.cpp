@@ -26,6 +26,7 @@ ordered_json to_json(const WindowForecast& forecast) {
   json["budget"] = forecast.budget;
   json["window"] = to_string(forecast.window.rule);
   put(json, "settled", forecast.window.settled);
+  put(json, "elsewhere", forecast.window.elsewhere);
   put(json, "reserved", forecast.window.reserved);
   put(json, "limit", forecast.window.rule.limit);
   json["end"] = optional_time(forecast.window.end);

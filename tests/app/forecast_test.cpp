@@ -120,6 +120,28 @@ TEST_CASE("a rolling window ends only if what leaves it does not make the room",
   CHECK(windows[0].outlook == Outlook::lasts);
 }
 
+TEST_CASE("what other replicas have settled is gone, their pace is not known", "[forecast]") {
+  account::BudgetState budget;
+  budget.budget = "org:acme";
+  account::WindowState month;
+  month.rule = {WindowKind::month, "UTC", {}, parse_credits("10").value(), {}};
+  month.settled = parse_credits("2").value();
+  month.elsewhere = parse_credits("6").value();
+  month.end = at("2026-12-01");
+  budget.windows.push_back(month);
+  BudgetForecast forecast{{budget}, at("2026-11-20T00:00:00Z")};
+  const account::PathDetail path{.key_id = "k1", .org = "acme"};
+  auto charge = charge_of(path, "acme/plain");
+  charge.at = at("2026-11-19T12:00:00Z");
+  charge.amount = parse_credits("1").value();
+  forecast.add(charge);
+  const auto windows = forecast.windows();
+  REQUIRE(windows.size() == 1);
+  CHECK(windows[0].outlook == Outlook::ends);
+  CHECK(to_rfc3339(*windows[0].spent_at) == "2026-11-22T00:00:00Z");  // 2 credits at 1 a day
+  CHECK(*windows[0].at_end == parse_credits("19").value());
+}
+
 TEST_CASE("a charge counts for its scopes, each with the filters that fit", "[forecast]") {
   const account::PathDetail path{.key_id = "k1", .org = "acme", .team = "search", .user = "alice"};
   const auto names = budgets_counting(charge_of(path, "anthropic/claude-opus-5-5", "frontier"));
