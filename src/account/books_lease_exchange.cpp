@@ -262,7 +262,9 @@ void Books::note_grant(Rule& rule, const LeaseQuestion& question, const LeaseGra
   }
   const auto older = rule.used() - rule.live.back()->used();  // rolling: in earlier buckets
   const auto lent = rule.rule.limit - grant.free - grant.elsewhere - grant.amount - older;
-  if (lent >= lacks) return;  // others hold enough of it; they are asked to give it back
+  // Enough is free or with others, who are asked to give it back: it comes with one of the next
+  // exchanges.
+  if (lent + std::max(Credits{}, grant.free) >= lacks) return;
   course.denied = question.ask.wants->least;
   course.denied_until = clock_.monotonic() + denial_lasts;
 }

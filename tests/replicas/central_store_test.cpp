@@ -313,9 +313,8 @@ TEST_CASE("A lost connection is reported and can be made anew within the epoch")
 
 /// One replica of a thread: takes, uses, returns and reports at random, and sometimes forgets an
 /// answer.
-std::int64_t hustle(const Database& database, int who, std::uint64_t seed) {
-  auto store = joined(database, fmt::format("r{}", who));
-  std::mt19937_64 random{seed + static_cast<std::uint64_t>(who)};
+std::int64_t hustle(CentralStore& store, std::uint64_t seed) {
+  std::mt19937_64 random{seed};
   struct Held {
     std::int64_t settled = 0;
     std::int64_t amount = 0;
@@ -369,10 +368,13 @@ TEST_CASE("Four replicas at once neither deadlock nor are lent more than the lim
       "look AFTER INSERT OR UPDATE ON turnpike.leases DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
       "EXECUTE FUNCTION look()");
   std::array<std::int64_t, 4> spent{};
+  std::vector<CentralStore> stores;
+  for (std::size_t who = 0; who < spent.size(); ++who) {
+    stores.push_back(joined(database, fmt::format("r{}", who)));
+  }
   std::vector<std::thread> threads;
-  for (int who = 0; who < 4; ++who) {
-    threads.emplace_back(
-        [&, who] { spent.at(static_cast<std::size_t>(who)) = hustle(database, who, seed); });
+  for (std::size_t who = 0; who < spent.size(); ++who) {
+    threads.emplace_back([&, who] { spent.at(who) = hustle(stores.at(who), seed + who); });
   }
   for (auto& thread : threads) thread.join();
   for (const auto one : spent) CHECK(one >= 0);

@@ -157,6 +157,20 @@ TEST_CASE("Two replicas share one budget to its last credit and not further") {
 }
 
 TEST_CASE(
+    "A request that needs most of a budget gets it although another replica leased some in "
+    "advance") {
+  const Database database;
+  Replica one{database, "one"};
+  Replica two{database, "two"};
+  one.set_limit("org:acme", "0.100");
+  one.spend(1);
+  REQUIRE(soon([&] { return two.ledger->replica().leases > 0; }));
+  REQUIRE(one.ledger->replica().spare > Credits{});
+  two.spend(99);
+  one.require_sound();
+}
+
+TEST_CASE(
     "Keys and budgets made, changed and revoked on one replica hold on the other within a second") {
   const Database database;
   Replica one{database, "one"};

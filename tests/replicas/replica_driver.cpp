@@ -246,7 +246,8 @@ std::int64_t waits() {
 
 int trace(char** arguments) {
   auto options = options_for(arguments[0], arguments[1], arguments[2]);
-  options.replica->block_max = Credits::from_nano(1'000'000'000);  // refilled several times on the way
+  options.replica->block_max =
+      Credits::from_nano(1'000'000'000);  // refilled several times on the way
   auto ledger = opened(std::move(options));
   const auto count = std::strtoll(arguments[3], nullptr, 10);
   Account account;
