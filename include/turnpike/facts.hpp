@@ -60,6 +60,29 @@ struct TraceCounters {
   bool operator==(const TraceCounters&) const = default;
 };
 
+/// 128 bits, keyed: equal hashes mean equal texts. Good for one process, since the key is drawn at its start.
+struct PromptHash {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  bool operator==(const PromptHash&) const = default;
+};
+
+/// The prompt from its first message to the end of one of them, without what stands in front of all messages.
+struct PromptMark {
+  PromptHash hash;              // of roles, texts, calls and media in their order; cache marks and JSON blanks change nothing
+  std::int64_t text_bytes = 0;  // its share of RequestFacts::text_bytes
+  std::int32_t messages = 0;    // its share of RequestFacts::messages
+  std::int32_t media = 0;       // its share of RequestFacts::images + files
+};
+
+/// What shows that a prompt begins like another one.
+struct PromptTrail {
+  PromptHash head;              // tools, system instructions and answer format outside of the messages
+  std::int64_t head_bytes = 0;  // their share of RequestFacts::text_bytes
+  std::vector<PromptMark> marks;  // of the last messages, at most marks_max, in their order
+  static constexpr std::size_t marks_max = 1024;
+};
+
 struct RequestFacts {
   Dialect dialect = Dialect::openai_chat;
   std::string model;  // as the client wrote it
@@ -80,9 +103,11 @@ struct RequestFacts {
   std::int32_t messages = 0;
   std::int32_t tools = 0;
   std::int32_t images = 0;
+  std::int32_t files = 0;        // documents and sound
   std::int64_t text_bytes = 0;   // UTF-8 bytes of all decoded texts incl. tool schemas and arguments
   std::int64_t body_bytes = 0;
   TraceCounters trace;
+  PromptTrail trail;
 
   /// Stable over the turns of one conversation: session header or prompt_cache_key if present, else a hash of the
   /// system prompt's first bytes and the first human message. 16 hex digits.
@@ -91,7 +116,7 @@ struct RequestFacts {
   bool in_tool_loop = false;
 
   /// Upper bound of the prompt's tokens: text bytes + 1024 + 16 per message + 64 per tool (+ the model's maximum per
-  /// image, which the caller adds). Source: reliability specification, "Admission".
+  /// image or file, which the caller adds). Source: reliability specification, "Admission".
   [[nodiscard]] std::int64_t prompt_tokens_bound() const {
     return text_bytes + 1024 + 16 * std::int64_t{messages} + 64 * std::int64_t{tools};
   }

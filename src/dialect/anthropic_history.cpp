@@ -210,6 +210,7 @@ class Fitter {
 
   void weave_in(Finding& finding) {
     if (!finding.state) return;
+    options_.note_put_back(*finding.state);
     auto& turn = *finding.turn;
     if (turn.content.is_string()) {
       turn.insert(0, Kind::text, fmt::format(R"({{"type":"text","text":{}}})", turn.content.raw()));

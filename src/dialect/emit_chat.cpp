@@ -163,6 +163,7 @@ class Splicer {
     if (present.is_string() && (!state || own)) return;
     std::string text;
     if (own) {
+      options_.note_put_back(*state);
       for (const auto& block : state->blocks) text += block.text;
     } else if (!state) {
       text = fields["reasoning"].text();

@@ -163,25 +163,25 @@ std::int64_t body_bytes_of(const RequestHead& head, std::int64_t text_bytes) {
                                                                                    : text_bytes;
 }
 
-Result<FactsReading> read_body(Dialect client, const simdjson::dom::element& root) {
+Result<FactsReading> read_body(Dialect client, const simdjson::dom::element& root, std::uint64_t hash_key) {
   switch (client) {
     case Dialect::anthropic_messages:
-      return read_anthropic_facts(root);
+      return read_anthropic_facts(root, hash_key);
     case Dialect::openai_responses:
-      return read_responses_facts(root);
+      return read_responses_facts(root, hash_key);
     case Dialect::gemini_generate:
-      return read_gemini_facts(root);
+      return read_gemini_facts(root, hash_key);
     case Dialect::openai_chat:
       break;
   }
-  return read_chat_facts(root);
+  return read_chat_facts(root, hash_key);
 }
 
 }  // namespace
 
 Result<RequestFacts> read_facts(Dialect client, const wire::JsonDocument& document,
-                                const RequestHead& head) {
-  auto reading = read_body(client, document.root());
+                                const RequestHead& head, std::uint64_t hash_key) {
+  auto reading = read_body(client, document.root(), hash_key);
   if (!reading) return std::unexpected{std::move(reading.error())};
   RequestFacts& facts = reading->facts;
   facts.dialect = client;

@@ -18,9 +18,10 @@ namespace turnpike::dialect {
 /// everywhere; a field that is read here and has the wrong type is 400 wrong_type with its JSON
 /// path. `head` gives the session and step headers.
 /// body_bytes is the Content-Length, or text_bytes without one: a caller that knows the body's size
-/// sets it.
+/// sets it. Prompt hashes are comparable among calls with the same `hash_key`, which no client may know: whoever could
+/// make two texts of one hash could have a long prompt taken for a known one.
 Result<RequestFacts> read_facts(Dialect client, const wire::JsonDocument& document,
-                                const RequestHead& head);
+                                const RequestHead& head, std::uint64_t hash_key = 0);
 
 /// Facts of a bare prompt, as if it were the only message of a chat request without tools.
 RequestFacts facts_of_text(std::string_view text);

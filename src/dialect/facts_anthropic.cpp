@@ -12,7 +12,6 @@
 #include <string>
 
 #include "dialect/anthropic_user_id.hpp"
-#include "dialect/compact_bytes.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -40,6 +39,8 @@ std::string_view text_of(const element& parent, std::string_view key) {
 
 class AnthropicReader {
  public:
+  explicit AnthropicReader(std::uint64_t hash_key) : out_(hash_key) {}
+
   Result<FactsReading> read(const element& root) {
     object body;
     if (root.get(body) != simdjson::SUCCESS) {
@@ -107,7 +108,9 @@ class AnthropicReader {
     if (text_of(value, "type") != "json_schema") return;
     out_.structured_output = true;
     out_.facts.needs.json_schema = true;
-    out_.facts.text_bytes += compact_bytes(value);
+    out_.prompt.begin_head('f');
+    out_.prompt.add_json(value);
+    out_.prompt.end_head();
   }
 
   /// The user id of a harness names its session.
@@ -122,18 +125,21 @@ class AnthropicReader {
     if (value.get(tools) != simdjson::SUCCESS) return wrong_type("tools", "an array");
     out_.facts.tools = static_cast<std::int32_t>(tools.size());
     out_.facts.needs.tools = tools.size() > 0;
-    out_.facts.text_bytes += compact_bytes(value);
+    out_.prompt.begin_head('t');
+    out_.prompt.add_json(value);
+    out_.prompt.end_head();
   }
 
   void read_system(const element& value) {
     const auto begin = out_.outline.parts.size();
+    out_.prompt.begin_head('s');
     if (value.is_string()) {
       add_text(std::string_view{value});
     } else if (array blocks; value.get(blocks) == simdjson::SUCCESS) {
       for (const element block : blocks) {
         const auto text = text_of(block, "text");
         if (text.starts_with(billing_mark)) {
-          add_bytes(text.size());
+          out_.prompt.add_unproven(text.size());
         } else {
           add_text(text);
         }
@@ -141,6 +147,7 @@ class AnthropicReader {
     } else {
       return wrong_type("system", "a string or an array of blocks");
     }
+    out_.prompt.end_head();
     end_turn(Speaker::system, begin);
   }
 
@@ -149,11 +156,13 @@ class AnthropicReader {
     if (value.get(messages) != simdjson::SUCCESS) return wrong_type("messages", "an array");
     out_.outline.turns.reserve(messages.size() + 1);
     out_.outline.parts.reserve(messages.size());
+    out_.prompt.expect_messages(messages.size());
     for (const element message : messages) {
       if (!message.is_object()) {
         wrong_type(path(""), "an object");
       } else {
         read_message(message);
+        end_message();
       }
       ++index_;
     }
@@ -164,6 +173,7 @@ class AnthropicReader {
     const auto speaker = role == "assistant" ? Speaker::assistant
                          : role == "system"  ? Speaker::system
                                              : Speaker::human;
+    out_.prompt.add_tag(speaker_tag(speaker));
     element content;
     if (message["content"].get(content) != simdjson::SUCCESS || content.is_null()) {
       return end_turn(speaker, out_.outline.parts.size());
@@ -183,6 +193,7 @@ class AnthropicReader {
       if (text_of(block, "type") != "tool_result") continue;
       any = true;
       const auto begin = out_.outline.parts.size();
+      out_.prompt.add_tag(speaker_tag(Speaker::tool));
       element inner;
       if (block["content"].get(inner) == simdjson::SUCCESS && !inner.is_null()) read_content(inner);
       end_turn(Speaker::tool, begin);
@@ -220,6 +231,7 @@ class AnthropicReader {
     } else if (type == "image") {
       out_.facts.needs.vision = true;
       ++out_.facts.images;
+      out_.prompt.add_media(block);
     } else if (type == "document") {
       read_document(block);
     } else if (type == "tool_use") {
@@ -228,7 +240,7 @@ class AnthropicReader {
       add_text(text_of(block, "content"));
     } else {
       // Thinking whose text is not shown counts by its signature; results of server tools whole.
-      out_.facts.text_bytes += compact_bytes(block);
+      out_.prompt.add_json(block);
     }
   }
 
@@ -243,6 +255,8 @@ class AnthropicReader {
       return;
     }
     out_.facts.needs.documents = true;
+    ++out_.facts.files;
+    out_.prompt.add_media(block);
   }
 
   void read_call(const element& block) {
@@ -253,14 +267,18 @@ class AnthropicReader {
       out_.outline.made.push_back(std::make_unique<const std::string>(simdjson::minify(input)));
       call.arguments = *out_.outline.made.back();
     }
-    add_bytes(call.name.size() + call.arguments.size());
+    out_.prompt.add_tag(call_tag);
+    out_.prompt.add_text(call.name);
+    out_.prompt.add_text(call.arguments);
     out_.outline.calls.push_back(call);
   }
 
-  void add_bytes(std::size_t bytes) { out_.facts.text_bytes += static_cast<std::int64_t>(bytes); }
+  void end_message() {
+    out_.prompt.end_message(static_cast<std::int32_t>(out_.outline.turns.size()), out_.facts.images + out_.facts.files);
+  }
 
   void add_text(std::string_view text) {
-    add_bytes(text.size());
+    out_.prompt.add_text(text);
     out_.outline.parts.push_back(text);
   }
 
@@ -274,6 +292,7 @@ class AnthropicReader {
 
   void finish() {
     auto& facts = out_.facts;
+    out_.prompt.finish(facts);
     facts.messages = static_cast<std::int32_t>(out_.outline.turns.size());
     facts.effort = disabled_ ? Effort::none : effort_ != Effort::unset ? effort_ : thinking_effort_;
     facts.needs.reasoning = facts.effort >= Effort::low;
@@ -289,8 +308,8 @@ class AnthropicReader {
 
 }  // namespace
 
-Result<FactsReading> read_anthropic_facts(const element& root) {
-  return AnthropicReader{}.read(root);
+Result<FactsReading> read_anthropic_facts(const element& root, std::uint64_t hash_key) {
+  return AnthropicReader{hash_key}.read(root);
 }
 
 }  // namespace turnpike::dialect

@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 
-#include "dialect/compact_bytes.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -41,6 +40,8 @@ Effort effort_of_budget(std::int64_t tokens) {
 
 class ChatReader {
  public:
+  explicit ChatReader(std::uint64_t hash_key) : out_(hash_key) {}
+
   Result<FactsReading> read(const element& root) {
     object body;
     if (root.get(body) != simdjson::SUCCESS) {
@@ -140,7 +141,9 @@ class ChatReader {
     if (format["type"].get(type) != simdjson::SUCCESS) return;
     out_.structured_output = type != "text";
     out_.facts.needs.json_schema = type == "json_schema";
-    out_.facts.text_bytes += compact_bytes(value);
+    out_.prompt.begin_head('f');
+    out_.prompt.add_json(value);
+    out_.prompt.end_head();
   }
 
   void read_modalities(const element& value) {
@@ -164,7 +167,9 @@ class ChatReader {
     if (value.get(tools) != simdjson::SUCCESS)
       return faults_.wrong_type(std::string{key}, "an array");
     out_.facts.tools += static_cast<std::int32_t>(tools.size());
-    out_.facts.text_bytes += compact_bytes(value);
+    out_.prompt.begin_head('t');
+    out_.prompt.add_json(value);
+    out_.prompt.end_head();
     if (tools.size() > 0) out_.facts.needs.tools = true;
   }
 
@@ -173,6 +178,7 @@ class ChatReader {
     if (value.get(messages) != simdjson::SUCCESS) return faults_.wrong_type("messages", "an array");
     out_.outline.turns.reserve(messages.size());
     out_.outline.parts.reserve(messages.size());
+    out_.prompt.expect_messages(messages.size());
     index_ = 0;
     for (const element message : messages) {
       object members;
@@ -182,6 +188,7 @@ class ChatReader {
         faults_.wrong_type(path(""), "an object");
       }
       ++index_;
+      out_.prompt.end_message(static_cast<std::int32_t>(index_), out_.facts.images + out_.facts.files);
     }
     out_.facts.messages = static_cast<std::int32_t>(index_);
   }
@@ -193,6 +200,7 @@ class ChatReader {
       if (value.is_null()) continue;
       if (key == "role") {
         turn.speaker = speaker_of(value);
+        out_.prompt.add_tag(speaker_tag(turn.speaker));
       } else if (key == "content") {
         read_content(value);
       } else if (key == "tool_calls") {
@@ -203,7 +211,7 @@ class ChatReader {
         bool failed = false;
         turn.failed = value.get(failed) == simdjson::SUCCESS && failed;
       } else {
-        out_.facts.text_bytes += compact_bytes(value);  // reasoning_content, refusal, name ...
+        out_.prompt.add_json(value);  // reasoning_content, refusal, name ...
       }
     }
     turn.parts_end = out_.outline.parts.size();
@@ -225,7 +233,7 @@ class ChatReader {
   }
 
   void add_text(std::string_view text) {
-    out_.facts.text_bytes += static_cast<std::int64_t>(text.size());
+    out_.prompt.add_text(text);
     out_.outline.parts.push_back(text);
   }
 
@@ -238,7 +246,7 @@ class ChatReader {
     for (const element part : parts) {
       object members;
       if (part.get(members) == simdjson::SUCCESS) {
-        read_part(members);
+        read_part(members, part);
       } else if (part.is_string()) {
         add_text(std::string_view{part});
       } else if (!part.is_null()) {
@@ -247,7 +255,7 @@ class ChatReader {
     }
   }
 
-  void read_part(const object& part) {
+  void read_part(const object& part, const element& raw) {
     std::string_view type;
     if (part["type"].get(type) != simdjson::SUCCESS) type = "text";
     auto& needs = out_.facts.needs;
@@ -255,10 +263,15 @@ class ChatReader {
     if (type == "image_url" || type == "image" || type == "input_image") {
       needs.vision = true;
       ++out_.facts.images;
+      out_.prompt.add_media(raw);
     } else if (type == "input_audio") {
       needs.audio = true;
+      ++out_.facts.files;
+      out_.prompt.add_media(raw);
     } else if (type == "file" || type == "input_file" || type == "document") {
       needs.documents = true;
+      ++out_.facts.files;
+      out_.prompt.add_media(raw);
     } else if (part["text"].get(text) == simdjson::SUCCESS ||
                part["refusal"].get(text) == simdjson::SUCCESS) {
       add_text(text);
@@ -285,7 +298,9 @@ class ChatReader {
     for (const auto* const key : {"arguments", "input"}) {
       if (value[key].get(text) == simdjson::SUCCESS) call.arguments = text;
     }
-    out_.facts.text_bytes += static_cast<std::int64_t>(call.name.size() + call.arguments.size());
+    out_.prompt.add_tag(call_tag);
+    out_.prompt.add_text(call.name);
+    out_.prompt.add_text(call.arguments);
     out_.outline.calls.push_back(call);
   }
 
@@ -313,6 +328,7 @@ class ChatReader {
 
   void finish() {
     auto& facts = out_.facts;
+    out_.prompt.finish(facts);
     facts.effort = effort_ != Effort::unset ? effort_ : budget_effort_;
     facts.needs.reasoning = facts.effort >= Effort::low;
     facts.needs.many_choices = facts.choices > 1;
@@ -327,6 +343,8 @@ class ChatReader {
 
 }  // namespace
 
-Result<FactsReading> read_chat_facts(const element& root) { return ChatReader{}.read(root); }
+Result<FactsReading> read_chat_facts(const element& root, std::uint64_t hash_key) {
+  return ChatReader{hash_key}.read(root);
+}
 
 }  // namespace turnpike::dialect

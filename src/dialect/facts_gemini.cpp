@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 
-#include "dialect/compact_bytes.hpp"
 #include "dialect/gemini_fields.hpp"
 #include "dialect/gemini_words.hpp"
 
@@ -70,6 +69,8 @@ Effort effort_of_budget(std::int64_t tokens) {
 
 class GeminiReader {
  public:
+  explicit GeminiReader(std::uint64_t hash_key) : out_(hash_key) {}
+
   Result<FactsReading> read(const element& root) {
     if (!root.is_object()) {
       return std::unexpected{client_error("wrong_type", "the body must be a JSON object")};
@@ -77,12 +78,16 @@ class GeminiReader {
     const auto wrapped = member_of(root, "generateContentRequest");
     const element body = wrapped && wrapped->is_object() ? *wrapped : root;
     // It stands first whatever the order of the members.
-    if (const auto instruction = member_of(body, "systemInstruction"))
+    if (const auto instruction = member_of(body, "systemInstruction")) {
+      out_.prompt.begin_head('s');
       read_instruction(*instruction);
+      out_.prompt.end_head();
+    }
     for (const auto field : object{body}) {
       if (!field.value.is_null()) read_member(field.key, field.value);
     }
     if (fault_) return std::unexpected{*fault_};
+    out_.prompt.finish(out_.facts);
     return std::move(out_);
   }
 
@@ -118,7 +123,9 @@ class GeminiReader {
       });
     });
     if (!listed) return wrong_type("tools", "an array");
-    out_.facts.text_bytes += compact_bytes(value);
+    out_.prompt.begin_head('t');
+    out_.prompt.add_json(value);
+    out_.prompt.end_head();
   }
 
   void read_generation(const element& config) {
@@ -132,7 +139,9 @@ class GeminiReader {
       const auto schema = member_of(config, name);
       if (!schema) continue;
       facts.needs.json_schema = out_.structured_output;
-      facts.text_bytes += compact_bytes(*schema);
+      out_.prompt.begin_head('f');
+      out_.prompt.add_json(*schema);
+      out_.prompt.end_head();
     }
     if (const auto modalities = member_of(config, "responseModalities")) {
       each_listed(*modalities, [&facts](const element& modality) {
@@ -164,11 +173,12 @@ class GeminiReader {
     turn.speaker = speaker;
     turn.parts_begin = out_.outline.parts.size();
     out_.outline.turns.push_back(turn);
+    out_.prompt.add_tag(speaker_tag(speaker));
   }
   void end_turn() { out_.outline.turns.back().parts_end = out_.outline.parts.size(); }
 
   void add_text(std::string_view text) {
-    out_.facts.text_bytes += static_cast<std::int64_t>(text.size());
+    out_.prompt.add_text(text);
     out_.outline.parts.push_back(text);
   }
 
@@ -190,11 +200,14 @@ class GeminiReader {
 
   void read_contents(const element& contents) {
     std::size_t index = 0;
+    array list;
+    out_.prompt.expect_messages(contents.get(list) == simdjson::SUCCESS ? list.size() : 1);
     const bool listed = each_listed(contents, [&](const element& content) {
       if (!content.is_object())
         return wrong_type(fmt::format("contents[{}]", index++), "an object");
       read_content(content);
       ++index;
+      out_.prompt.end_message(static_cast<std::int32_t>(index), out_.facts.images + out_.facts.files);
     });
     if (!listed) return wrong_type("contents", "an array");
     out_.facts.messages = static_cast<std::int32_t>(index);
@@ -224,7 +237,7 @@ class GeminiReader {
 
   void read_response(const element& response) {
     begin_turn(Speaker::tool);
-    out_.facts.text_bytes += static_cast<std::int64_t>(text_of(response, "name").size());
+    out_.prompt.add_text(text_of(response, "name"));
     if (const auto object = member_of(response, "response")) read_result(*object);
     if (const auto parts = member_of(response, "parts")) {
       each_listed(*parts, [this](const element& part) { read_part(part); });
@@ -240,8 +253,8 @@ class GeminiReader {
       std::string_view text;
       const auto member = member_of(result, wrapper);
       if (member && member->get(text) == simdjson::SUCCESS) {
-        out_.facts.text_bytes += compact_bytes(result) - static_cast<std::int64_t>(text.size());
-        return add_text(text);
+        out_.prompt.add_json(result);
+        return out_.outline.parts.push_back(text);
       }
     }
     add_text(keep(result));
@@ -251,15 +264,16 @@ class GeminiReader {
     if (member_of(part, "functionResponse")) return;
     if (const auto call = member_of(part, "functionCall")) return read_call(*call);
     for (const auto* const name : {"inlineData", "fileData"}) {
-      if (const auto media = member_of(part, name)) return read_media(*media);
+      if (const auto media = member_of(part, name)) return read_media(*media, part);
     }
     const auto text = text_of(part, "text");
     if (flag_of(part, "thought")) {
-      out_.facts.text_bytes += static_cast<std::int64_t>(text.size());
+      out_.prompt.add_tag('r');
+      out_.prompt.add_text(text);
     } else if (member_of(part, "text")) {
       add_text(text);
     } else {
-      out_.facts.text_bytes += compact_bytes(part);  // code, its output, a vendor's own tools
+      out_.prompt.add_json(part);  // code, its output, a vendor's own tools
     }
   }
 
@@ -267,12 +281,16 @@ class GeminiReader {
     Call call;
     call.name = text_of(value, "name");
     if (const auto args = member_of(value, "args")) call.arguments = keep(*args);
-    out_.facts.text_bytes += static_cast<std::int64_t>(call.name.size() + call.arguments.size());
+    out_.prompt.add_tag(call_tag);
+    out_.prompt.add_text(call.name);
+    out_.prompt.add_text(call.arguments);
     out_.outline.calls.push_back(call);
   }
 
-  void read_media(const element& source) {
+  /// `part` holds the source and, for a film, which of its pictures are looked at.
+  void read_media(const element& source, const element& part) {
     auto& facts = out_.facts;
+    out_.prompt.add_media(part);
     switch (gemini_media_kind(text_of(source, "mimeType"), text_of(source, "fileUri"))) {
       case GeminiMedia::image:
         facts.needs.vision = true;
@@ -280,14 +298,16 @@ class GeminiReader {
         break;
       case GeminiMedia::audio:
         facts.needs.audio = true;
+        ++facts.files;
         break;
       case GeminiMedia::video:
       case GeminiMedia::document:
         facts.needs.documents = true;
+        ++facts.files;
         break;
       case GeminiMedia::text:
         // base64: four bytes hold three.
-        facts.text_bytes += static_cast<std::int64_t>(text_of(source, "data").size());
+        out_.prompt.add_text(text_of(source, "data"));
         break;
     }
   }
@@ -298,6 +318,8 @@ class GeminiReader {
 
 }  // namespace
 
-Result<FactsReading> read_gemini_facts(const element& root) { return GeminiReader{}.read(root); }
+Result<FactsReading> read_gemini_facts(const element& root, std::uint64_t hash_key) {
+  return GeminiReader{hash_key}.read(root);
+}
 
 }  // namespace turnpike::dialect

@@ -15,6 +15,10 @@ namespace turnpike::dialect {
 
 enum class Speaker : std::uint8_t { system, human, assistant, tool };
 
+/// Who speaks (system, user, assistant, result), and that a call follows, in the hash of PromptMeter.
+constexpr char speaker_tag(Speaker speaker) { return "SUAR"[static_cast<std::size_t>(speaker)]; }
+inline constexpr char call_tag = 'c';
+
 struct Turn {
   Speaker speaker = Speaker::human;
   std::size_t parts_begin = 0;  // into Outline::parts

@@ -6,13 +6,17 @@
 #include <string_view>
 
 #include "dialect/facts_outline.hpp"
+#include "dialect/prompt_meter.hpp"
 #include "turnpike/facts.hpp"
 
 namespace turnpike::dialect {
 
 /// Views point into the parsed document, or into `kept`, whose elements never move.
 struct FactsReading {
-  RequestFacts facts;  // all but question, step, trace and conversation; Gemini: without model and stream
+  explicit FactsReading(std::uint64_t hash_key) : prompt(hash_key) {}
+
+  RequestFacts facts;  // all but sizes, question, step, trace and conversation; Gemini: without model and stream
+  PromptMeter prompt;  // text_bytes and trail
   Outline outline;
   std::string_view prompt_cache_key;  // or another name the client gives to its conversation
   std::string_view declared_step;     // metadata.turnpike_step

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 
-#include "dialect/compact_bytes.hpp"
 #include "dialect/responses_item.hpp"
 
 namespace turnpike::dialect {
@@ -24,6 +23,8 @@ std::string_view text_at(const object& fields, std::string_view key) {
 
 class ResponsesReader {
  public:
+  explicit ResponsesReader(std::uint64_t hash_key) : out_(hash_key) {}
+
   Result<FactsReading> read(const element& root) {
     object body;
     if (root.get(body) != simdjson::SUCCESS) {
@@ -32,7 +33,9 @@ class ResponsesReader {
     // They stand first whatever the order of the members.
     if (const auto instructions = text_at(body, "instructions"); !instructions.empty()) {
       begin_turn(Speaker::system);
+      out_.prompt.begin_head('s');
       add_text(instructions);
+      out_.prompt.end_head();
       end_turn();
     }
     for (const auto& [key, value] : body) {
@@ -55,7 +58,9 @@ class ResponsesReader {
     if (key == "input") {
       read_input(value);
     } else if (key == "tools") {
+      out_.prompt.begin_head('t');
       read_tools(value, "tools");
+      out_.prompt.end_head();
     } else if (key == "model") {
       facts.model = text_of(key, value);
     } else if (key == "stream") {
@@ -117,7 +122,9 @@ class ResponsesReader {
     if (type.empty()) return;
     out_.structured_output = type != "text";
     out_.facts.needs.json_schema = type == "json_schema";
-    out_.facts.text_bytes += compact_bytes(raw);
+    out_.prompt.begin_head('f');
+    out_.prompt.add_json(raw);
+    out_.prompt.end_head();
   }
 
   /// Only tools that the client runs are asked of the model; the vendor's own are dropped
@@ -125,7 +132,7 @@ class ResponsesReader {
   void read_tools(const element& value, std::string_view path) {
     array tools;
     if (value.get(tools) != simdjson::SUCCESS) return wrong_type(std::string{path}, "an array");
-    out_.facts.text_bytes += compact_bytes(value);
+    out_.prompt.add_json(value);
     for (const element raw : tools) {
       object tool;
       if (raw.get(tool) != simdjson::SUCCESS) continue;
@@ -154,6 +161,7 @@ class ResponsesReader {
       return wrong_type("input", "a string or an array of items");
     out_.outline.turns.reserve(items.size() + 1);
     out_.outline.parts.reserve(items.size() + 1);
+    out_.prompt.expect_messages(items.size());
     for (const element raw : items) {
       object item;
       if (raw.get(item) == simdjson::SUCCESS) {
@@ -162,6 +170,7 @@ class ResponsesReader {
         wrong_type(path(""), "an object");
       }
       ++index_;
+      out_.prompt.end_message(static_cast<std::int32_t>(index_), out_.facts.images + out_.facts.files);
     }
     end_turn();
     out_.facts.messages = static_cast<std::int32_t>(index_);
@@ -194,7 +203,7 @@ class ResponsesReader {
       default:
         break;
     }
-    out_.facts.text_bytes += compact_bytes(raw);
+    out_.prompt.add_json(raw);
   }
 
   void read_message(const object& item) {
@@ -217,23 +226,28 @@ class ResponsesReader {
     for (const element part : parts) {
       object members;
       if (part.get(members) == simdjson::SUCCESS) {
-        read_part(members);
+        read_part(members, part);
       } else if (part.is_string()) {
         add_text(std::string_view{part});
       }
     }
   }
 
-  void read_part(const object& part) {
+  void read_part(const object& part, const element& raw) {
     const auto type = text_at(part, "type");
     auto& facts = out_.facts;
     if (type == "input_image") {
       facts.needs.vision = true;
       ++facts.images;
+      out_.prompt.add_media(raw);
     } else if (type == "input_file") {
       facts.needs.documents = true;
+      ++facts.files;
+      out_.prompt.add_media(raw);
     } else if (type == "input_audio") {
       facts.needs.audio = true;
+      ++facts.files;
+      out_.prompt.add_media(raw);
     } else if (type == "refusal") {
       add_text(text_at(part, "refusal"));
     } else {
@@ -246,7 +260,7 @@ class ResponsesReader {
     continue_assistant();
     const auto kind = responses_item(type, false);
     if (kind == ResponsesItem::hosted_call) {
-      out_.facts.text_bytes += compact_bytes(raw);
+      out_.prompt.add_json(raw);
       if (type != "local_shell_call" && type != "shell_call") return;
     }
     Call call;
@@ -256,8 +270,10 @@ class ResponsesReader {
       call.name = "shell";
       call.arguments = last_command(item);
     } else {
-      out_.facts.text_bytes += static_cast<std::int64_t>(call.name.size() + call.arguments.size() +
-                                                         text_at(item, "namespace").size());
+      out_.prompt.add_tag(call_tag);
+      out_.prompt.add_text(text_at(item, "namespace"));
+      out_.prompt.add_text(call.name);
+      out_.prompt.add_text(call.arguments);
     }
     out_.outline.calls.push_back(call);
   }
@@ -286,7 +302,7 @@ class ResponsesReader {
     if (output.is_string() || output.is_array()) {
       read_content(item["output"]);
     } else {
-      out_.facts.text_bytes += compact_bytes(raw);
+      out_.prompt.add_json(raw);
     }
   }
 
@@ -296,6 +312,7 @@ class ResponsesReader {
     end_turn();
     Turn& turn = turn_.emplace();
     turn.speaker = speaker;
+    out_.prompt.add_tag(speaker_tag(speaker));
     turn.parts_begin = out_.outline.parts.size();
     return turn;
   }
@@ -312,7 +329,7 @@ class ResponsesReader {
   }
 
   void add_text(std::string_view text) {
-    out_.facts.text_bytes += static_cast<std::int64_t>(text.size());
+    out_.prompt.add_text(text);
     out_.outline.parts.push_back(text);
   }
 
@@ -340,6 +357,7 @@ class ResponsesReader {
 
   void finish() {
     auto& facts = out_.facts;
+    out_.prompt.finish(facts);
     facts.needs.tools = facts.tools > 0;
     facts.needs.reasoning = facts.effort >= Effort::low;
   }
@@ -352,8 +370,8 @@ class ResponsesReader {
 
 }  // namespace
 
-Result<FactsReading> read_responses_facts(const element& root) {
-  return ResponsesReader{}.read(root);
+Result<FactsReading> read_responses_facts(const element& root, std::uint64_t hash_key) {
+  return ResponsesReader{hash_key}.read(root);
 }
 
 }  // namespace turnpike::dialect

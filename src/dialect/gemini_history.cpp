@@ -126,7 +126,9 @@ class HistoryRepair {
     const auto state = options_.opaque->find(options_.owner, id);
     const bool own = state && state->kind == OpaqueKind::gemini_signature &&
                      state->vendor == candidate_.provider && state->family == candidate_.family;
-    return own && !state->blocks.empty() ? state->blocks.back().signature : std::string{};
+    if (!own || state->blocks.empty()) return {};
+    options_.note_put_back(*state);
+    return state->blocks.back().signature;
   }
 
   void strip_id(JsonView named) {

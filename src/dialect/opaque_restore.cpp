@@ -208,6 +208,7 @@ void sign(std::string& signature, std::string_view key, const Candidate& candida
   const auto state = find(options, key);
   const bool own = state && is_own(*state, OpaqueKind::gemini_signature, candidate);
   if (own && !state->blocks.empty()) {
+    options.note_put_back(*state);
     signature = state->blocks.back().signature;
   } else if (state || !is_base64(signature) || read_issuer_tag(signature)) {
     signature.clear();
@@ -251,6 +252,7 @@ bool restore_claude_thinking(ir::Request& request, const Candidate& candidate,
     if (gap) {
       request.losses.add(Loss::reasoning_history);
     } else {
+      options.note_put_back(*turn.state);
       weave_in(request.messages[turn.index], std::move(*turn.state));
     }
   }

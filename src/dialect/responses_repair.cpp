@@ -379,6 +379,7 @@ class InputRepairer {
       const bool own =
           state->kind == OpaqueKind::deepseek_reasoning && state->vendor == how_.candidate.provider;
       if (own) {
+        how_.options.note_put_back(*state);
         for (const auto& block : state->blocks) text += block.text;
       }
       return text;

@@ -21,6 +21,18 @@
 
 namespace turnpike::dialect {
 
+/// How much of what goes upstream the client has not sent: kept reasoning and signatures, in the order of the turns they
+/// were put back into. The same turns give the same sizes, so two lists tell what is new in the longer one.
+struct PutBack {
+  std::vector<std::int64_t> sizes;  // bytes, one entry per turn, call or text
+
+  void add(const OpaqueState& state) {
+    std::int64_t bytes = 0;
+    for (const auto& block : state.blocks) bytes += static_cast<std::int64_t>(block.text.size() + block.signature.size());
+    sizes.push_back(bytes);
+  }
+};
+
 struct TranslateOptions {
   const OpaqueStore* opaque = nullptr;  // none: every look-up misses
   std::string owner;                    // key id, the scope of look-ups in `opaque`
@@ -36,6 +48,12 @@ struct TranslateOptions {
   /// Write a request that only asks for the prompt's token count; path and body are those of the provider's counting
   /// endpoint (Messages, Gemini).
   bool count_only = false;
+  /// Told what translation puts back; may be null.
+  PutBack* put_back = nullptr;
+
+  void note_put_back(const OpaqueState& state) const {
+    if (put_back != nullptr) put_back->add(state);
+  }
 };
 
 struct Outgoing {

@@ -323,6 +323,7 @@ class ChatWriter {
     if (const auto state = find_state(blocks)) {
       if (state->kind != OpaqueKind::deepseek_reasoning || state->vendor != candidate_.provider)
         return text;
+      options_.note_put_back(*state);
       for (const auto& piece : state->blocks) text += piece.text;
       return text;
     }

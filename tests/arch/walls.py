@@ -11,7 +11,7 @@ import sys
 LIBRARIES = {
     "fmt": r"fmt/", "openssl": r"openssl/", "simdjson": r"simdjson", "toml++": r"toml\+\+/|toml\.hpp", "sqlite3": r"sqlite3", "libpq": r"libpq-fe|libpq/|postgresql/",
     "prometheus": r"prometheus/", "nlohmann": r"nlohmann/", "boost": r"boost/", "curl": r"curl/", "CLI": r"CLI/",
-    "cctz": r"cctz/|absl/time", "catch2": r"catch2/", "benchmark": r"benchmark/",
+    "cctz": r"cctz/|absl/time", "catch2": r"catch2/", "benchmark": r"benchmark/", "xxhash": r"xxhash\.h",
 }
 # Where Beast and the wall clock may be named: (pattern, files that may, what to do instead).
 BANS = [
