@@ -29,6 +29,8 @@ struct Attempt {
   std::string model;
   std::string price_id;
   Credits reserved;
+  std::int64_t prompt_tokens_bound = 0;  // what was held for the prompt
+  std::int64_t prompt_tokens_known = 0;  // of those, billed before for the same beginning
   Credits cost;
   Settlement settlement = Settlement::void_;
   std::string cause;       // why estimated or void: "client_gone", "stream_truncated", …; empty if exact

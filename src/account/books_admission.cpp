@@ -223,7 +223,8 @@ Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRe
   entry.price = price == nullptr ? 0 : price->id;
   entry.amount = amount.nano();
   entry.ordinal = request.attempt;
-  entry.flags = (request.streaming ? EntryFlag::streaming : 0) | (capped ? EntryFlag::capped : 0);
+  entry.flags = (request.streaming ? EntryFlag::streaming : 0) | (capped ? EntryFlag::capped : 0) |
+                (request.prompt_tokens_known > 0 ? EntryFlag::prefix_known : 0);
   entry.tokens = request.prompt_tokens_estimate;
   entry.usage.input_fresh = request.prompt_tokens_bound;
   entry.usage.items = request.items_max;

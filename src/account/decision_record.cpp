@@ -265,6 +265,8 @@ void write_attempt(Json& json, const Attempt& attempt) {
   json.open('{').member("id", attempt.id).member("target", attempt.target);
   json.member("provider", attempt.provider).member("model", attempt.model);
   json.member("price", attempt.price_id).member("reserved", attempt.reserved);
+  json.member("prompt_tokens_bound", attempt.prompt_tokens_bound);
+  json.counted("prompt_tokens_known", attempt.prompt_tokens_known);
   json.member("cost", attempt.cost).member("settlement", to_string(attempt.settlement));
   if (!attempt.cause.empty()) json.member("cause", attempt.cause);
   if (attempt.upstream_status != 0) json.member("upstream_status", attempt.upstream_status);

@@ -52,6 +52,8 @@ struct EntryFlag {
   static constexpr std::int64_t implausible =
       8;  // settle_estimated: the provider's usage was refused
   static constexpr std::int64_t exposure = 16;  // lease_granted: by the replica to itself, the central ledger being away
+  static constexpr std::int64_t prefix_known =
+      32;  // reserve: the beginning of the prompt is held at what it was billed before
 };
 
 struct Entry {
