@@ -140,6 +140,9 @@ void read_ledger(const TomlNode& node, Config& config, FaultLog& faults) {
   if (const auto word = table.word("intent", intents)) {
     config.intent = *word == "disk" ? account::Intent::disk : account::Intent::process;
   }
+  static const std::array<std::string, 2> bounds{"bound", "calibrated"};
+  if (const auto word = table.word("admit_on", bounds)) config.admission.calibrated = *word == "calibrated";
+  config.admission.prefix_tightening = table.boolean("prefix_tightening").value_or(config.admission.prefix_tightening);
   if (auto text = table.string("credits_per_usd")) config.credits_per_usd = std::move(*text);
   read_replica(table, config);
   table.finish();

@@ -13,6 +13,7 @@
 #include "account/ledger.hpp"
 #include "catalog/fault.hpp"
 #include "dialect/opaque_store.hpp"
+#include "gateway/admission_rules.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::app {
@@ -47,6 +48,7 @@ struct Config {
   std::string credits_per_usd = "1";
   account::Intent intent = account::Intent::process;
   std::optional<account::ReplicaOptions> replica;  // one of several gateways with a central ledger
+  gateway::AdmissionRules admission;
   LogLevel log_level = LogLevel::info;
   bool log_requests = true;
   bool decision_headers = true;

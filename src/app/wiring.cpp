@@ -32,8 +32,10 @@ namespace {
 /// One event loop with everything that lives on it.
 struct Worker {
   Worker(const Clock& clock, const gateway::Shared& shared, metrics::Metrics& metrics,
-         std::shared_ptr<const gateway::Snapshot> snapshot)
-      : loop(clock), upstream(loop.context(), clock), gateway(shared, upstream, metrics.add_shard(), std::move(snapshot)) {
+         std::shared_ptr<const gateway::Snapshot> snapshot, const gateway::GatewayLimits& limits)
+      : loop(clock),
+        upstream(loop.context(), clock),
+        gateway(shared, upstream, metrics.add_shard(), std::move(snapshot), limits) {
     loop.on_tick([this](Monotonic now) {
       upstream.on_tick(now);
       gateway.on_tick(now);
@@ -90,9 +92,11 @@ class Application::Impl {
                 {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd}}),
         price_watch_({*ledger_, clock, [this] { return current(); }, config_.data / "price_watch.state"}) {
     const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_};
+    gateway::GatewayLimits limits;
+    limits.admission = config_.admission;
     const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
     for (std::int64_t i = 0; i < (config_.threads > 0 ? config_.threads : cores); ++i) {
-      workers_.push_back(std::make_unique<Worker>(clock_, shared, metrics_, snapshot_));
+      workers_.push_back(std::make_unique<Worker>(clock_, shared, metrics_, snapshot_, limits));
     }
     metrics_.add_gauges(gauges({*ledger_, opaque_, conversations_, health_, clock_, [this] { return current(); },
                                 [this] { return reload_failed_.load(); }, [this] { return open_requests(); }, opaque_file_.get()}));
@@ -270,7 +274,7 @@ class Application::Impl {
   std::unique_ptr<account::Ledger> ledger_;
   dialect::OpaqueStore opaque_;
   std::unique_ptr<OpaquePersistence> opaque_file_;  // opaque_ tells it everything; null: told not to
-  gateway::Conversations conversations_;
+  gateway::Conversations conversations_{gateway::Conversations::entries_max_default, randomness_.next()};
   gateway::HealthBoard health_;
   gateway::TokenMeter tokens_;
   metrics::Metrics metrics_;

@@ -1,15 +1,17 @@
 // What answered each conversation's previous step, so that a tool loop stays with the model that began it, and what its
-// prompt was billed, so that the next one's size is nearly known.
+// prompts were billed, so that the next one's size is nearly known.
 #pragma once
 
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "gateway/billed_prompts.hpp"
 #include "gateway/token_meter.hpp"
 #include "policy/situation.hpp"
 
@@ -17,16 +19,26 @@ namespace turnpike::gateway {
 
 struct Remembered {
   policy::Stay stay;
-  BilledPrompt billed;
+  BilledPrompt billed;  // of the previous step
+  std::shared_ptr<const BilledPrompts> prompts;  // of several; null: none was billed
 };
 
 /// Bounded; the conversation longest unseen is forgotten first. Any thread; one mutex, held for a look-up.
 class Conversations {
  public:
-  explicit Conversations(std::size_t entries_max = 50'000) : entries_max_(entries_max) {}
+  static constexpr std::size_t entries_max_default = 50'000;
+
+  /// `hash_key`: of PromptHash, for all requests whose conversations are kept here; drawn at random, told to nobody.
+  explicit Conversations(std::size_t entries_max = entries_max_default, std::uint64_t hash_key = 0)
+      : entries_max_(entries_max), hash_key_(hash_key) {}
+
+  [[nodiscard]] std::uint64_t hash_key() const { return hash_key_; }
 
   [[nodiscard]] std::optional<Remembered> find(std::string_view owner, std::string_view conversation) const;
-  void remember(std::string_view owner, std::string_view conversation, Remembered step);
+  /// Puts `stay` and `billed` in place of those of the step before.
+  void remember(std::string_view owner, std::string_view conversation, policy::Stay stay, BilledPrompt billed);
+  /// After remember(): adds a prompt to those of the conversation. Branches that run side by side each have theirs.
+  void add_billed(std::string_view owner, std::string_view conversation, BilledStep step, const RequestFacts& facts);
   [[nodiscard]] std::size_t size() const;
 
  private:
@@ -37,6 +49,7 @@ class Conversations {
   static std::string key_of(std::string_view owner, std::string_view conversation);
 
   const std::size_t entries_max_;
+  const std::uint64_t hash_key_;
   mutable std::mutex mutex_;
   std::list<Entry> entries_;  // youngest first
   std::unordered_map<std::string_view, std::list<Entry>::iterator> index_;  // keys live in the entries

@@ -10,7 +10,6 @@
 #include "dialect/facts.hpp"
 #include "dialect/request_rules.hpp"
 #include "dialect/responses_items_kept.hpp"
-#include "dialect/translate.hpp"
 #include "gateway/client_watch.hpp"
 #include "gateway/head_rules.hpp"
 #include "policy/decide.hpp"
@@ -123,7 +122,7 @@ Result<void> Gateway::read(Call& call) {
   auto view = dialect::read_view(route.dialect, call.request.body, *document, purpose);
   if (!view) return std::unexpected{view.error()};
   call.view = std::move(*view);
-  auto facts = dialect::read_facts(route.dialect, *document, call.request.head);
+  auto facts = dialect::read_facts(route.dialect, *document, call.request.head, shared_.conversations.hash_key());
   if (!facts) return std::unexpected{facts.error()};
   exchange.facts = std::move(*facts);
   if (route.dialect == Dialect::gemini_generate) {  // the path has what other dialects say in the body
@@ -182,11 +181,6 @@ Result<RouteDecision> Gateway::decide(Call& call) {
 
 // --- Doing it.
 
-std::int64_t Gateway::prompt_estimate(const Call& call, const Candidate& candidate) const {
-  return shared_.tokens.estimate(candidate.target(), call.exchange.facts, call.previous ? &call.previous->billed : nullptr,
-                                 candidate.tokens_per_image_max);
-}
-
 Task<> Gateway::try_candidates(Call& call) {
   const auto& candidates = call.exchange.decision.candidates;
   // Nothing below runs without a candidate, so this text is for a broken invariant only.
@@ -217,25 +211,10 @@ Task<> Gateway::try_candidates(Call& call) {
 
 Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   Exchange& exchange = call.exchange;
-  const auto estimate = prompt_estimate(call, candidate);
-  const account::ReserveRequest wanted{
-      .account = exchange.account.get(),
-      .decision_id = exchange.decision_id,
-      .attempt = static_cast<int>(exchange.attempts.size()) + 1,
-      .provider = candidate.provider,
-      .model = candidate.model,
-      .tier = candidate.tier,
-      .conversation = exchange.facts.conversation,
-      .quote = &candidate.quote,
-      .prompt_tokens_bound =
-          exchange.facts.prompt_tokens_bound() + exchange.facts.images * candidate.tokens_per_image_max,
-      .prompt_tokens_estimate = estimate,
-      .output_tokens_max = std::min(call.view.output_tokens_max.value_or(candidate.output_tokens_max),
-                                    candidate.output_tokens_max),
-      .choices = call.view.choices,
-      .client_gave_max = call.view.output_tokens_max.has_value(),
-      .streaming = call.view.stream,
-      .context_tokens = candidate.context_tokens};
+  // Translation comes first: what it adds is part of the bound, and what it refuses costs nothing.
+  auto draft = make_draft(call, candidate, std::nullopt);
+  if (!draft) co_return std::unexpected{draft.error()};
+  const account::ReserveRequest wanted = wanted_for(call, candidate, *draft);
   auto reservation = co_await reserve(wanted);
   if (!reservation) {
     Error refusal = reservation.error();
@@ -243,15 +222,13 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
     co_return std::unexpected{std::move(refusal)};
   }
   if (exchange.reserved == Monotonic{}) exchange.reserved = shared_.clock.monotonic();
-  dialect::TranslateOptions options;
-  options.opaque = &shared_.opaque;
-  options.owner = exchange.account->key_id;
-  options.output_tokens_cap = reservation->output_tokens_cap();
-  options.client_headers = &call.request.head.headers;
-  options.continues_own_response = !call.view.previous_response_id.empty();  // decide() has seen to it
-  auto outgoing = dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
-  if (!outgoing) co_return std::unexpected{outgoing.error()};
-  for (const auto& field : outgoing->losses) {
+  if (const auto cap = reservation->output_tokens_cap()) {
+    auto capped = make_draft(call, candidate, cap);
+    if (!capped) co_return std::unexpected{capped.error()};
+    draft->outgoing = std::move(capped->outgoing);
+  }
+  dialect::Outgoing& outgoing = draft->outgoing;
+  for (const auto& field : outgoing.losses) {
     metrics_.add(metrics::Family::translation_lossy_total,
                  {to_string(exchange.facts.dialect), to_string(candidate.dialect), field});
     exchange.losses.push_back(field);
@@ -264,14 +241,17 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
   record.model = candidate.model;
   record.price_id = candidate.quote.price_id;
   record.reserved = reservation->held();
+  record.prompt_tokens_bound = draft->bound.tokens;
+  record.prompt_tokens_known = draft->bound.known;
   record.started = shared_.clock.monotonic();
   UpstreamRequest request{reservation->dispatch(), call.snapshot->catalog.endpoint(candidate.provider, candidate.dialect),
-                          std::move(outgoing->path), std::move(outgoing->body)};
-  request.headers = std::move(outgoing->headers);
+                          std::move(outgoing.path), std::move(outgoing.body)};
+  request.headers = std::move(outgoing.headers);
   request.stream = call.view.stream;
   const auto transfer = upstream_.send(std::move(request));
   if (exchange.sent_upstream == Monotonic{}) exchange.sent_upstream = shared_.clock.monotonic();
-  Try current{candidate, record, *reservation, *transfer, estimate, std::move(outgoing->tools), std::move(outgoing->echo)};
+  Try current{candidate,       record,    *reservation, *transfer, draft->additions, draft->estimate, std::move(outgoing.tools),
+              std::move(outgoing.echo)};
   Result<void> outcome = co_await converse(call, current);
   record.ended = shared_.clock.monotonic();
   if (outcome) {
@@ -281,24 +261,6 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
     judge_health(candidate, outcome.error());
   }
   co_return outcome;
-}
-
-/// One of several replicas may have to wait for a larger lease: short pauses of this request, half a second in all.
-Task<account::Reservation> Gateway::reserve(account::ReserveRequest wanted) {
-  constexpr std::chrono::milliseconds patience{500};
-  constexpr std::chrono::milliseconds pause_max{50};
-  const Monotonic until = shared_.clock.monotonic() + patience;
-  std::chrono::milliseconds pause{1};
-  while (true) {
-    wanted.may_wait = shared_.clock.monotonic() < until;
-    auto reservation = shared_.ledger.reserve(wanted);
-    if (reservation || reservation.error().code != "lease_awaited") co_return reservation;
-    auto executor = co_await asio::this_coro::executor;
-    asio::steady_timer timer{executor};
-    timer.expires_after(pause);
-    co_await timer.async_wait(asio::use_awaitable);
-    pause = std::min(2 * pause, pause_max);
-  }
 }
 
 Task<> Gateway::converse(Call& call, Try& current) {

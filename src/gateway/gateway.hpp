@@ -3,17 +3,21 @@
 //   on_head:  route, authenticate                          (before the body is read)
 //   count:    plan, then the provider's own count or an estimate
 //   handle:   plan     read facts, admit, classify, decide (no waiting, no I/O)
-//             attempt  reserve, translate, send, stream back or answer whole, settle; for each candidate until one serves
+//             attempt  translate, reserve, send, stream back or answer whole, settle; for each candidate until one serves
 //             finish   metrics, decision record
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "account/ledger.hpp"
 #include "dialect/opaque_store.hpp"
 #include "dialect/stream_translator.hpp"
+#include "dialect/translate.hpp"
+#include "gateway/admission_rules.hpp"
+#include "gateway/billed_prompts.hpp"
 #include "gateway/call.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/health_board.hpp"
@@ -46,6 +50,7 @@ struct GatewayLimits {
   std::size_t error_bytes_max = std::size_t{64} << 10U;
   int drains_max = 64;                               // answers read on after their client has left, per loop
   RelayLimits relay;
+  AdmissionRules admission;
 };
 
 /// One per event loop; everything here belongs to that loop.
@@ -67,15 +72,24 @@ class Gateway final : public Handler {
   void end_all() { ticker_.end_all(); }
 
  private:
+  // What an attempt would send, and the most it can cost. Nothing is held for it yet.
+  struct Draft {
+    dialect::Outgoing outgoing;
+    Additions additions;
+    PromptBound bound;
+    std::int64_t estimate = 0;  // tokens of the prompt
+  };
+
   // One attempt's belongings, in the frame of attempt().
   struct Try {
     const Candidate& candidate;
     Attempt& record;
     account::Reservation& reservation;
     Transfer& transfer;
+    const Additions& additions;
     std::int64_t prompt_estimate;  // tokens
-    dialect::ToolAliases tools;  // as Outgoing has them
-    std::string echo;            // likewise
+    dialect::ToolAliases tools;    // as Outgoing has them
+    std::string echo;              // likewise
   };
 
   // --- local answers
@@ -92,8 +106,14 @@ class Gateway final : public Handler {
   Task<> count_tokens(Call& call);
   Task<std::int64_t> count_at_provider(Call& call, const Candidate& candidate);
 
-  // --- doing it
+  // --- what an attempt may cost
   [[nodiscard]] std::int64_t prompt_estimate(const Call& call, const Candidate& candidate) const;
+  [[nodiscard]] std::int64_t continued_tokens(const Call& call, const Candidate& candidate) const;
+  [[nodiscard]] PromptBound prompt_bound(const Call& call, const Candidate& candidate, const Additions& additions) const;
+  [[nodiscard]] Result<Draft> make_draft(const Call& call, const Candidate& candidate, std::optional<std::int64_t> cap) const;
+  [[nodiscard]] account::ReserveRequest wanted_for(const Call& call, const Candidate& candidate, const Draft& draft) const;
+
+  // --- doing it
   Task<> try_candidates(Call& call);
   Task<> attempt(Call& call, const Candidate& candidate);
   Task<account::Reservation> reserve(account::ReserveRequest wanted);
@@ -108,7 +128,8 @@ class Gateway final : public Handler {
   void settle_answer(Try& current, const dialect::Tally& tally, std::string_view cause_if_broken);
   void note(Attempt& record, const account::Settled& settled);
   void judge_health(const Candidate& candidate, const Error& error);
-  void remember(Call& call, const Candidate& candidate, const dialect::Tally& tally);
+  void remember(Call& call, const Try& current, const dialect::Tally& tally);
+  void remember_kept_answer(const Call& call, const Candidate& candidate, const dialect::Tally& tally);
   [[nodiscard]] ResponseHead answer_head(const Call& call, const Try& current, std::string content_type) const;
   [[nodiscard]] dialect::StreamOptions stream_options(const Call& call, const Try& current);
   void tell_error(Call& call, const Error& error);

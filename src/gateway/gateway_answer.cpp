@@ -85,7 +85,7 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
     co_return std::unexpected{answer.error()};
   }
   settle_answer(current, answer->tally, {});
-  remember(call, current.candidate, answer->tally);
+  remember(call, current, answer->tally);
   call.exchange.first_content = shared_.clock.monotonic();
   call.exchange.status = 200;
   ResponseHead reply = answer_head(call, current, "application/json");
@@ -112,7 +112,7 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
     case RelayEnd::complete:
       call.exchange.end = StreamEnd::complete;
       settle_answer(current, translator.tally(), {});
-      remember(call, current.candidate, translator.tally());
+      remember(call, current, translator.tally());
       co_return Result<void>{};
     case RelayEnd::client_gone:
       call.exchange.end = StreamEnd::client_gone;
@@ -168,15 +168,23 @@ void Gateway::judge_health(const Candidate& candidate, const Error& error) {
   shared_.health.failed(candidate.target());
 }
 
-void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Tally& tally) {
+/// An answer that its provider keeps can be continued, there and nowhere else.
+void Gateway::remember_kept_answer(const Call& call, const Candidate& candidate, const dialect::Tally& tally) {
+  if (call.head.route.dialect != Dialect::openai_responses || !keeps_answers(candidate) || tally.response_id.empty()) return;
+  const std::string key = dialect::response_key(tally.response_id);
+  const std::string& owner = call.exchange.account->key_id;
+  dialect::OpaqueState kept;
+  kept.vendor = candidate.provider;
+  kept.family = candidate.family;
+  shared_.opaque.put(owner, key, std::move(kept));
+  if (!tally.usage_reported || !tally.usage_plausible) return;
+  shared_.conversations.remember(owner, key, {}, {candidate.target(), tally.usage.input() + tally.usage.output(), 0});
+}
+
+void Gateway::remember(Call& call, const Try& current, const dialect::Tally& tally) {
   const Exchange& exchange = call.exchange;
-  // An answer that its provider keeps can be continued, there and nowhere else.
-  if (call.head.route.dialect == Dialect::openai_responses && keeps_answers(candidate) && !tally.response_id.empty()) {
-    dialect::OpaqueState kept;
-    kept.vendor = candidate.provider;
-    kept.family = candidate.family;
-    shared_.opaque.put(exchange.account->key_id, dialect::response_key(tally.response_id), std::move(kept));
-  }
+  const Candidate& candidate = current.candidate;
+  remember_kept_answer(call, candidate, tally);
   if (exchange.facts.conversation.empty()) return;
   policy::Stay stay;
   stay.target = candidate.target();
@@ -188,13 +196,16 @@ void Gateway::remember(Call& call, const Candidate& candidate, const dialect::Ta
                          (tally.output_bytes == 0 && tally.tool_calls == 0);
   stay.thinking_kept = tally.state_left;
   stay.cached_tokens = tally.usage.input_cache_read + tally.usage.input_cache_write_5m + tally.usage.input_cache_write_1h;
-  BilledPrompt billed{stay.target, 0, exchange.facts.text_bytes};
-  if (tally.usage_reported && tally.usage_plausible) {
-    billed.tokens = tally.usage.input();
-    shared_.tokens.learn(stay.target, exchange.facts, billed.tokens);
-  }
-  shared_.conversations.remember(exchange.account->key_id, exchange.facts.conversation,
-                                 {std::move(stay), std::move(billed)});
+  const std::string target = stay.target;
+  const std::int64_t billed = tally.usage_reported && tally.usage_plausible ? tally.usage.input() : 0;
+  const std::string& owner = exchange.account->key_id;
+  shared_.conversations.remember(owner, exchange.facts.conversation, std::move(stay), {target, billed, exchange.facts.text_bytes});
+  if (billed == 0) return;
+  shared_.tokens.learn(target, exchange.facts, billed);
+  // What the provider remembered itself is in the bill and not in the prompt.
+  if (!call.view.previous_response_id.empty()) return;
+  shared_.conversations.add_billed(owner, exchange.facts.conversation,
+                                   billed_step(target, exchange.facts, current.additions, billed), exchange.facts);
 }
 
 // --- What the client sees beside the answer.

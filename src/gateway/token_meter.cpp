@@ -22,6 +22,15 @@ void TokenMeter::learn(std::string_view target, const RequestFacts& facts, std::
   Ratio& known = ratios_[std::string{target}];
   known.weight = std::min(known.weight + 1, memory);
   known.value += (ratio - known.value) / known.weight;
+  known.recent.add((billed_tokens * 1024 + facts.text_bytes - 1) / facts.text_bytes);
+}
+
+std::int64_t TokenMeter::calibrated_per_kib(std::string_view target) const {
+  constexpr std::int64_t byte_by_byte = 1024;
+  const std::lock_guard lock{mutex_};
+  const auto known = ratios_.find(std::string{target});
+  if (known == ratios_.end() || known->second.recent.size() < bills_needed) return byte_by_byte;
+  return std::min(byte_by_byte, (known->second.recent.percentile_99() * 11 + 9) / 10);
 }
 
 double TokenMeter::tokens_per_byte(std::string_view target) const {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "gateway/recent_ratios.hpp"
 #include "turnpike/facts.hpp"
 
 namespace turnpike::gateway {
@@ -31,6 +32,10 @@ class TokenMeter {
   /// A prompt with images or documents teaches nothing: their share is unknown.
   void learn(std::string_view target, const RequestFacts& facts, std::int64_t billed_tokens);
   [[nodiscard]] double tokens_per_byte(std::string_view target) const;
+  /// Tokens per KiB of text for a bound that only about one prompt in a hundred exceeds: the 99th percentile of the last
+  /// 10,000 bills x 1.1, at most 1024. 1024, a token per byte, until `bills_needed` have been seen.
+  [[nodiscard]] std::int64_t calibrated_per_kib(std::string_view target) const;
+  static constexpr std::size_t bills_needed = 200;
   /// At least 1. `tokens_per_image` is what the model charges for one at most; half of it is assumed.
   [[nodiscard]] std::int64_t estimate(std::string_view target, const RequestFacts& facts,
                                       const BilledPrompt* previous, std::int64_t tokens_per_image) const;
@@ -39,6 +44,7 @@ class TokenMeter {
   struct Ratio {
     double value = tokens_per_byte_default;
     double weight = 0;  // requests seen, at most `memory`
+    RecentRatios recent;
   };
   static constexpr double memory = 64;
 

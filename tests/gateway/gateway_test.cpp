@@ -324,6 +324,56 @@ TEST_CASE("an answer that no provider keeps cannot be continued by its id", "[ga
   CHECK(bench.upstream->sent.empty());
 }
 
+TEST_CASE("the beginning of a conversation is held at what it was billed", "[gateway][bound]") {
+  Bench bench;
+  const std::string long_text(20'000, 'x');
+  const auto body = [&](const std::string& more) {
+    return R"({"model":"auto","stream":true,"max_tokens":50,"messages":[{"role":"user","content":")" + long_text + R"("})" + more + "]}";
+  };
+  const std::string next = R"(,{"role":"assistant","content":"Hello"},{"role":"user","content":"Go on."})";
+  const auto attempt_of = [&](const std::string& asked) {
+    bench.upstream->expect(good_stream());
+    const auto sink = bench.ask(asked);
+    REQUIRE(bench.ledger->flush());
+    return bench.ledger->decision_json(sink.header("x-turnpike-decision")).value_or("");
+  };
+  const auto first = attempt_of(body(""));
+  // 20,000 bytes of text, the frame and one message.
+  CHECK(first.find("\"prompt_tokens_bound\":" + std::to_string(20'000 + 1024 + 16) + ",") != std::string::npos);
+  CHECK(first.find("prompt_tokens_known") == std::string::npos);
+  // The script bills 100 tokens. Then "Hello" and "Go on." are new.
+  const auto second = attempt_of(body(next));
+  CHECK(second.find("\"prompt_tokens_bound\":" + std::to_string(100 + 11 + 1024 + 2 * 16) + ",\"prompt_tokens_known\":100") != std::string::npos);
+  // Another conversation's beginning is not known.
+  const auto other = attempt_of(R"({"model":"auto","stream":true,"max_tokens":50,"messages":[{"role":"user","content":"y)" + long_text + R"("}]})");
+  CHECK(other.find("prompt_tokens_known") == std::string::npos);
+}
+
+TEST_CASE("a known beginning lets a request through that its bytes would not", "[gateway][bound]") {
+  Bench bench;
+  bench.budget("0.0215");  // 20,000 bytes at a microcredit, 50 tokens of output at two, and little else
+  const std::string ask = R"({"model":"auto","max_tokens":50,"stream":true,"messages":[{"role":"user","content":")" + std::string(20'000, 'x') + R"("})";
+  bench.upstream->expect(good_stream());
+  CHECK(bench.ask(ask + "]}").header("x-turnpike-model") == "cheap/small");
+  bench.upstream->expect(good_stream());
+  const auto sink = bench.ask(ask + R"(,{"role":"assistant","content":"Hello"},{"role":"user","content":")" + std::string(5'000, 'y') + R"("}]})");
+  CHECK(sink.header("x-turnpike-model") == "cheap/small");
+  CHECK(bench.figures().refused_exhausted + bench.figures().refused_contended == 0);
+}
+
+TEST_CASE("a capped answer is asked for with its cap, and nothing is sent before the reservation", "[gateway][bound]") {
+  std::string roomy = cheap_provider;
+  roomy.replace(roomy.find("output_tokens_max = 1000"), 24, "output_tokens_max = 4000");
+  Bench bench{roomy};
+  bench.budget("0.004");
+  bench.upstream->expect(good_stream());
+  const auto sink = bench.ask(R"({"model":"auto","stream":true,"messages":[{"role":"user","content":"hi"}]})");
+  const auto cap = sink.header("x-turnpike-max-tokens");
+  CHECK(cap == std::to_string((4000 - (2 + 1024 + 16)) / 2));  // microcredits left for output, at two each
+  REQUIRE(bench.upstream->sent.size() == 1);
+  CHECK(bench.upstream->sent[0]->body.find("\"max_tokens\":" + cap) != std::string::npos);
+}
+
 TEST_CASE("errors come in the dialect of the path", "[gateway]") {
   Bench bench;
   CHECK(bench.ask("{", "/v1/messages").body.starts_with(R"({"type":"error","error":{"type":"invalid_request_error")"));

@@ -56,6 +56,20 @@ TEST_CASE("old experience fades, so that a changed tokenizer is noticed", "[toke
   CHECK(meter.tokens_per_byte(target) > 0.39);
 }
 
+TEST_CASE("a calibrated bound needs two hundred bills, covers all but the rarest, and is no more than a token per byte", "[tokens][bound]") {
+  TokenMeter meter;
+  constexpr std::int64_t byte_by_byte = 1024;
+  for (std::size_t i = 0; i + 1 < TokenMeter::bills_needed; ++i) meter.learn(target, prompt(1024), 256);
+  CHECK(meter.calibrated_per_kib(target) == byte_by_byte);
+  meter.learn(target, prompt(1024), 256);
+  CHECK(meter.calibrated_per_kib(target) == 282);  // 256 x 1.1, rounded up
+  CHECK(meter.calibrated_per_kib("gemini/gemini-3.8-flash") == byte_by_byte);
+  for (int i = 0; i < 3; ++i) meter.learn(target, prompt(1024), 512);
+  CHECK(meter.calibrated_per_kib(target) == 564);
+  for (int i = 0; i < 3; ++i) meter.learn(target, prompt(1024), 1200);
+  CHECK(meter.calibrated_per_kib(target) == byte_by_byte);
+}
+
 TEST_CASE("short prompts, images, files and impossible bills teach nothing", "[tokens]") {
   TokenMeter meter;
   meter.learn(target, prompt(399), 300);

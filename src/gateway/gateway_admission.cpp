@@ -1,0 +1,101 @@
+// The first part of an attempt: what would be sent, what it can cost at most, and holding that. Nothing has left by then.
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <utility>
+
+#include "dialect/opaque_store.hpp"
+#include "gateway/gateway.hpp"
+
+namespace turnpike::gateway {
+
+std::int64_t Gateway::prompt_estimate(const Call& call, const Candidate& candidate) const {
+  return shared_.tokens.estimate(candidate.target(), call.exchange.facts, call.previous ? &call.previous->billed : nullptr,
+                                 candidate.tokens_per_image_max);
+}
+
+/// What the provider adds from its own memory: the prompt and the answer that are continued.
+std::int64_t Gateway::continued_tokens(const Call& call, const Candidate& candidate) const {
+  const std::string& id = call.view.previous_response_id;
+  if (id.empty()) return 0;
+  const auto kept = shared_.conversations.find(call.exchange.account->key_id, dialect::response_key(id));
+  if (kept && kept->billed.tokens > 0) return kept->billed.tokens;
+  return candidate.context_tokens;  // no prompt can be longer
+}
+
+PromptBound Gateway::prompt_bound(const Call& call, const Candidate& candidate, const Additions& additions) const {
+  const RequestFacts& facts = call.exchange.facts;
+  const std::string target = candidate.target();
+  BoundRates rates;
+  rates.tokens_per_media = candidate.tokens_per_image_max;
+  if (limits_.admission.calibrated) rates.tokens_per_kib = shared_.tokens.calibrated_per_kib(target);
+  const BilledPrompts* billed =
+      limits_.admission.prefix_tightening && call.previous ? call.previous->prompts.get() : nullptr;
+  PromptBound bound = billed == nullptr ? plain_bound(facts, additions, rates) : billed->bound(target, facts, additions, rates);
+  bound.tokens += continued_tokens(call, candidate);
+  return bound;
+}
+
+Result<Gateway::Draft> Gateway::make_draft(const Call& call, const Candidate& candidate, std::optional<std::int64_t> cap) const {
+  dialect::PutBack put_back;
+  dialect::TranslateOptions options;
+  options.opaque = &shared_.opaque;
+  options.owner = call.exchange.account->key_id;
+  options.output_tokens_cap = cap;
+  options.client_headers = &call.request.head.headers;
+  options.continues_own_response = !call.view.previous_response_id.empty();  // decide() has seen to it
+  options.put_back = &put_back;
+  auto outgoing = dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
+  if (!outgoing) return std::unexpected{std::move(outgoing.error())};
+  Draft draft;
+  draft.additions.growth =
+      static_cast<std::int64_t>(outgoing->body.size()) - static_cast<std::int64_t>(call.request.body.size());
+  draft.additions.put_back = std::move(put_back.sizes);
+  draft.outgoing = std::move(*outgoing);
+  draft.bound = prompt_bound(call, candidate, draft.additions);
+  draft.estimate = prompt_estimate(call, candidate);
+  return draft;
+}
+
+account::ReserveRequest Gateway::wanted_for(const Call& call, const Candidate& candidate, const Draft& draft) const {
+  const Exchange& exchange = call.exchange;
+  return {
+      .account = exchange.account.get(),
+      .decision_id = exchange.decision_id,
+      .attempt = static_cast<int>(exchange.attempts.size()) + 1,
+      .provider = candidate.provider,
+      .model = candidate.model,
+      .tier = candidate.tier,
+      .conversation = exchange.facts.conversation,
+      .quote = &candidate.quote,
+      .prompt_tokens_bound = draft.bound.tokens,
+      .prompt_tokens_known = draft.bound.known,
+      .prompt_tokens_estimate = draft.estimate,
+      .output_tokens_max = std::min(call.view.output_tokens_max.value_or(candidate.output_tokens_max),
+                                    candidate.output_tokens_max),
+      .choices = call.view.choices,
+      .client_gave_max = call.view.output_tokens_max.has_value(),
+      .streaming = call.view.stream,
+      .context_tokens = candidate.context_tokens};
+}
+
+/// One of several replicas may have to wait for a larger lease: short pauses of this request, half a second in all.
+Task<account::Reservation> Gateway::reserve(account::ReserveRequest wanted) {
+  constexpr std::chrono::milliseconds patience{500};
+  constexpr std::chrono::milliseconds pause_max{50};
+  const Monotonic until = shared_.clock.monotonic() + patience;
+  std::chrono::milliseconds pause{1};
+  while (true) {
+    wanted.may_wait = shared_.clock.monotonic() < until;
+    auto reservation = shared_.ledger.reserve(wanted);
+    if (reservation || reservation.error().code != "lease_awaited") co_return reservation;
+    auto executor = co_await asio::this_coro::executor;
+    asio::steady_timer timer{executor};
+    timer.expires_after(pause);
+    co_await timer.async_wait(asio::use_awaitable);
+    pause = std::min(2 * pause, pause_max);
+  }
+}
+
+}  // namespace turnpike::gateway
