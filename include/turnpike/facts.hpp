@@ -106,6 +106,7 @@ struct RequestFacts {
   std::int32_t files = 0;        // documents and sound
   std::int64_t text_bytes = 0;   // UTF-8 bytes of all decoded texts incl. tool schemas and arguments
   std::int64_t body_bytes = 0;
+  bool hour_cache = false;       // some cache mark asks for entries that live an hour, which are written at a price of their own
   TraceCounters trace;
   PromptTrail trail;
 

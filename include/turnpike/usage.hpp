@@ -78,9 +78,12 @@ struct PriceQuote {
 Result<Credits> charge(const Rates& rates, const Usage& usage);
 /// charge() with the tier that the usage's own prompt size selects.
 Result<Credits> charge(const PriceQuote& quote, const Usage& usage);
-/// Upper bound for a reservation: every prompt token at the dearest input class of the ceiling.
+/// Which prices a prompt's tokens can come to: all, or all but that of cache entries that live an hour, for a request
+/// that asks for none.
+enum class InputClasses : std::uint8_t { all, no_hour_cache };
+/// Upper bound for a reservation: every prompt token at the dearest of its possible input classes of the ceiling.
 Result<Credits> charge_bound(const PriceQuote& quote, std::int64_t prompt_tokens_max, std::int64_t output_tokens_max,
-                             const PerServerTool& items_max = {});
+                             const PerServerTool& items_max = {}, InputClasses classes = InputClasses::all);
 /// True if a counter is below zero: no provider can have meant it.
 bool any_negative(const Usage& usage);
 

@@ -90,7 +90,8 @@ Result<Credits> cost_bound(const ReserveRequest& request, std::int64_t output_to
   if (__builtin_mul_overflow(output_tokens, std::max<std::int64_t>(1, request.choices), &total)) {
     total = INT64_MAX;
   }
-  return charge_bound(*request.quote, request.prompt_tokens_bound, total, request.items_max);
+  return charge_bound(*request.quote, request.prompt_tokens_bound, total, request.items_max,
+                      request.input_classes);
 }
 
 std::optional<std::int64_t> affordable_output(const ReserveRequest& request, Credits room,
@@ -224,7 +225,8 @@ Result<std::unique_ptr<Reservation::State>> Books::write_reserve(const ReserveRe
   entry.amount = amount.nano();
   entry.ordinal = request.attempt;
   entry.flags = (request.streaming ? EntryFlag::streaming : 0) | (capped ? EntryFlag::capped : 0) |
-                (request.prompt_tokens_known > 0 ? EntryFlag::prefix_known : 0);
+                (request.prompt_tokens_known > 0 ? EntryFlag::prefix_known : 0) |
+                (request.input_classes == InputClasses::no_hour_cache ? EntryFlag::no_hour_cache : 0);
   entry.tokens = request.prompt_tokens_estimate;
   entry.usage.input_fresh = request.prompt_tokens_bound;
   entry.usage.items = request.items_max;

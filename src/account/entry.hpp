@@ -54,6 +54,8 @@ struct EntryFlag {
   static constexpr std::int64_t exposure = 16;  // lease_granted: by the replica to itself, the central ledger being away
   static constexpr std::int64_t prefix_known =
       32;  // reserve: the beginning of the prompt is held at what it was billed before
+  static constexpr std::int64_t no_hour_cache =
+      64;  // reserve: the request asks for no cache entry that lives an hour; its price is left out
 };
 
 struct Entry {

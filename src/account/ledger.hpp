@@ -72,7 +72,8 @@ struct ReserveRequest {
   std::int64_t prompt_tokens_bound = 0;     // upper bound, images included
   std::int64_t prompt_tokens_known = 0;     // of the bound, billed before for the same beginning
   std::int64_t prompt_tokens_estimate = 0;  // what is booked if a stream ends without usage
-  std::int64_t output_tokens_max = 0;       // the client's or the model's, per choice
+  InputClasses input_classes = InputClasses::all;
+  std::int64_t output_tokens_max = 0;  // the client's or the model's, per choice
   std::int64_t choices = 1;
   PerServerTool items_max{};  // calls of server tools, at most
   bool client_gave_max = false;

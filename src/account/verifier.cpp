@@ -313,7 +313,10 @@ void Verifier::reserve_bound(const Entry& entry) {
   const auto price = prices_.find(entry.price);
   if (price == prices_.end()) return fail(entry, "I9", "no price is pinned");
   if (!names_.contains(entry.model)) return fail(entry, "I9", "the target is not there");
-  const auto bound = charge_bound(price->second, entry.usage.input_fresh, entry.usage.output_text, entry.usage.items);
+  const auto classes =
+      (entry.flags & EntryFlag::no_hour_cache) != 0 ? InputClasses::no_hour_cache : InputClasses::all;
+  const auto bound =
+      charge_bound(price->second, entry.usage.input_fresh, entry.usage.output_text, entry.usage.items, classes);
   if (!bound || *bound != amount_of(entry)) {
     fail(entry, "I9", "the reservation is not what its price and bounds give");
   }

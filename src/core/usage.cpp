@@ -63,13 +63,13 @@ Result<Credits> charge(const PriceQuote& quote, const Usage& usage) {
 }
 
 Result<Credits> charge_bound(const PriceQuote& quote, std::int64_t prompt_tokens_max, std::int64_t output_tokens_max,
-                             const PerServerTool& items_max) {
+                             const PerServerTool& items_max, InputClasses classes) {
   if (prompt_tokens_max < 0 || output_tokens_max < 0 || std::ranges::min(items_max) < 0) {
     return std::unexpected{implausible("a bound is negative")};
   }
   const Rates& ceiling = quote.ceiling;
-  const std::int64_t dearest_input =
-      std::max({ceiling.input, ceiling.cache_read, ceiling.cache_write_5m, ceiling.cache_write_1h});
+  std::int64_t dearest_input = std::max({ceiling.input, ceiling.cache_read, ceiling.cache_write_5m});
+  if (classes == InputClasses::all) dearest_input = std::max(dearest_input, ceiling.cache_write_1h);
   return to_credits(Wide{prompt_tokens_max} * dearest_input + Wide{output_tokens_max} * ceiling.output +
                     item_cost(items_max, ceiling.items) + ceiling.per_request);
 }

@@ -46,6 +46,7 @@ class AnthropicReader {
     if (root.get(body) != simdjson::SUCCESS) {
       return std::unexpected{client_error("wrong_type", "the body must be a JSON object")};
     }
+    out_.prompt.note_cache_mark(root);
     // It stands first whatever the order of the members.
     element system;
     if (body["system"].get(system) == simdjson::SUCCESS && !system.is_null()) read_system(system);
@@ -137,6 +138,7 @@ class AnthropicReader {
       add_text(std::string_view{value});
     } else if (array blocks; value.get(blocks) == simdjson::SUCCESS) {
       for (const element block : blocks) {
+        out_.prompt.note_cache_mark(block);
         const auto text = text_of(block, "text");
         if (text.starts_with(billing_mark)) {
           out_.prompt.add_unproven(text.size());
@@ -217,6 +219,7 @@ class AnthropicReader {
     }
     bool any = false;
     for (const element block : blocks) {
+      out_.prompt.note_cache_mark(block);
       const auto type = text_of(block, "type");
       if (type == "tool_result") continue;
       any = true;

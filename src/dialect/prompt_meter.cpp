@@ -22,6 +22,11 @@ bool is_cache_mark(std::string_view key, const element& value) {
          type == "ephemeral";
 }
 
+bool lives_an_hour(const element& mark) {
+  std::string_view lifetime;
+  return mark.is_object() && mark["ttl"].get(lifetime) == simdjson::SUCCESS && lifetime == "1h";
+}
+
 }  // namespace
 
 // ---- the chain
@@ -77,6 +82,13 @@ void PromptMeter::add_json(const element& value) {
   hash_json(value);
 }
 
+void PromptMeter::note_cache_mark(const element& block) {
+  element mark;
+  if (block.is_object() && block["cache_control"].get(mark) == simdjson::SUCCESS) {
+    hour_cache_ = hour_cache_ || lives_an_hour(mark);
+  }
+}
+
 void PromptMeter::add_media(const element& stands_for) {
   chain().add('m');
   hash_json(stands_for);
@@ -88,7 +100,10 @@ void PromptMeter::hash_json(const element& value) {
     case element_type::OBJECT:
       into.add('{');
       for (const auto& [key, member] : simdjson::dom::object{value}) {
-        if (is_cache_mark(key, member)) continue;
+        if (is_cache_mark(key, member)) {
+          hour_cache_ = hour_cache_ || lives_an_hour(member);
+          continue;
+        }
         into.add(key);
         hash_json(member);
       }
@@ -151,6 +166,7 @@ void PromptMeter::end_message(std::int32_t messages, std::int32_t media) {
 
 void PromptMeter::finish(RequestFacts& facts) {
   facts.text_bytes = bytes_;
+  facts.hour_cache = hour_cache_;
   facts.trail = std::move(trail_);
 }
 

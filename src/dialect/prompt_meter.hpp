@@ -53,6 +53,8 @@ class PromptMeter {
   void add_tag(char tag) { chain().add(tag); }
   /// Hashed and not counted: an image or a file. `stands_for` is its JSON.
   void add_media(const simdjson::dom::element& stands_for);
+  /// What a mark asks of the provider's cache. Those inside of what add_json() takes are seen there.
+  void note_cache_mark(const simdjson::dom::element& block);
   /// Counted and not hashed: what changes with every request.
   void add_unproven(std::size_t bytes) { bytes_ += static_cast<std::int64_t>(bytes); }
 
@@ -65,7 +67,7 @@ class PromptMeter {
   void end_message(std::int32_t messages, std::int32_t media);
 
   [[nodiscard]] std::int64_t bytes() const { return bytes_; }
-  /// Sets text_bytes and trail.
+  /// Sets text_bytes, hour_cache and trail.
   void finish(RequestFacts& facts);
 
  private:
@@ -77,6 +79,7 @@ class PromptMeter {
   TextChain messages_;
   TextChain part_;
   bool in_head_ = false;
+  bool hour_cache_ = false;
   std::int64_t bytes_ = 0;
   std::int64_t message_bytes_ = 0;  // of those, proven by the messages' chain
   std::size_t unmarked_ = 0;        // messages that get no mark

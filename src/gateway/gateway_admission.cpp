@@ -72,6 +72,8 @@ account::ReserveRequest Gateway::wanted_for(const Call& call, const Candidate& c
       .prompt_tokens_bound = draft.bound.tokens,
       .prompt_tokens_known = draft.bound.known,
       .prompt_tokens_estimate = draft.estimate,
+      // The gateway's own marks ask for five minutes.
+      .input_classes = exchange.facts.hour_cache ? InputClasses::all : InputClasses::no_hour_cache,
       .output_tokens_max = std::min(call.view.output_tokens_max.value_or(candidate.output_tokens_max),
                                     candidate.output_tokens_max),
       .choices = call.view.choices,

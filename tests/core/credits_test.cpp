@@ -69,6 +69,9 @@ TEST_CASE("a bound uses the dearest input class of the ceiling", "[core][usage]"
   PriceQuote quote;
   quote.ceiling = {100'000, 1'000, 250'000, 200'000, 600'000, 5};
   CHECK(charge_bound(quote, 10, 2)->nano() == (10 * 250'000 + 2 * 600'000 + 5 + 999) / 1000);
+  quote.ceiling.cache_write_1h = 400'000;
+  CHECK(charge_bound(quote, 10, 0)->nano() == 4'001);
+  CHECK(charge_bound(quote, 10, 0, {}, InputClasses::no_hour_cache)->nano() == 2'501);
 }
 
 TEST_CASE("calls of server tools are charged one by one, in the bound too", "[core][usage]") {

@@ -135,6 +135,22 @@ TEST_CASE("images and files are part of the proof", "[dialect][facts][trail]") {
   CHECK(file.trail.marks.back().media == 1);
 }
 
+TEST_CASE("a cache mark that asks for an hour is seen wherever marks may stand", "[dialect][facts][trail]") {
+  const std::string hour = R"("cache_control":{"type":"ephemeral","ttl":"1h"})";
+  const auto text = [](const std::string& mark) { return R"({"role":"user","content":[{"type":"text","text":"a",)" + mark + "}]}"; };
+  CHECK_FALSE(messages(ask).hour_cache);
+  CHECK_FALSE(messages(text(R"("cache_control":{"type":"ephemeral"})")).hour_cache);
+  CHECK_FALSE(messages(text(R"("cache_control":{"type":"ephemeral","ttl":"5m"})")).hour_cache);
+  CHECK(messages(text(hour)).hour_cache);
+  CHECK(messages(ask, hour + ",").hour_cache);
+  CHECK(messages(ask, R"("system":[{"type":"text","text":"a",)" + hour + "}],").hour_cache);
+  CHECK(messages(ask, R"("tools":[{"name":"f","input_schema":{},)" + hour + "}],").hour_cache);
+  CHECK(messages(R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"x",)" + hour + "}]}").hour_cache);
+  CHECK(messages(R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"x",)" + hour + "}]}]}").hour_cache);
+  CHECK(messages(R"({"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{},)" + hour + "}]}").hour_cache);
+  CHECK(messages(R"({"role":"user","content":[{"type":"search_result","source":"s","title":"t","content":[],)" + hour + "}]}").hour_cache);
+}
+
 TEST_CASE("hashes of different keys cannot be compared", "[dialect][facts][trail]") {
   const std::string body = R"({"model":"m","messages":[{"role":"user","content":"a"}]})";
   const auto one = facts_of(Dialect::openai_chat, body, 1);
