@@ -58,6 +58,9 @@ struct ModelQuirks {
   bool operator==(const ModelQuirks&) const = default;
 };
 
+/// Calls of one server tool that an answer is taken to make at most, where the client gives no bound of its own.
+inline constexpr std::int64_t server_calls_max_default = 16;
+
 /// How a model is told to think.
 enum class ThinkingStyle : std::uint8_t {
   none,              // cannot think, or cannot be told
@@ -83,6 +86,8 @@ struct Candidate {
   std::int64_t context_tokens = 0;
   std::int64_t output_tokens_max = 0;
   std::int64_t tokens_per_image_max = 2048;
+  std::int64_t server_calls_max = server_calls_max_default;
+  std::uint8_t server_tools_once = 0;  // a bit for each ServerTool that is billed once an answer, however often it is called
   ThinkingStyle thinking = ThinkingStyle::none;
   /// Efforts the model accepts, from least to most; an asked effort is moved to the nearest.
   std::vector<std::string> efforts;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "turnpike/dialect.hpp"
+#include "turnpike/usage.hpp"
 
 namespace turnpike {
 
@@ -97,6 +98,12 @@ struct RequestFacts {
 
   Needs needs;
   Effort effort = Effort::unset;
+  /// Calls of tools that the provider runs: at most so many, 0 for a tool that is not declared. Only tools that reach a
+  /// provider of the client's own dialect; others do not survive the translation.
+  PerServerTool server_calls{};
+  static constexpr std::int64_t server_calls_unbounded = INT64_MAX;  // declared, and the client says no number
+  /// A declared tool of the provider's that has a fee and no class of its own: "googleMaps". Empty: none.
+  std::string unpriced_tool;
   std::optional<std::int64_t> output_tokens_max;  // the largest of the client's spellings
   std::int64_t choices = 1;                       // n
 

@@ -13,6 +13,7 @@
 #include "dialect/facts.hpp"
 #include "dialect/request_rules.hpp"
 #include "policy/decide.hpp"
+#include "turnpike/server_tools.hpp"
 #include "wire/json_document.hpp"
 
 namespace turnpike::app {
@@ -40,7 +41,8 @@ ordered_json explain_decision(const gateway::Snapshot& snapshot, const RequestFa
   if (const auto lost = to_string(decision.switch_cost); !lost.empty()) json["switch_loses"] = lost;
   json["candidates"] = ordered_json::array();
   for (const auto& candidate : decision.candidates) {
-    const auto bound = charge_bound(candidate.quote, facts.prompt_tokens_bound(), facts.output_tokens_max.value_or(candidate.output_tokens_max));
+    const auto bound = charge_bound(candidate.quote, facts.prompt_tokens_bound(), facts.output_tokens_max.value_or(candidate.output_tokens_max),
+                                    server_calls_bound(facts, candidate));
     json["candidates"].push_back({{"target", candidate.target()}, {"tier", candidate.tier}, {"dialect", to_string(candidate.dialect)},
                                   {"price_id", candidate.quote.price_id}, {"reserve", bound ? turnpike::to_string(*bound) : "-"}});
   }

@@ -308,8 +308,9 @@ std::optional<Error> Catalog::unusable(const Model& model, Instant now) const {
 }
 
 Result<Candidate> Catalog::candidate(const Model& model, Instant now, std::chrono::seconds horizon,
-                                     std::optional<Dialect> client) const {
-  auto quote = quote_at(model.prices, now, horizon);
+                                     std::optional<Dialect> client,
+                                     std::int64_t prompt_tokens_max) const {
+  auto quote = quote_at(model.prices, now, horizon, prompt_tokens_max);
   if (!quote) return std::unexpected{not_on_sale(model, now)};
   Candidate candidate;
   candidate.provider = model.provider;
@@ -319,6 +320,8 @@ Result<Candidate> Catalog::candidate(const Model& model, Instant now, std::chron
   candidate.context_tokens = model.context_tokens;
   candidate.output_tokens_max = model.output_tokens_max;
   candidate.tokens_per_image_max = model.tokens_per_image_max;
+  candidate.server_calls_max = model.server_calls_max;
+  candidate.server_tools_once = model.server_tools_once;
   candidate.thinking = model.thinking;
   candidate.efforts = model.efforts;
   candidate.thinking_budget_min = model.thinking_budget_min;

@@ -62,4 +62,9 @@ std::expected<std::int64_t, std::string> pico_per_request(Decimal usd, Decimal c
   return scaled(usd, credits_per_usd, 12);
 }
 
+std::expected<std::int64_t, std::string> pico_per_call(Decimal usd_per_1k,
+                                                       Decimal credits_per_usd) {
+  return scaled(usd_per_1k, credits_per_usd, 9);
+}
+
 }  // namespace turnpike::catalog

@@ -30,4 +30,7 @@ std::expected<std::int64_t, std::string> pico_per_token(Decimal usd_per_mtok,
 /// USD per request as pico-credits; refuses likewise.
 std::expected<std::int64_t, std::string> pico_per_request(Decimal usd, Decimal credits_per_usd);
 
+/// USD per thousand calls as pico-credits per call; refuses likewise.
+std::expected<std::int64_t, std::string> pico_per_call(Decimal usd_per_1k, Decimal credits_per_usd);
+
 }  // namespace turnpike::catalog

@@ -1,6 +1,7 @@
 // One model of one provider, as the files describe it. Immutable after loading.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -31,9 +32,11 @@ struct ProviderEndpoint {
 
 struct Provider {
   std::string id;
+  std::string catalog_id;                   // its name in the public catalog of models.dev
   std::vector<ProviderEndpoint> endpoints;  // the main one first; each dialect at most once
   std::string key_env;       // name of the environment variable; empty: the provider needs no key
   bool key_missing = false;  // a key is needed, was looked for, and is not there
+  std::chrono::milliseconds total_timeout{600'000};  // no answer of it takes longer
   bool cancel_stops_billing = true;
   std::vector<std::string> data_tags;  // data-handling promises: "no_training", "eu_only"
 
@@ -56,6 +59,8 @@ struct Model {
   std::int64_t context_tokens = 0;
   std::int64_t output_tokens_max = 0;
   std::int64_t tokens_per_image_max = 2048;
+  std::int64_t server_calls_max = server_calls_max_default;
+  std::uint8_t server_tools_once = 0;  // as Candidate has them
   Needs can;  // capabilities, in the words of what a request may need
   ThinkingStyle thinking = ThinkingStyle::none;
   std::vector<std::string> efforts;  // from least to most

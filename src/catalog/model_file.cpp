@@ -93,6 +93,26 @@ void read_thinking(TableReader& table, Model& model) {
       table.integer("thinking_budget_max", model.thinking_budget_min).value_or(0);
 }
 
+/// How a provider counts the calls of the tools that it runs itself.
+void read_server_tools(TableReader& table, Model& model) {
+  model.server_calls_max =
+      table.integer("server_tools_max", 1, 1000).value_or(model.server_calls_max);
+  std::vector<std::string> known;
+  for (std::size_t tool = 0; tool < server_tools; ++tool)
+    known.emplace_back(to_string(static_cast<ServerTool>(tool)));
+  for (const auto& word : table.strings("server_tools_once")) {
+    const auto found = std::find(known.begin(), known.end(), word);
+    if (found == known.end()) {
+      table.faults().error(table.at("server_tools_once"),
+                           fmt::format("{}: \"{}\" is no server tool{}; known: {}", table.what(),
+                                       word, nearest_hint(word, known), fmt::join(known, ", ")));
+      continue;
+    }
+    model.server_tools_once =
+        static_cast<std::uint8_t>(model.server_tools_once | 1U << (found - known.begin()));
+  }
+}
+
 void read_dates(TableReader& table, Model& model) {
   if (const auto checked = table.instant("as_of")) model.as_of = to_rfc3339(*checked).substr(0, 10);
   model.source = table.string("source").value_or("");
@@ -146,6 +166,7 @@ ModelEntry read_model(const TomlNode& node, const std::string& own_provider,
   read_thinking(table, model);
   model.data_tags = table.strings("data");
   entry.cancel_stops_billing = table.boolean("cancel_stops_billing");
+  read_server_tools(table, model);
   read_dates(table, model);
   entry.successor_at = table.at("successor");
   model.prices = read_prices(table, model, holidays, credits_per_usd);

@@ -6,9 +6,6 @@ namespace turnpike::catalog {
 namespace {
 
 using std::chrono::days;
-using std::chrono::floor;
-using std::chrono::minutes;
-using std::chrono::sys_days;
 
 constexpr int look_ahead_days = 400;  // longer than any calendar of holidays
 
@@ -25,8 +22,10 @@ const RateTable& table_at(const PriceInterval& interval, Instant instant,
 
 void raise(std::int64_t& ceiling, std::int64_t price) { ceiling = std::max(ceiling, price); }
 
-void raise(Rates& ceiling, const RateTable& table) {
+/// Tiers that begin above the largest possible prompt cannot apply.
+void raise(Rates& ceiling, const RateTable& table, std::int64_t prompt_tokens_max) {
   for (std::size_t i = 0; i < table.count; ++i) {
+    if (i > 0 && prompt_tokens_max <= table.tiers[i].prompt_tokens_above) break;
     const Rates& rates = table.tiers[i].rates;
     raise(ceiling.input, rates.input);
     raise(ceiling.cache_read, rates.cache_read);
@@ -34,25 +33,19 @@ void raise(Rates& ceiling, const RateTable& table) {
     raise(ceiling.cache_write_1h, rates.cache_write_1h);
     raise(ceiling.output, rates.output);
     raise(ceiling.per_request, rates.per_request);
+    for (std::size_t tool = 0; tool < server_tools; ++tool)
+      raise(ceiling.items[tool], rates.items[tool]);
   }
 }
 
 /// The first instant after `instant` at which a window of the interval may begin or end; the
-/// interval's own end if it has no windows. Midnight always counts, because weekdays and holidays
+/// interval's own end if it has no windows. Midnights always count, because weekdays and holidays
 /// change there.
 Instant next_window_edge(const PriceInterval& interval, Instant instant) {
-  if (interval.windows.empty()) return interval.until;
-  const auto midnight = floor<days>(instant);
-  Instant nearest = midnight + days{1};
-  for (const auto& window : interval.windows) {
-    for (const auto& range : window.ranges) {
-      for (const int minute : {range.begin, range.end}) {
-        const Instant edge = midnight + minutes{minute};
-        if (edge > instant) nearest = std::min(nearest, edge);
-      }
-    }
-  }
-  return std::min(nearest, interval.until);
+  Instant nearest = interval.until;
+  for (const auto& window : interval.windows)
+    nearest = std::min(nearest, window.clock->next_edge(instant, window.ranges));
+  return nearest;
 }
 
 /// The first instant after `instant` at which anything about the price may change.
@@ -79,14 +72,17 @@ bool same_rates(const RateTable* a, const RateTable* b) {
 }  // namespace
 
 bool PriceWindow::covers(Instant instant) const {
-  const auto day = floor<days>(instant);
-  const auto weekday = std::chrono::weekday{day}.c_encoding();
+  const auto shown = clock->read(instant);
+  const auto weekday = std::chrono::weekday{shown.day}.c_encoding();
   if ((weekdays >> weekday & 1U) == 0) return false;
-  if (std::binary_search(excepted.begin(), excepted.end(), day)) return false;
-  const auto minute = floor<minutes>(instant - day).count();
-  return std::any_of(ranges.begin(), ranges.end(), [minute](const MinuteRange& range) {
-    return minute >= range.begin && minute < range.end;
+  if (std::binary_search(excepted.begin(), excepted.end(), shown.day)) return false;
+  return std::any_of(ranges.begin(), ranges.end(), [&shown](const MinuteRange& range) {
+    return shown.minute >= range.begin && shown.minute < range.end;
   });
+}
+
+std::string PriceInForce::id() const {
+  return window == nullptr ? interval->id : interval->id + "/" + window->name;
 }
 
 const PriceInterval* interval_at(const PriceSchedule& schedule, Instant instant) {
@@ -96,21 +92,27 @@ const PriceInterval* interval_at(const PriceSchedule& schedule, Instant instant)
   return nullptr;
 }
 
-std::optional<PriceQuote> quote_at(const PriceSchedule& schedule, Instant now,
-                                   std::chrono::seconds horizon) {
-  const auto* interval = interval_at(schedule, now);
+std::optional<PriceInForce> price_at(const PriceSchedule& schedule, Instant instant) {
+  const auto* interval = interval_at(schedule, instant);
   if (interval == nullptr) return std::nullopt;
-  const PriceWindow* window = nullptr;
-  const RateTable& table = table_at(*interval, now, &window);
+  PriceInForce found{interval, nullptr, nullptr};
+  found.rates = &table_at(*interval, instant, &found.window);
+  return found;
+}
+
+std::optional<PriceQuote> quote_at(const PriceSchedule& schedule, Instant now,
+                                   std::chrono::seconds horizon, std::int64_t prompt_tokens_max) {
+  const auto found = price_at(schedule, now);
+  if (!found) return std::nullopt;
   PriceQuote quote;
-  quote.price_id = interval->id;
-  if (window != nullptr) quote.price_id.append("/").append(window->name);
-  quote.tiers = table.tiers;
-  quote.tier_count = table.count;
-  raise(quote.ceiling, table);
+  quote.price_id = found->id();
+  quote.tiers = found->rates->tiers;
+  quote.tier_count = found->rates->count;
+  raise(quote.ceiling, *found->rates, prompt_tokens_max);
   const Instant end = now + horizon;
   for (Instant edge = next_edge(schedule, now); edge <= end; edge = next_edge(schedule, edge)) {
-    if (const auto* later = rates_at(schedule, edge)) raise(quote.ceiling, *later);
+    if (const auto* later = rates_at(schedule, edge))
+      raise(quote.ceiling, *later, prompt_tokens_max);
   }
   return quote;
 }

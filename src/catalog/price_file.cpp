@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::array<std::string_view, 7> day_names{"sun", "mon", "tue", "wed",
                                                     "thu", "fri", "sat"};
+constexpr std::array<std::string_view, server_tools> call_keys{
+    "web_search_per_1k", "web_fetch_per_1k", "code_execution_per_1k", "file_search_per_1k"};
 
 using Convert = std::expected<std::int64_t, std::string> (*)(Decimal, Decimal);
 
@@ -51,6 +53,23 @@ Rates read_rates(TableReader& table, Decimal credits_per_usd, const Rates* fallb
   return rates;
 }
 
+/// Calls that are not written cost what they cost in `table`'s surroundings: windows say only what
+/// they change.
+void read_call_prices(TableReader& table, Decimal credits_per_usd, const RateTable* around,
+                      RateTable& result) {
+  auto& items = result.tiers[0].rates.items;
+  if (around != nullptr) {
+    items = around->tiers[0].rates.items;
+    result.server_tools_priced = around->server_tools_priced;
+  }
+  for (std::size_t tool = 0; tool < server_tools; ++tool) {
+    const auto price = read_price(table, call_keys[tool], credits_per_usd, pico_per_call);
+    if (!price) continue;
+    items[tool] = *price;
+    result.server_tools_priced = static_cast<std::uint8_t>(result.server_tools_priced | 1U << tool);
+  }
+}
+
 std::optional<int> minute_of_day(std::string_view text) {
   if (text.size() != 5 || text[2] != ':') return std::nullopt;
   const auto digit = [text](std::size_t i) { return text[i] - '0'; };
@@ -61,9 +80,10 @@ std::optional<int> minute_of_day(std::string_view text) {
   return digit(3) < 6 && minute <= 1440 ? std::optional{minute} : std::nullopt;
 }
 
-std::vector<MinuteRange> read_ranges(TableReader& window) {
+/// Of the key "utc" or "local".
+std::vector<MinuteRange> read_ranges(TableReader& window, std::string_view key) {
   std::vector<MinuteRange> ranges;
-  for (const auto& text : window.strings("utc")) {
+  for (const auto& text : window.strings(key)) {
     const auto dash = text.find('-');
     const auto begin = minute_of_day(std::string_view{text}.substr(0, dash));
     const auto end = dash == std::string::npos
@@ -71,10 +91,10 @@ std::vector<MinuteRange> read_ranges(TableReader& window) {
                          : minute_of_day(std::string_view{text}.substr(dash + 1));
     if (!begin || !end || *begin >= *end) {
       window.faults().error(
-          window.at("utc"),
-          fmt::format("{}: \"utc\" must hold ranges such as \"01:00-04:00\", not \"{}\"; "
+          window.at(key),
+          fmt::format("{}: \"{}\" must hold ranges such as \"01:00-04:00\", not \"{}\"; "
                       "write one over midnight as two",
-                      window.what(), text));
+                      window.what(), key, text));
       continue;
     }
     ranges.push_back({*begin, *end});
@@ -83,8 +103,8 @@ std::vector<MinuteRange> read_ranges(TableReader& window) {
             [](const auto& a, const auto& b) { return a.begin < b.begin; });
   for (std::size_t i = 1; i < ranges.size(); ++i) {
     if (ranges[i].begin < ranges[i - 1].end)
-      window.faults().error(window.at("utc"),
-                            fmt::format("{}: ranges of \"utc\" overlap", window.what()));
+      window.faults().error(window.at(key),
+                            fmt::format("{}: ranges of \"{}\" overlap", window.what(), key));
   }
   if (ranges.empty()) ranges.push_back({0, 1440});
   return ranges;
@@ -121,18 +141,58 @@ std::vector<std::chrono::sys_days> read_excepted(TableReader& window, const Holi
   return days;
 }
 
+/// `utc` ranges, or `zone` and `local` ranges: one of the two says whose days and minutes are
+/// meant.
+void read_hours(TableReader& table, PriceWindow& window) {
+  const auto zone = table.string("zone");
+  const bool local = table.find("local") != nullptr;
+  if (local && table.find("utc") != nullptr)
+    table.faults().error(table.at("local"),
+                         fmt::format("{}: either \"utc\" or \"local\"", table.what()));
+  if (local && !zone)
+    table.faults().error(table.at("local"),
+                         fmt::format("{}: \"local\" needs \"zone\"", table.what()));
+  if (zone && table.find("utc") != nullptr)
+    table.faults().error(table.at("zone"),
+                         fmt::format("{}: \"zone\" belongs to \"local\"", table.what()));
+  window.zone = zone.value_or("UTC");
+  window.clock = local_clock(window.zone);
+  if (window.clock == nullptr) {
+    table.faults().error(
+        table.at("zone"),
+        fmt::format("{}: time zone \"{}\" is not in the system's database; write an IANA name "
+                    "such as \"Asia/Shanghai\"",
+                    table.what(), window.zone));
+    window.clock = local_clock("UTC");  // so that the rest is still read
+  }
+  window.ranges = read_ranges(table, local ? "local" : "utc");
+}
+
 PriceWindow read_window(const TomlNode& node, const std::string& what, const Holidays& holidays,
-                        Decimal credits_per_usd, FaultLog& faults) {
+                        Decimal credits_per_usd, const RateTable& around, FaultLog& faults) {
   TableReader table{node, what + " window", faults};
   PriceWindow window;
   window.name = table.required_string("name");
   table.rename(fmt::format("{} window \"{}\"", what, window.name));
   window.weekdays = read_weekdays(table);
-  window.ranges = read_ranges(table);
+  read_hours(table, window);
   window.excepted = read_excepted(table, holidays);
-  window.rates = read_rate_table(table, credits_per_usd);
+  window.rates = read_rate_table(table, credits_per_usd, &around);
   table.finish();
   return window;
+}
+
+/// Records name a price by its interval and window: two of one name could not be told apart.
+void check_window_names(const PriceInterval& interval, TableReader& table) {
+  for (std::size_t i = 1; i < interval.windows.size(); ++i) {
+    const auto same = [&](const PriceWindow& other) {
+      return other.name == interval.windows[i].name;
+    };
+    const auto end = interval.windows.begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::any_of(interval.windows.begin(), end, same))
+      table.faults().error(table.at("window"), fmt::format("{}: two windows are called \"{}\"",
+                                                           table.what(), interval.windows[i].name));
+  }
 }
 
 struct WrittenInterval {
@@ -169,7 +229,8 @@ WrittenInterval read_interval(const TomlNode& node, const Model& model, const Ho
   interval.rates = read_rate_table(table, credits_per_usd);
   for (const auto* window : table.tables("window"))
     interval.windows.push_back(
-        read_window(*window, table.what(), holidays, credits_per_usd, faults));
+        read_window(*window, table.what(), holidays, credits_per_usd, interval.rates, faults));
+  check_window_names(interval, table);
   table.finish();
   return written;
 }
@@ -200,9 +261,10 @@ void close_ends(std::vector<WrittenInterval>& written, const Model& model, Fault
 
 }  // namespace
 
-RateTable read_rate_table(TableReader& table, Decimal credits_per_usd) {
+RateTable read_rate_table(TableReader& table, Decimal credits_per_usd, const RateTable* around) {
   RateTable result;
   result.tiers[0].rates = read_rates(table, credits_per_usd, nullptr);
+  read_call_prices(table, credits_per_usd, around, result);
   for (const auto* node : table.tables("tier")) {
     TableReader tier{*node, table.what() + " tier", table.faults()};
     const auto above = tier.integer("prompt_tokens_above", 1);

@@ -133,6 +133,7 @@ void read_provider(const TomlNode& node, ProviderFile& out, FaultLog& faults) {
   provider.id = table.required_string("id");
   if (provider.id.find('/') != std::string::npos || provider.id.find('*') != std::string::npos)
     faults.error(table.at("id"), "[provider]: \"id\" must not contain '/' or '*'");
+  provider.catalog_id = table.string("catalog_id").value_or(provider.id);
   provider.key_env = table.string("key_env").value_or("");
   EndpointSpec main;
   main.auth = provider.key_env.empty() ? "none" : "bearer";
@@ -143,6 +144,7 @@ void read_provider(const TomlNode& node, ProviderFile& out, FaultLog& faults) {
   provider.cancel_stops_billing = table.boolean("cancel_stops_billing").value_or(true);
   provider.data_tags = table.strings("data");
   read_timeouts(table, main);
+  provider.total_timeout = main.total.value_or(provider.total_timeout);
   out.endpoints.push_back(main);
   for (const auto* further : table.tables("endpoint"))
     out.endpoints.push_back(read_further_endpoint(*further, main, faults));

@@ -78,7 +78,9 @@ std::vector<QuirkOff> read_quirks_off(TableReader& table, std::string_view key);
 PriceSchedule read_prices(TableReader& model, const Model& described, const Holidays& holidays,
                           Decimal credits_per_usd);
 
-/// Rates in a table, and the tiers below it.
-RateTable read_rate_table(TableReader& table, Decimal credits_per_usd);
+/// Rates in a table, and the tiers below it. Calls of server tools that the table does not mention
+/// cost what they cost in `around`, where there is one.
+RateTable read_rate_table(TableReader& table, Decimal credits_per_usd,
+                          const RateTable* around = nullptr);
 
 }  // namespace turnpike::catalog

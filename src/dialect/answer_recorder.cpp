@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dialect/server_tool_usage.hpp"
 #include "dialect/tool_ids.hpp"
 #include "wire/json_check.hpp"
 #include "wire/json_document.hpp"
@@ -68,6 +69,7 @@ void AnswerRecorder::record(const StreamEvent& event) {
                  [this](const Opaque& state) { opaque(state); },
                  [this](const UsageReport& report) {
                    tally_.usage = report.usage;
+                   tally_.usage.items = billed_calls(report.usage.items, candidate_);
                    tally_.usage_reported = tally_.usage_reported || report.final;
                    tally_.usage_plausible = report.plausible;
                  },

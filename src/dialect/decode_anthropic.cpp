@@ -1,9 +1,11 @@
 #include "dialect/decode_anthropic.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "dialect/json_reading.hpp"
+#include "dialect/server_tool_usage.hpp"
 #include "dialect/upstream_error.hpp"
 
 namespace turnpike::dialect {
@@ -42,6 +44,8 @@ class AnthropicDecoder::Reader {
   void message_delta(const JsonObject& root);
   void message_stop();
   void usage(const JsonObject& usage, bool final);
+  void report(bool final);
+  void server_tool_call(std::string_view name);
   void failure(const JsonObject& root);
 
   void text(const Block& block, std::string_view bytes);
@@ -134,6 +138,7 @@ void AnthropicDecoder::Reader::block_start(std::int64_t wire_index, const JsonOb
     block.shown = type == "text";
   }
   auto& added = decoder_.blocks_.emplace_back(std::move(block));
+  if (type == "server_tool_use") server_tool_call(text_member(content, "name"));
   if (!added.shown) return;
   BlockStart begin;
   begin.block = number(added);
@@ -213,9 +218,15 @@ void AnthropicDecoder::Reader::usage(const JsonObject& usage, bool final) {
   if (const auto details = object_member(usage, "output_tokens_details")) {
     reader.read(*details, "thinking_tokens", counts.thinking);
   }
+  counts.calls_told |= read_server_tool_use(usage, reader, counts.calls);
   counts.reported |= told;
-  if (!counts.reported) return;
+  if (counts.reported) report(final);
+}
+
+void AnthropicDecoder::Reader::report(bool final) {
+  const Counts& counts = decoder_.counts_;
   Usage sum;
+  sum.items = counts.calls_told ? counts.calls : counts.calls_seen;
   sum.input_fresh = counts.input;
   sum.input_cache_read = counts.cache_read;
   sum.input_cache_write_1h = std::min(counts.cache_write_1h, counts.cache_write);
@@ -223,6 +234,20 @@ void AnthropicDecoder::Reader::usage(const JsonObject& usage, bool final) {
   sum.output_reasoning = std::min(counts.thinking, counts.output);
   sum.output_text = counts.output - sum.output_reasoning;
   events_.emplace_back(UsageReport{sum, counts.plausible, final});
+}
+
+/// Servers that do not count calls in their usage still show them; so does an answer that breaks
+/// before its usage.
+void AnthropicDecoder::Reader::server_tool_call(std::string_view name) {
+  static constexpr std::array<std::pair<std::string_view, ServerTool>, 3> names{
+      {{"web_search", ServerTool::web_search},
+       {"web_fetch", ServerTool::web_fetch},
+       {"code_execution", ServerTool::code_execution}}};
+  for (const auto& [known, tool] : names) {
+    if (name != known) continue;
+    count_call(decoder_.counts_.calls_seen, tool);
+    if (decoder_.counts_.reported) report(false);
+  }
 }
 
 void AnthropicDecoder::Reader::message(const JsonObject& message) {

@@ -40,6 +40,9 @@ class AnthropicDecoder final : public Decoder {
     std::int64_t cache_write_1h = 0;
     std::int64_t output = 0;
     std::int64_t thinking = 0;
+    PerServerTool calls{};       // as usage tells them
+    PerServerTool calls_seen{};  // blocks in which a tool of the provider's was called
+    bool calls_told = false;     // usage tells them
     bool reported = false;
     bool plausible = true;
   };

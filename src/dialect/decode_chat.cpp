@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "dialect/json_reading.hpp"
+#include "dialect/server_tool_usage.hpp"
 #include "dialect/upstream_error.hpp"
 #include "wire/json_splice.hpp"
 #include "wire/json_writer.hpp"
@@ -59,6 +60,7 @@ UsageReport read_usage(const JsonObject& usage) {
   if (const auto details = object_member(usage, "completion_tokens_details")) {
     reader.read(*details, "reasoning_tokens", reasoning);
   }
+  read_server_tool_use(usage, reader, sum.items);
   const std::int64_t cached = sum.input_cache_read + sum.input_cache_write_5m;
   if (cached > prompt) report.plausible = false;
   sum.input_fresh = std::max<std::int64_t>(prompt - cached, 0);

@@ -12,6 +12,8 @@
 namespace turnpike::dialect {
 namespace {
 
+constexpr std::size_t server_calls_kept_max = 1000;  // far above what an answer can make
+
 constexpr std::array<std::string_view, 12> filter_reasons = {
     "SAFETY",       "RECITATION",  "BLOCKLIST",
     "SPII",         "LANGUAGE",    "PROHIBITED_CONTENT",
@@ -55,7 +57,8 @@ class GeminiDecoder::Reader {
   void close_block(Choice& choice);
   void end_block(Choice& choice);
   static void signature(Choice& choice, const JsonObject& part);
-  void usage(const JsonObject& usage);
+  bool usage(const JsonObject& usage);
+  [[nodiscard]] PerServerTool server_tool_calls(const JsonObject& root);
   void stop(Choice& choice);
   Choice& choice_of(std::int64_t index);
 
@@ -135,7 +138,11 @@ void GeminiDecoder::Reader::chunk(const JsonElement& element) {
   if (const auto feedback = object_member(root, "promptFeedback")) {
     if (!text_member(*feedback, "blockReason").empty()) choice_of(0).finish_reason = "SAFETY";
   }
-  if (const auto counts = object_member(root, "usageMetadata")) usage(*counts);
+  const PerServerTool calls = server_tool_calls(root);
+  const bool more_calls = calls != std::exchange(decoder_.usage_.usage.items, calls);
+  const auto counts = object_member(root, "usageMetadata");
+  const bool told = counts && usage(*counts);
+  if (told || more_calls) events_.emplace_back(decoder_.usage_);
   for_each_object(root, "candidates", [this](const JsonObject& entry, std::size_t position) {
     candidate_position_ = position;
     if (!decoder_.failed_) candidate(entry);
@@ -289,14 +296,14 @@ void GeminiDecoder::Reader::signature(Choice& choice, const JsonObject& part) {
 
 // Cumulative, and some chunks carry only the kind of traffic: the last one that counts is the one
 // that counts.
-void GeminiDecoder::Reader::usage(const JsonObject& usage) {
+bool GeminiDecoder::Reader::usage(const JsonObject& usage) {
   bool plausible = true;
   CountReader reader{plausible};
   std::int64_t prompt = 0;
   std::int64_t total = 0;
   bool told = reader.read(usage, "promptTokenCount", prompt);
   told |= reader.read(usage, "totalTokenCount", total);
-  if (!told) return;
+  if (!told) return false;
   std::int64_t cached = 0;
   std::int64_t tools = 0;
   Usage sum;
@@ -307,7 +314,46 @@ void GeminiDecoder::Reader::usage(const JsonObject& usage) {
   if (cached > prompt) plausible = false;
   sum.input_cache_read = cached;
   sum.input_fresh = std::max<std::int64_t>(prompt - cached, 0) + tools;
-  events_.emplace_back(UsageReport{sum, plausible});
+  sum.items = decoder_.usage_.usage.items;
+  decoder_.usage_ = UsageReport{sum, plausible};
+  return true;
+}
+
+/// Calls so far, this chunk's included. Chunks may repeat what earlier ones have told: queries and
+/// pages are told apart by their text, and an empty query is not sent. Runs of code are parts of
+/// the answer and come once.
+PerServerTool GeminiDecoder::Reader::server_tool_calls(const JsonObject& root) {
+  const auto note_texts = [](const JsonObject& object, std::string_view key, auto& known) {
+    const auto list = array_member(object, key);
+    if (!list) return;
+    for (const JsonElement& entry : *list) {
+      const auto text = text_of(entry);
+      if (!text.empty() && known.size() < server_calls_kept_max) known.emplace(text);
+    }
+  };
+  for_each_object(root, "candidates", [&](const JsonObject& candidate, std::size_t) {
+    if (const auto grounding = object_member(candidate, "groundingMetadata"))
+      note_texts(*grounding, "webSearchQueries", decoder_.searches_);
+    if (const auto pages = object_member(candidate, "urlContextMetadata")) {
+      for_each_object(*pages, "urlMetadata", [&](const JsonObject& page, std::size_t) {
+        const auto url = text_member(page, "retrievedUrl");
+        if (!url.empty() && decoder_.fetches_.size() < server_calls_kept_max)
+          decoder_.fetches_.emplace(url);
+      });
+    }
+    const auto content = object_member(candidate, "content");
+    if (!content) return;
+    for_each_object(*content, "parts", [&](const JsonObject& part, std::size_t) {
+      if (object_member(part, "executableCode")) ++decoder_.code_runs_;
+    });
+  });
+  PerServerTool calls{};
+  calls[static_cast<std::size_t>(ServerTool::web_search)] =
+      static_cast<std::int64_t>(decoder_.searches_.size());
+  calls[static_cast<std::size_t>(ServerTool::web_fetch)] =
+      static_cast<std::int64_t>(decoder_.fetches_.size());
+  calls[static_cast<std::size_t>(ServerTool::code_execution)] = decoder_.code_runs_;
+  return calls;
 }
 
 void GeminiDecoder::Reader::finish() {

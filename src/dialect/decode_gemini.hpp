@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,10 @@ class GeminiDecoder final : public Decoder {
   std::string response_id_;
   std::vector<Choice> choices_;
   std::deque<std::string> made_;  // texts that events of the present call point to
+  std::set<std::string> searches_;  // queries that were sent to the search engine
+  std::set<std::string> fetches_;   // pages that were read
+  std::int64_t code_runs_ = 0;
+  UsageReport usage_{{}, true, false};  // the last one that counted
   bool started_ = false;
   bool failed_ = false;
 };

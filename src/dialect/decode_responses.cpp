@@ -8,6 +8,7 @@
 #include "dialect/argument_text.hpp"
 #include "dialect/decode_responses_words.hpp"
 #include "dialect/json_reading.hpp"
+#include "dialect/server_tool_usage.hpp"
 #include "dialect/upstream_error.hpp"
 
 namespace turnpike::dialect {
@@ -57,7 +58,9 @@ class ResponsesDecoder::Reader {
   void complete_call(Item& item, const JsonObject& object);
   void complete_part(Item& item, Place place, std::int64_t index, BlockKind kind,
                      std::string_view whole);
+  void complete_server_tool(const JsonObject& object);
   void missing_items(const JsonObject& response);
+  void report_usage(const JsonObject& usage);
   void close(Item& item);
   void response_ended(const JsonObject& response);
   void failure(const ProviderError& error);
@@ -171,6 +174,7 @@ void ResponsesDecoder::Reader::start(const JsonObject& response) {
   }
   decoder_.items_.clear();
   decoder_.blocks_ = 0;
+  decoder_.calls_ = {};
   decoder_.started_ = true;
   const std::string_view id = text_member(response, "id");
   if (!id.empty()) decoder_.response_id_ = id;
@@ -224,16 +228,14 @@ void ResponsesDecoder::Reader::finished(const JsonObject& root) {
 void ResponsesDecoder::Reader::failed(const JsonObject& root) {
   const auto response = object_member(root, "response");
   if (!response) return failure(read_error_object(root));
-  if (const auto usage = object_member(*response, "usage"))
-    events_.emplace_back(read_responses_usage(*usage));
+  if (const auto usage = object_member(*response, "usage")) report_usage(*usage);
   failure(object_member(*response, "error") ? read_error_object(*response) : ProviderError{});
 }
 
 void ResponsesDecoder::Reader::whole(const JsonObject& response) {
   JsonElement error;
   if (response.at_key("error").get(error) == simdjson::SUCCESS && !error.is_null()) {
-    if (const auto usage = object_member(response, "usage"))
-      events_.emplace_back(read_responses_usage(*usage));
+    if (const auto usage = object_member(response, "usage")) report_usage(*usage);
     return failure(read_error_object(response));
   }
   if (!array_member(response, "output")) {
@@ -281,9 +283,24 @@ void ResponsesDecoder::Reader::complete(Item& item, const JsonObject& object) {
       complete_call(item, object);
       break;
     case Item::Kind::skipped:
+      complete_server_tool(object);
       break;
   }
   if (!failed_) close(item);
+}
+
+/// The usage does not count calls: the items do.
+void ResponsesDecoder::Reader::complete_server_tool(const JsonObject& object) {
+  const auto tool = called_by_item(object);
+  if (!tool) return;
+  count_call(decoder_.calls_, *tool);
+  events_.emplace_back(UsageReport{{.items = decoder_.calls_}, true, false});
+}
+
+void ResponsesDecoder::Reader::report_usage(const JsonObject& usage) {
+  UsageReport report = read_responses_usage(usage);
+  report.usage.items = decoder_.calls_;
+  events_.emplace_back(report);
 }
 
 void ResponsesDecoder::Reader::complete_text(Item& item, const JsonObject& object) {
@@ -375,7 +392,7 @@ void ResponsesDecoder::Reader::response_ended(const JsonObject& response) {
   if (failed_) return;
   const std::string_view status = text_member(response, "status");
   const auto usage = object_member(response, "usage");
-  if (usage) events_.emplace_back(read_responses_usage(*usage));
+  if (usage) report_usage(*usage);
   if (!status.empty() && status != "completed" && status != "incomplete") {
     const bool failed = status == "failed" || status == "cancelled";
     if (failed) return failure(read_error_object(response));

@@ -71,6 +71,7 @@ class ResponsesDecoder final : public Decoder {
   std::string response_id_;
   std::list<Item> items_;  // events point into them: they do not move
   std::int32_t blocks_ = 0;
+  PerServerTool calls_{};  // items in which a tool of the provider's was called
   bool started_ = false;
   bool content_seen_ = false;
   bool calls_seen_ = false;

@@ -21,7 +21,7 @@ struct Words {
   std::string_view gemini;
 };
 
-constexpr std::array<Words, 15> vocabulary = {{
+constexpr std::array<Words, 16> vocabulary = {{
     {400, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"},
     {401, "authentication_error", "authentication_error", "UNAUTHENTICATED"},
     {402, "insufficient_quota", "billing_error", "FAILED_PRECONDITION"},
@@ -30,6 +30,8 @@ constexpr std::array<Words, 15> vocabulary = {{
     {405, "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"},
     {408, "timeout_error", "timeout_error", "DEADLINE_EXCEEDED"},
     {409, "invalid_request_error", "invalid_request_error", "ABORTED"},
+    {410, "invalid_request_error", "not_found_error",
+     "NOT_FOUND"},  // a model that is no longer offered
     {413, "invalid_request_error", "request_too_large", "INVALID_ARGUMENT"},
     {429, "rate_limit_error", "rate_limit_error", "RESOURCE_EXHAUSTED"},
     {500, "server_error", "api_error", "INTERNAL"},

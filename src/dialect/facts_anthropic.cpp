@@ -12,6 +12,7 @@
 #include <string>
 
 #include "dialect/anthropic_user_id.hpp"
+#include "dialect/facts_server_tools.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -129,6 +130,12 @@ class AnthropicReader {
     out_.prompt.begin_head('t');
     out_.prompt.add_json(value);
     out_.prompt.end_head();
+    for (const element tool : tools) {
+      const auto declared = anthropic_server_tool(text_of(tool, "type"));
+      std::int64_t uses = 0;
+      const bool bounded = tool.is_object() && tool["max_uses"].get(uses) == simdjson::SUCCESS;
+      note_server_tool(out_.facts, declared, bounded ? std::optional{uses} : std::nullopt);
+    }
   }
 
   void read_system(const element& value) {

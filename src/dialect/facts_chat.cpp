@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "dialect/facts_server_tools.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -89,6 +90,8 @@ class ChatReader {
       needs.logprobs = flag_of(key, value);
     } else if (key == "modalities") {
       read_modalities(value);
+    } else if (key == "web_search_options") {
+      note_server_tool(out_.facts, {ServerTool::web_search, {}});
     } else if (key == "metadata") {
       read_metadata(value);
     } else {

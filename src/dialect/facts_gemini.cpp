@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "dialect/facts_server_tools.hpp"
 #include "dialect/gemini_fields.hpp"
 #include "dialect/gemini_words.hpp"
 
@@ -112,6 +113,11 @@ class GeminiReader {
 
   void read_tools(const element& value) {
     const bool listed = each_listed(value, [this](const element& tool) {
+      object members;
+      if (tool.get(members) == simdjson::SUCCESS) {
+        for (const auto field : members)
+          note_server_tool(out_.facts, gemini_server_tool(field.key));
+      }
       const auto declarations = member_of(tool, "functionDeclarations");
       if (!declarations) {
         ++out_.facts.tools;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "dialect/facts_server_tools.hpp"
 #include "dialect/responses_item.hpp"
 
 namespace turnpike::dialect {
@@ -143,6 +144,7 @@ class ResponsesReader {
       } else if (is_client_tool(type)) {
         ++out_.facts.tools;
       }
+      note_server_tool(out_.facts, responses_server_tool(type));
     }
   }
 

@@ -7,6 +7,7 @@
 
 #include "dialect/opaque_store.hpp"
 #include "gateway/gateway.hpp"
+#include "turnpike/server_tools.hpp"
 
 namespace turnpike::gateway {
 
@@ -77,6 +78,7 @@ account::ReserveRequest Gateway::wanted_for(const Call& call, const Candidate& c
       .output_tokens_max = std::min(call.view.output_tokens_max.value_or(candidate.output_tokens_max),
                                     candidate.output_tokens_max),
       .choices = call.view.choices,
+      .items_max = server_calls_bound(exchange.facts, candidate),
       .client_gave_max = call.view.output_tokens_max.has_value(),
       .streaming = call.view.stream,
       .context_tokens = candidate.context_tokens};

@@ -7,6 +7,7 @@
 
 #include "policy/choose_tier.hpp"
 #include "policy/wildcard.hpp"
+#include "turnpike/server_tools.hpp"
 
 namespace turnpike::policy {
 namespace {
@@ -20,6 +21,7 @@ enum class Lack : std::uint8_t {
   state,  // lowest: where the keeper of the state itself lacks something, that is what to say
   unpriced,
   key_missing,
+  unpriced_tool,
   budget,
   not_allowed,
   context,
@@ -118,8 +120,9 @@ class Finder {
     if (there) return;
     auto verdict = judge(target, tier);
     if (verdict.lack == Lack::none) {
-      auto candidate = catalog_.candidate(catalog_.models()[target.model], s_.now,
-                                          policy_.price_horizon, s_.facts.dialect);
+      const auto& model = catalog_.models()[target.model];
+      auto candidate = catalog_.candidate(model, s_.now, price_horizon(model), s_.facts.dialect,
+                                          prompt_tokens_max(model));
       if (!candidate) return;  // judge() has asked for the price at the same instant
       candidate->tier = tier;
       found_.push_back(std::move(*candidate));
@@ -138,6 +141,8 @@ class Finder {
     if (!allowed(target.name, tier)) return {Lack::not_allowed, target.name};
     if (const auto wrong = catalog_.unusable(model, s_.now))
       return {Lack::unpriced, wrong->message};
+    if (auto tool = unpriced_tool(model); !tool.empty())
+      return {Lack::unpriced_tool, fmt::format("{}: no price for {}", target.name, tool)};
     const auto& provider = catalog_.provider_of(model);
     if (provider.key_missing)
       return {Lack::key_missing, fmt::format("{}: no key in {}", target.name, provider.key_env)};
@@ -156,6 +161,44 @@ class Finder {
       return {Lack::context, fmt::format("{}: about {} tokens, window {}", target.name, tokens,
                                          model.context_tokens)};
     return {};
+  }
+
+  /// A tool that the provider would run for this request and bill at a price that the catalog does
+  /// not have. In other dialects than the client's it is not declared to the provider at all.
+  std::string unpriced_tool(const Model& model) const {
+    const auto& facts = s_.facts;
+    const auto& served = model.dialects;
+    if (facts.step == StepKind::token_count) return {};  // nothing is run
+    if (std::find(served.begin(), served.end(), facts.dialect) == served.end()) return {};
+    const auto passed = server_tools_passed(facts, facts.dialect, model.thinking);
+    if (passed == ServerToolsPassed::all && !facts.unpriced_tool.empty())
+      return facts.unpriced_tool;
+    if (facts.server_calls == PerServerTool{}) return {};
+    const auto price = catalog::price_at(model.prices, s_.now);
+    for (std::size_t i = 0; price && i < server_tools; ++i) {
+      const auto tool = static_cast<ServerTool>(i);
+      if (passed == ServerToolsPassed::web_search && tool != ServerTool::web_search) continue;
+      if (facts.server_calls[i] > 0 && !price->rates->prices(tool))
+        return std::string{to_string(tool)};
+    }
+    return {};
+  }
+
+  /// As far as an answer may reach, or further if the policy says so.
+  std::chrono::seconds price_horizon(const Model& model) const {
+    const auto timeout =
+        std::chrono::ceil<std::chrono::seconds>(catalog_.provider_of(model).total_timeout);
+    return std::max(policy_.price_horizon, timeout);
+  }
+
+  /// Largest prompt that the price's tiers have to be looked at for: the bound that is reserved,
+  /// where it holds. What documents, recordings and server tools add to a prompt is not in it.
+  std::int64_t prompt_tokens_max(const Model& model) const {
+    const auto& facts = s_.facts;
+    const bool grows = facts.needs.documents || facts.needs.audio ||
+                       facts.server_calls != PerServerTool{} || !facts.unpriced_tool.empty();
+    if (grows) return catalog::any_prompt;
+    return facts.prompt_tokens_bound() + facts.images * model.tokens_per_image_max;
   }
 
   /// True for all, unless the request continues a stored response.
@@ -188,6 +231,7 @@ class Finder {
         return Reason::capability_dropped;
       case Lack::none:
       case Lack::unpriced:
+      case Lack::unpriced_tool:
       case Lack::key_missing:
         return Reason::unpriced_dropped;
     }
@@ -291,6 +335,12 @@ class Finder {
         return gateway_error(
             503, "provider_key_missing",
             fmt::format("no provider is configured for this request; {}", worst_detail_));
+      case Lack::unpriced_tool:
+        return client_error("no_price",
+                            fmt::format("no allowed model has a price for a tool that its provider "
+                                        "would run for this request; {}",
+                                        worst_detail_),
+                            "tools");
       case Lack::state:
         return client_error("unsupported_parameter",
                             fmt::format("the response named by previous_response_id is kept by {}, "

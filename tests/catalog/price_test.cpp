@@ -207,3 +207,145 @@ TEST_CASE("quotes agree with a minute-by-minute oracle", "[catalog][price]") {
   }
   CHECK(wrong == 0);
 }
+
+TEST_CASE("calls of server tools are priced where the file says so, windows included",
+          "[catalog][price]") {
+  const auto catalog = with_prices(R"(
+[[model.price]]
+from = 2026-01-01
+input_per_mtok = "1"
+output_per_mtok = "2"
+web_search_per_1k = "10"
+web_fetch_per_1k = 0
+[[model.price.tier]]
+prompt_tokens_above = 1000
+input_per_mtok = "2"
+[[model.price.window]]
+name = "night"
+utc = "00:00-06:00"
+input_per_mtok = "0.5"
+output_per_mtok = "1"
+[[model.price.window]]
+name = "noon"
+utc = "12:00-13:00"
+input_per_mtok = "1"
+output_per_mtok = "2"
+web_search_per_1k = "0.000001"
+)",
+                                   "server_tools_max = 3\nserver_tools_once = [\"web_fetch\"]\n");
+  const auto quote = [&](const std::string& when, std::chrono::seconds horizon = 0s) {
+    return catalog.candidate(*catalog.find("m"), at(when), horizon).value();
+  };
+  const PerServerTool ten{10'000'000'000};
+  CHECK(quote("2026-01-02T08:00:00Z").quote.rates_for(1).items == ten);
+  CHECK(quote("2026-01-02T08:00:00Z").quote.rates_for(2000).items == ten);
+  CHECK(quote("2026-01-02T01:00:00Z").quote.rates_for(1).items == ten);
+  CHECK(quote("2026-01-02T12:00:00Z").quote.rates_for(1).items == PerServerTool{1000});
+  CHECK(quote("2026-01-02T12:59:59Z", 1s).quote.ceiling.items == ten);
+  CHECK(quote("2026-01-02T08:00:00Z").server_calls_max == 3);
+  CHECK(quote("2026-01-02T08:00:00Z").server_tools_once == 2);
+  const auto& rates = *price_at(catalog.find("m")->prices, at("2026-01-02T01:00:00Z"))->rates;
+  CHECK(rates.prices(ServerTool::web_search));
+  CHECK(rates.prices(ServerTool::web_fetch));
+  CHECK_FALSE(rates.prices(ServerTool::file_search));
+}
+
+TEST_CASE("the ceiling leaves out tiers that the prompt cannot reach", "[catalog][price]") {
+  const auto catalog = with_prices(R"(
+[[model.price]]
+from = 2026-01-01
+input_per_mtok = "1"
+output_per_mtok = "1"
+[[model.price.tier]]
+prompt_tokens_above = 1000
+output_per_mtok = "5"
+)");
+  const auto ceiling = [&](std::int64_t prompt) {
+    return quote_at(catalog.find("m")->prices, at("2026-02-01"), 0s, prompt)->ceiling.output;
+  };
+  CHECK(ceiling(1000) == 1'000'000);
+  CHECK(ceiling(1001) == 5'000'000);
+  CHECK(ceiling(any_prompt) == 5'000'000);
+}
+
+TEST_CASE("windows in local time follow the zone's clocks, days and holidays", "[catalog][price]") {
+  const auto catalog = with_prices(R"(
+[[model.price]]
+from = 2026-01-01
+input_per_mtok = "1"
+output_per_mtok = "1"
+[[model.price.window]]
+name = "peak"
+days = ["mon", "tue", "wed", "thu", "fri"]
+zone = "Asia/Shanghai"
+local = ["09:00-12:00", "14:00-18:00"]
+except = "cn"
+input_per_mtok = "2"
+output_per_mtok = "2"
+[[model.price.window]]
+name = "berlin"
+days = "sun"
+zone = "Europe/Berlin"
+local = "02:00-03:00"
+input_per_mtok = "3"
+output_per_mtok = "3"
+)");
+  CHECK(input_at(catalog, "2026-09-16T00:59:59Z") == 1'000'000);
+  CHECK(input_at(catalog, "2026-09-16T01:00:00Z") == 2'000'000);
+  CHECK(input_at(catalog, "2026-09-16T04:00:00Z") == 1'000'000);
+  CHECK(input_at(catalog, "2026-09-30T16:30:00Z") == 1'000'000);
+  CHECK(input_at(catalog, "2026-10-01T01:00:00Z") == 1'000'000);  // a holiday in China
+  // 02:00 to 03:00 comes twice on 2026-10-25 and not at all on 2026-03-29.
+  CHECK(input_at(catalog, "2026-10-24T23:59:59Z") == 1'000'000);
+  CHECK(input_at(catalog, "2026-10-25T00:00:00Z") == 3'000'000);
+  CHECK(input_at(catalog, "2026-10-25T01:59:59Z") == 3'000'000);
+  CHECK(input_at(catalog, "2026-10-25T02:00:00Z") == 1'000'000);
+  CHECK(input_at(catalog, "2026-03-29T00:59:59Z") == 1'000'000);
+  CHECK(input_at(catalog, "2026-03-29T01:00:00Z") == 1'000'000);
+  const auto& model = *catalog.find("m");
+  CHECK(catalog.next_price_change(model, at("2026-10-25T00:00:00Z")) == at("2026-10-25T02:00:00Z"));
+  CHECK(catalog.next_price_change(model, at("2026-03-28T12:00:00Z")) == at("2026-03-30T01:00:00Z"));
+}
+
+TEST_CASE("faults of prices have file, line and column", "[catalog][price]") {
+  const auto fault = [](const std::string& line, const std::string& more = "") {
+    const test::Folder folder;
+    folder.write("p.toml",
+                 std::string{provider} +
+                     "[[model]]\nid = \"m\"\ncontext_tokens = 1000\noutput_tokens_max = 100\n"
+                     "as_of = 2026-01-01\nsource = \"test\"\n" +
+                     more +
+                     "[[model.price]]\nfrom = 2026-01-01\ninput_per_mtok = \"1\"\n"
+                     "output_per_mtok = \"2\"\n" +
+                     line);
+    const auto catalog = Catalog::load(folder.path());
+    if (catalog) return std::string{"none"};
+    auto text = to_string(catalog.error().front());
+    return text.substr(text.find("p.toml"));
+  };
+  const std::string window =
+      "[[model.price.window]]\nname = \"w\"\ninput_per_mtok = \"1\"\noutput_per_mtok = \"1\"\n";
+  CHECK(fault("") == "none");
+  CHECK(fault("web_search_per_1k = \"-1\"\n") ==
+        "p.toml:17:21: price p/m@2026-01-01: \"web_search_per_1k\": a price cannot be negative");
+  CHECK(fault("web_searches_per_1k = \"1\"\n")
+            .find("p.toml:17:1: price p/m@2026-01-01: unknown key "
+                  "\"web_searches_per_1k\" (nearest: "
+                  "\"web_search_per_1k\")") == 0);
+  CHECK(fault("web_search_per_1k = \"0.0000000001\"\n").find("not a whole number") !=
+        std::string::npos);
+  CHECK(
+      fault(window + "zone = \"Europe/Atlantis\"\nlocal = \"01:00-02:00\"\n")
+          .find("p.toml:21:8: price p/m@2026-01-01 window \"w\": time zone \"Europe/Atlantis\"") ==
+      0);
+  CHECK(fault(window + "local = \"01:00-02:00\"\n").find("\"local\" needs \"zone\"") !=
+        std::string::npos);
+  CHECK(fault(window + "zone = \"Europe/Berlin\"\nutc = \"01:00-02:00\"\n")
+            .find("\"zone\" belongs to \"local\"") != std::string::npos);
+  CHECK(fault(window + "zone = \"UTC\"\nlocal = \"02:00-01:00\"\n")
+            .find("\"local\" must hold ranges") != std::string::npos);
+  CHECK(fault(window + window).find("two windows are called \"w\"") != std::string::npos);
+  CHECK(fault("", "server_tools_once = [\"web_serch\"]\n").find("p.toml:13:21: ") == 0);
+  CHECK(fault("[[model.price]]\nfrom = 2026-01-01\ninput_per_mtok = 1\noutput_per_mtok = 1\n")
+            .find("overlaps price") != std::string::npos);
+}

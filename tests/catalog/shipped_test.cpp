@@ -50,29 +50,59 @@ TEST_CASE("the shipped providers load without a remark", "[catalog][shipped]") {
 
 TEST_CASE("the shipped prices are those of the price lists", "[catalog][shipped]") {
   const auto catalog = shipped();
+  // Pico-credits for a search, a page, a run of code, a search in files.
+  constexpr PerServerTool claude_calls{10'000'000'000, 0, 10'000'000'000};
+  constexpr PerServerTool deepseek_calls{750'000'000, 750'000'000};
   // A Monday off-peak, at peak, and a Monday inside the holidays of National Day.
   CHECK(rates(catalog, "deepseek/deepseek-flash", "2026-11-23T05:00:00Z") ==
-        Rates{150'000, 3'000, 150'000, 150'000, 600'000, 0});
+        Rates{150'000, 3'000, 150'000, 150'000, 600'000, 0, deepseek_calls});
   CHECK(rates(catalog, "deepseek/deepseek-flash", "2026-11-23T06:00:00Z") ==
-        Rates{300'000, 6'000, 300'000, 300'000, 1'200'000, 0});
+        Rates{300'000, 6'000, 300'000, 300'000, 1'200'000, 0, deepseek_calls});
   CHECK(rates(catalog, "deepseek/deepseek-flash", "2026-10-05T06:00:00Z").input == 150'000);
   CHECK(rates(catalog, "deepseek-v4-pro", "2026-11-23T06:00:00Z").output == 3'960'000);
   CHECK(rates(catalog, "claude-opus-5-5", "2026-11-22") ==
-        Rates{4'000'000, 200'000, 5'000'000, 8'000'000, 20'000'000, 0});
+        Rates{4'000'000, 200'000, 5'000'000, 8'000'000, 20'000'000, 0, claude_calls});
   CHECK(rates(catalog, "claude-fable-5-1", "2026-11-22") ==
-        Rates{10'000'000, 250'000, 12'500'000, 20'000'000, 50'000'000, 0});
+        Rates{10'000'000, 250'000, 12'500'000, 20'000'000, 50'000'000, 0, claude_calls});
   CHECK(rates(catalog, "claude-sonnet-5-5", "2026-10-06").cache_read == 200'000);
   CHECK(rates(catalog, "claude-sonnet-5-5", "2026-10-07").cache_read == 100'000);
   CHECK(rates(catalog, "claude-haiku-5-5", "2026-11-22", 100'000) ==
-        Rates{100'000, 10'000, 125'000, 200'000, 500'000, 0});
+        Rates{100'000, 10'000, 125'000, 200'000, 500'000, 0, claude_calls});
   CHECK(rates(catalog, "claude-haiku-5-5", "2026-11-22", 100'001) ==
-        Rates{500'000, 50'000, 625'000, 1'000'000, 2'500'000, 0});
+        Rates{500'000, 50'000, 625'000, 1'000'000, 2'500'000, 0, claude_calls});
   CHECK(rates(catalog, "gemini-3.1-pro-preview", "2026-11-22", 200'000).output == 12'000'000);
   CHECK(rates(catalog, "gemini-3.1-pro-preview", "2026-11-22", 200'001).output == 18'000'000);
   CHECK(rates(catalog, "gemini-3.8-flash", "2026-12-31T23:59:59Z").input == 750'000);
   CHECK(rates(catalog, "gemini-3.8-flash", "2027-01-01").input == 1'500'000);
   CHECK(rates(catalog, "claude-opus-4-5", "2025-12-01").input == 5'000'000);
   CHECK(rates(catalog, "deepseek-v3.2-speciale", "2025-12-15T15:58:59Z").output == 420'000);
+}
+
+TEST_CASE("the shipped models price their vendor's tools, free ones explicitly",
+          "[catalog][shipped]") {
+  const auto catalog = shipped();
+  const auto priced = [&](const std::string& target, ServerTool tool, const std::string& when) {
+    return price_at(catalog.find(target)->prices, at(when))->rates->prices(tool);
+  };
+  const auto search = [&](const std::string& target, const std::string& when) {
+    return rates(catalog, target, when).items[0];
+  };
+  CHECK(search("deepseek/deepseek-flash", "2026-10-31T23:59:59Z") == 0);
+  CHECK(search("deepseek/deepseek-flash", "2026-11-01") == 750'000'000);
+  CHECK(search("deepseek/deepseek-flash", "2026-11-23T06:30:00Z") ==
+        750'000'000);  // at peak likewise
+  CHECK(search("gemini-3.8-flash", "2026-11-22") == 14'000'000'000);
+  CHECK(search("gemini-2.5-pro", "2026-11-22") == 35'000'000'000);
+  CHECK(catalog.find("gemini-2.5-pro")->server_tools_once == 1);
+  CHECK(catalog.find("gemini-3.8-flash")->server_tools_once == 0);
+  CHECK(catalog.find("claude-opus-5-5")->server_calls_max == 16);
+  for (const auto& model : catalog.models()) {
+    if (catalog.unusable(model, at("2026-11-22"))) continue;
+    CAPTURE(model.target());
+    CHECK(priced(model.target(), ServerTool::web_search, "2026-11-22"));
+    CHECK(priced(model.target(), ServerTool::web_fetch, "2026-11-22"));
+  }
+  CHECK_FALSE(priced("deepseek/deepseek-flash", ServerTool::code_execution, "2026-11-22"));
 }
 
 TEST_CASE("names that have gone answer with their successor", "[catalog][shipped]") {
