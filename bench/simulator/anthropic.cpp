@@ -39,6 +39,13 @@ std::string input_usage(const Tokens& used) {
          ",\"cache_read_input_tokens\":" + std::to_string(used.input_cache_read);
 }
 
+/// Told once the answer is complete, by those who were offered the tool.
+std::string searches(const Exchange& exchange, const Tokens& used) {
+  if (exchange.ask.searches_max == 0 || used.output() == 0) return "";
+  return R"(,"server_tool_use":{"web_search_requests":)" + std::to_string(used.web_searches) +
+         R"(,"web_fetch_requests":0})";
+}
+
 std::string full_usage(const Exchange& exchange, const Tokens& used, const std::string& output) {
   std::string out = "{" + input_usage(used) +
                     ",\"cache_creation\":{\"ephemeral_5m_input_tokens\":" +
@@ -50,6 +57,7 @@ std::string full_usage(const Exchange& exchange, const Tokens& used, const std::
         ",\"output_tokens_details\":{\"thinking_tokens\":" + std::to_string(used.output_reasoning) +
         "}";
   }
+  out += searches(exchange, used);
   return out + R"(,"service_tier":"standard","inference_geo":"not_available"})";
 }
 
@@ -162,7 +170,7 @@ class Anthropic final : public Wire {
             finish += ",\"output_tokens_details\":{\"thinking_tokens\":" +
                       std::to_string(exchange.usage.output_reasoning) + "}";
           }
-          finish += "}";
+          finish += searches(exchange, exchange.usage) + "}";
         }
         append_event(out, "message_delta", finish + "}", seed);
         return;

@@ -388,6 +388,10 @@ class Reader {
       if (!fine) return fine;
       ask_.tools.push_back({name, schema});
     }
+    if (type.starts_with("web_search_")) {
+      const auto& uses = member(tool, "max_uses");
+      ask_.searches_max = uses.is_number_integer() ? uses.get<std::int64_t>() : searches_unbounded;
+    }
     auto mark = read_mark(tool, where);
     if (!mark) return std::unexpected{mark.error()};
     ask_.prompt.add(without_cache_control(tool).dump(), *mark);

@@ -181,11 +181,14 @@ class CompatibleMessages final : public Wire {
     const auto& used = exchange.usage;
     if (!is_deepseek())
       return Json{{"input_tokens", used.input()}, {"output_tokens", std::move(output)}};
-    return Json{{"input_tokens", used.input_fresh},
-                {"cache_creation_input_tokens", 0},
-                {"cache_read_input_tokens", used.input_cache_read},
-                {"output_tokens", std::move(output)},
-                {"service_tier", "standard"}};
+    Json told{{"input_tokens", used.input_fresh},
+              {"cache_creation_input_tokens", 0},
+              {"cache_read_input_tokens", used.input_cache_read},
+              {"output_tokens", std::move(output)},
+              {"service_tier", "standard"}};
+    if (used.web_searches > 0)
+      told["server_tool_use"] = Json{{"web_search_requests", used.web_searches}};
+    return told;
   }
 
   static Json opening(const Block& block) {

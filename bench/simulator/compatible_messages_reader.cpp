@@ -127,6 +127,10 @@ class Reader {
       return bad("tools: invalid type, expected a sequence");
     for (const auto& tool : tools) {
       const auto type = string_member(tool, "type", "custom");
+      if (type.starts_with("web_search_")) {
+        ask_.searches_max = searches_unbounded;
+        continue;
+      }
       if (type != "custom") {
         ask_.notes.push_back("tool of type " + type + " ignored");
         continue;

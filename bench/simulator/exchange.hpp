@@ -28,12 +28,16 @@ struct Tokens {
   std::int64_t input_cache_write_1h = 0;
   std::int64_t output_text = 0;
   std::int64_t output_reasoning = 0;
+  std::int64_t web_searches = 0;  // made by the provider itself
 
   [[nodiscard]] std::int64_t input() const {
     return input_fresh + input_cache_read + input_cache_write_5m + input_cache_write_1h;
   }
   [[nodiscard]] std::int64_t output() const { return output_text + output_reasoning; }
 };
+
+/// Searches that a declared tool allows when the request sets no bound.
+inline constexpr std::int64_t searches_unbounded = 1000;
 
 struct Tool {
   std::string name;
@@ -62,6 +66,7 @@ struct Ask {
   std::vector<Tool> tools;
   ToolMode tool_mode = ToolMode::automatic;
   std::vector<std::string> allowed_tools;  // for ToolMode::required; empty: any
+  std::int64_t searches_max = 0;  // of the web, by the provider; 0: the tool is not declared
   bool parallel_calls = true;
 
   std::string system_text;

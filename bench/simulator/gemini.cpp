@@ -37,6 +37,15 @@ std::string finish_reason(const Exchange& exchange) {
   return exchange.answer.stop == Stop::refusal ? "SAFETY" : "STOP";
 }
 
+/// With the finish reason; a whole answer has it likewise.
+void add_grounding(const Exchange& exchange, Json& candidate) {
+  if (exchange.usage.web_searches == 0) return;
+  Json queries = Json::array();
+  for (std::int64_t i = 0; i < exchange.usage.web_searches; ++i)
+    queries.push_back("question " + std::to_string(i));
+  candidate["groundingMetadata"] = Json{{"webSearchQueries", std::move(queries)}};
+}
+
 Json whole(const Exchange& exchange, Json candidate, const Json& usage) {
   candidate["index"] = 0;
   Json out{{"candidates", Json::array({std::move(candidate)})}};
@@ -105,6 +114,7 @@ class Gemini final : public Wire {
       candidate = Json{
           {"content", Json{{"parts", Json::array({closing_part(exchange)})}, {"role", "model"}}},
           {"finishReason", finish_reason(exchange)}};
+      add_grounding(exchange, candidate);
       if (exchange.answer.stop == Stop::refusal) candidate.erase("content");
     } else {
       const auto& block = exchange.answer.blocks[step.block];
@@ -139,6 +149,7 @@ class Gemini final : public Wire {
     Json content{{"role", "model"}};
     if (!parts.empty()) content = Json{{"parts", std::move(parts)}, {"role", "model"}};
     Json candidate{{"content", std::move(content)}, {"finishReason", finish_reason(exchange)}};
+    add_grounding(exchange, candidate);
     if (exchange.answer.stop == Stop::refusal) candidate.erase("content");
     const auto usage =
         usage_metadata(exchange, exchange.usage.output_text, exchange.usage.output_reasoning);

@@ -272,6 +272,7 @@ class Reader {
   Checked<void> read_tools() {
     const auto& tools = member(body_, "tools");
     for (std::size_t i = 0; i < tools.size(); ++i) {
+      if (tools[i].contains("googleSearch")) ask_.searches_max = searches_unbounded;
       const auto& declarations = member(tools[i], "functionDeclarations");
       for (std::size_t j = 0; j < declarations.size(); ++j) {
         auto fine = read_declaration(

@@ -11,7 +11,7 @@ constexpr std::chrono::hours for_ever{24};
 
 Tokens input_only(const Tokens& usage) {
   auto tokens = usage;
-  tokens.output_text = tokens.output_reasoning = 0;
+  tokens.output_text = tokens.output_reasoning = tokens.web_searches = 0;
   return tokens;
 }
 

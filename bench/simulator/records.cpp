@@ -11,12 +11,14 @@ namespace turnpike::simulator {
 namespace {
 
 Json tokens_json(const Tokens& tokens) {
-  return Json{{"input_fresh", tokens.input_fresh},
-              {"input_cache_read", tokens.input_cache_read},
-              {"input_cache_write_5m", tokens.input_cache_write_5m},
-              {"input_cache_write_1h", tokens.input_cache_write_1h},
-              {"output_text", tokens.output_text},
-              {"output_reasoning", tokens.output_reasoning}};
+  Json json{{"input_fresh", tokens.input_fresh},
+            {"input_cache_read", tokens.input_cache_read},
+            {"input_cache_write_5m", tokens.input_cache_write_5m},
+            {"input_cache_write_1h", tokens.input_cache_write_1h},
+            {"output_text", tokens.output_text},
+            {"output_reasoning", tokens.output_reasoning}};
+  if (tokens.web_searches > 0) json["web_search"] = tokens.web_searches;
+  return json;
 }
 
 bool is_secret(std::string_view header) {

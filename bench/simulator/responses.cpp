@@ -284,7 +284,18 @@ class Responses final : public Wire {
   Json output(const Exchange& exchange) const {
     Json items = Json::array();
     for (const auto& block : exchange.answer.blocks) items.push_back(item(exchange, block, true));
+    for (std::int64_t i = 0; i < exchange.usage.web_searches; ++i) items.push_back(search(i));
     return items;
+  }
+
+  /// Searches stand behind the answer and in the finished response only: nobody here reads them as
+  /// they happen.
+  static Json search(std::int64_t number) {
+    return Json{
+        {"type", "web_search_call"},
+        {"id", "ws_" + std::to_string(number)},
+        {"status", "completed"},
+        {"action", Json{{"type", "search"}, {"query", "question " + std::to_string(number)}}}};
   }
 
   void render_open(const Exchange& exchange, const Step& step, std::string& out) const {

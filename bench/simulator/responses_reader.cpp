@@ -215,6 +215,10 @@ class Reader {
         if (type.empty())
           return bad("Missing required parameter: 'tools[" + std::to_string(i) + "].type'.",
                      "tools", "missing_required_parameter");
+        if (type.starts_with("web_search")) {
+          ask_.searches_max = searches_unbounded;
+          continue;
+        }
         ask_.notes.push_back("tool of type " + type + " ignored");
         continue;
       }

@@ -120,6 +120,8 @@ std::unique_ptr<Reply> Service::answer(Endpoint endpoint, const HttpRequest& req
   exchange.answer = compose(exchange.ask);
   share_cache(exchange, now);
   count_output(exchange.answer, exchange.usage);
+  exchange.usage.web_searches = std::clamp<std::int64_t>(
+      exchange.ask.directives.number("searches", 0), 0, exchange.ask.searches_max);
   wire(endpoint).complete(exchange);
   return std::make_unique<Playback>(wire(endpoint), records_, settings_, std::move(exchange), now,
                                     request.wants_close());

@@ -92,12 +92,18 @@ class PriceList:
         fresh = line["input_per_mtok"]
         return {name: pico(line.get(field, fresh)) for name, field in CLASSES.items()}
 
+    def search_price(self, provider, model, unix_s):
+        """Pico-credits for a search of the web; a window says it again only where it changes."""
+        line, _ = self.line_at(provider, model, unix_s)
+        return int(decimal.Decimal(str(line.get("web_search_per_1k", 0))) * 10**9)
+
     def charge(self, provider, model, unix_s, tokens):
         """Nano-credits of these tokens at that instant; rounded up once."""
         line, _ = self.line_at(provider, model, unix_s)
         prompt = sum(tokens[name] for name in CLASSES if name.startswith("input"))
         rates = self.rates(provider, model, unix_s, prompt)
         total = sum(tokens[name] * rates[name] for name in CLASSES) + pico_per_request(line.get("per_request", 0))
+        total += tokens.get("web_search", 0) * self.search_price(provider, model, unix_s)
         return -(-total // 1000)
 
     def cost(self, entry):
@@ -111,7 +117,7 @@ def cost_written_down(entry):
     instant = datetime.datetime.fromtimestamp(entry["started_unix_s"], datetime.timezone.utc)
     peak = instant.weekday() < 5 and (1 <= instant.hour < 4 or 6 <= instant.hour < 10)
     label = ("peak" if peak else "off-peak") if entry["provider"] == "deepseek" else ""
-    if (*target, label) not in WRITTEN_DOWN:
+    if (*target, label) not in WRITTEN_DOWN or tokens.get("web_search"):
         return None
     fresh, cached, five, hour, output = map(pico, WRITTEN_DOWN[*target, label])
     total = (tokens["input_fresh"] * fresh + tokens["input_cache_read"] * cached + tokens["input_cache_write_5m"] * five +

@@ -1,7 +1,7 @@
 """What providers bill is what the ledger holds, and budgets hold."""
 import json
 
-from harness import check, check_equal, usage_of, user, wait_until
+from harness import call, check, check_equal, usage_of, user, wait_until
 from prices import PriceList, cost_written_down
 
 MIXED = "deepseek/deepseek-flash,anthropic/claude-opus-5-5,gemini/gemini-3.1-pro-preview,anthropic/claude-haiku-5-5,gemini/gemini-3.8-flash"
@@ -169,3 +169,44 @@ def a_cancelled_stream_is_charged_for_what_was_received(bench):
         attempt = record["attempts"][0]
         check_equal((attempt["settlement"], attempt.get("cause")), ("settle_estimated", "client_gone"), "how it ended")
         check(0 < usage_of(attempt)["input_fresh"] and usage_of(attempt)["output_text"] < 1000, attempt)
+
+
+SEARCHING = [
+    ("/v1/messages", {"anthropic-version": "2023-06-01"}, "anthropic/claude-opus-5-5",
+     {"max_tokens": 100, "tools": [{"type": "web_search_20260209", "name": "web_search", "max_uses": 3}], "messages": None}),
+    ("/v1/messages", {"anthropic-version": "2023-06-01"}, "deepseek/deepseek-flash",
+     {"max_tokens": 100, "tools": [{"type": "web_search_20250305", "name": "web_search"}], "messages": None}),
+    ("/v1/responses", {}, "deepseek/deepseek-flash", {"store": False, "tools": [{"type": "web_search"}], "input": None}),
+    ("/v1beta/models/gemini/gemini-3.8-flash:{verb}", {}, "gemini/gemini-3.8-flash", {"tools": [{"googleSearch": {}}], "contents": None}),
+]
+
+
+def a_search(case, streamed):
+    """Path and body of one request of SEARCHING that makes its provider search five times, as often as it may."""
+    path, _, target, shape = case
+    text = "[[sim searches=5 tokens=8 think_tokens=0]] What is new?"
+    said = {"messages": [user(text)], "input": text, "contents": [{"role": "user", "parts": [{"text": text}]}]}
+    body = {name: said[name] if value is None else value for name, value in shape.items()}
+    if "contents" in body:
+        return path.format(verb="streamGenerateContent?alt=sse" if streamed else "generateContent"), body
+    return path, {"model": target, "stream": streamed} | body
+
+
+def searches_are_charged_by_the_call(bench):
+    """Web searches that a provider makes, whole and streamed, in three dialects: the ledger holds what the providers bill."""
+    simulator = bench.simulator()
+    gateway, key = bench.gateway(simulator)
+    for case in SEARCHING:
+        for streamed in (False, True):
+            path, body = a_search(case, streamed)
+            answer = call(gateway.port, "POST", path, body, {"authorization": f"Bearer {key}"} | case[1])
+            check_equal(answer.status, 200, f"{path} to {case[2]}: {answer.text[:300]}")
+    gateway.at_rest()
+    simulator.quiet()
+    entries = simulator.billing()
+    check_equal([e["billed"].get("web_search", 0) for e in entries], [3, 3, 5, 5, 5, 5, 5, 5], "searches billed")
+    wanted = by_target(zip(entries, expected_costs(entries)), lambda pair: (f"{pair[0]['provider']}/{pair[0]['model']}", pair[1]))
+    rows, ledger = ledger_by_target(bench)
+    check_equal(ledger, wanted, "nano-credits per target, ledger against billing log")
+    check_equal({row["settlement"] for row in rows}, {"settle_exact"}, "settlements")
+    check("clean" in bench.run("ledger", "verify"), "the ledger is not clean")
