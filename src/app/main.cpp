@@ -4,12 +4,15 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <functional>
 #include <iostream>
 #include <string>
 
+#include "app/catalog_cli.hpp"
+#include "app/catalog_import.hpp"
 #include "app/commands.hpp"
 #include "app/config.hpp"
 #include "app/connect.hpp"
@@ -37,6 +40,9 @@ struct Flags {
   turnpike::app::KeyOptions key;
   turnpike::app::ConnectOptions connect;
   turnpike::app::DoctorOptions doctor;
+  turnpike::app::CatalogListOptions catalog_list;
+  turnpike::app::CatalogPriceOptions catalog_price;
+  turnpike::app::CatalogImportOptions catalog_import;
 };
 
 using turnpike::app::Verb;
@@ -97,6 +103,39 @@ void add_routing(CLI::App& app, Flags& flags, Verb& verb) {
       return 0;
     };
   });
+}
+
+void add_catalog(CLI::App& app, Flags& flags, Verb& verb) {
+  auto* catalog = app.add_subcommand("catalog", "Models and their dated prices")->require_subcommand(1);
+  auto* list = catalog->add_subcommand("list", "All models: what they can, what they cost, what changes next");
+  list->add_option("--at", flags.catalog_list.at, "Date or RFC 3339 instant; default: now");
+  list->add_option("--provider", flags.catalog_list.provider, "Only this provider's");
+  list->callback([&] { verb = [&](const auto& c, const auto& t) { return run_catalog_list(c, t, flags.catalog_list, flags.output); }; });
+  auto& asked = flags.catalog_price;
+  auto* price = catalog->add_subcommand("price", "The price in force at an instant, and what a request costs then");
+  price->add_option("model", asked.model, "provider/model, an id or an alias")->required();
+  price->add_option("--at", asked.at, "Date or RFC 3339 instant; default: now");
+  price->add_option("--prompt", asked.prompt, "Prompt tokens, cached and written ones included");
+  price->add_option("--cached", asked.cached, "Of them, read from the provider's cache");
+  price->add_option("--written-5m", asked.written_5m, "Of them, written to the cache for 5 minutes");
+  price->add_option("--written-1h", asked.written_1h, "Of them, written to the cache for 1 hour");
+  price->add_option("--output", asked.output, "Output tokens, reasoning included");
+  for (std::size_t i = 0; i < turnpike::server_tools; ++i) {
+    std::string name{to_string(static_cast<turnpike::ServerTool>(i))};
+    std::ranges::replace(name, '_', '-');
+    price->add_option("--" + name, asked.calls[i], "Calls of this server tool");
+  }
+  price->callback([&] { verb = [&](const auto& c, const auto& t) { return run_catalog_price(c, t, flags.catalog_price, flags.output); }; });
+  auto& wanted = flags.catalog_import;
+  auto* import = catalog->add_subcommand("import", "Prices of a public catalog into providers/: shows the difference, writes it on demand");
+  import->add_option("file", wanted.file, "JSON as https://models.dev/api.json has it, saved by you; - for standard input")->required();
+  import->add_option("--from", wanted.from, "Day on which new prices begin; default: today. Earlier prices stay as they are");
+  import->add_option("--model", wanted.models, "Only these targets, with wildcards; may be repeated");
+  import->add_option("--add", wanted.add, "Targets that providers/ does not have yet, with wildcards; may be repeated");
+  import->add_flag("--limits", wanted.limits, "Take over context windows and output limits, too");
+  import->add_flag("--force", wanted.force, "Believe changes of more than three times either way");
+  import->add_flag("--write", wanted.write, "Change the files; backups stay beside them");
+  import->callback([&] { verb = [&](const auto& c, const auto& t) { return run_catalog_import(c, t, flags.catalog_import, flags.output); }; });
 }
 
 void add_clients(CLI::App& app, Flags& flags, Verb& verb) {
@@ -166,6 +205,7 @@ int main(int argc, char** argv) {
   add_money(app, flags, verb);
   turnpike::app::add_reports(app, flags.output, verb);
   add_connect(app, flags, verb);
+  add_catalog(app, flags, verb);
   add_clients(app, flags, verb);
   try {
     app.parse(argc, argv);
