@@ -23,4 +23,8 @@ inline ServerToolsPassed server_tools_passed(const RequestFacts& facts, Dialect 
 /// the model's.
 PerServerTool server_calls_bound(const RequestFacts& facts, const Candidate& candidate);
 
+/// Tokens that one answer can be billed for at most: the window; once more for each call, because the model reads its
+/// prompt again after each.
+std::int64_t billed_tokens_bound(const RequestFacts& facts, const Candidate& candidate);
+
 }  // namespace turnpike

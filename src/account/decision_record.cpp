@@ -161,6 +161,24 @@ void write_trace(Json& json, const TraceCounters& trace) {
   json.close('}');
 }
 
+/// Tools of the provider's that the request declares: the client's bound of their calls, or true.
+void write_server_tools(Json& json, const RequestFacts& facts) {
+  if (facts.server_calls == PerServerTool{} && facts.unpriced_tool.empty()) return;
+  json.key("server_tools").open('{');
+  for (std::size_t i = 0; i < server_tools; ++i) {
+    const auto calls = facts.server_calls[i];
+    if (calls == 0) continue;
+    const auto name = to_string(static_cast<ServerTool>(i));
+    if (calls == RequestFacts::server_calls_unbounded) {
+      json.member(name, true);
+    } else {
+      json.member(name, calls);
+    }
+  }
+  if (!facts.unpriced_tool.empty()) json.member("unpriced", facts.unpriced_tool);
+  json.close('}');
+}
+
 void write_facts(Json& json, const RequestFacts& facts) {
   json.key("facts").open('{');
   json.member("dialect", to_string(facts.dialect)).member("model", facts.model);
@@ -173,6 +191,7 @@ void write_facts(Json& json, const RequestFacts& facts) {
   if (facts.output_tokens_max) json.member("output_tokens_max", *facts.output_tokens_max);
   json.member("choices", facts.choices).member("messages", facts.messages);
   json.member("tools", facts.tools).member("images", facts.images);
+  write_server_tools(json, facts);
   json.member("text_bytes", facts.text_bytes).member("body_bytes", facts.body_bytes);
   write_trace(json, facts.trace);
   json.member("conversation", facts.conversation);
@@ -192,12 +211,19 @@ void write_difficulty(Json& json, const Difficulty& difficulty) {
   json.close(']').close('}');
 }
 
+/// A member for each server tool that has one.
+void write_calls(Json& json, const PerServerTool& calls) {
+  for (std::size_t tool = 0; tool < server_tools; ++tool)
+    json.counted(to_string(static_cast<ServerTool>(tool)), calls[tool]);
+}
+
 void write_rates(Json& json, std::string_view name, const Rates& rates) {
   json.key(name).open('{');
   json.counted("input", rates.input).counted("cache_read", rates.cache_read);
   json.counted("cache_write_5m", rates.cache_write_5m);
   json.counted("cache_write_1h", rates.cache_write_1h);
   json.counted("output", rates.output).counted("per_request", rates.per_request);
+  write_calls(json, rates.items);
   json.close('}');
 }
 
@@ -252,6 +278,7 @@ void write_usage(Json& json, const Usage& usage) {
   json.counted("input_cache_write_1h", usage.input_cache_write_1h);
   json.counted("output_text", usage.output_text);
   json.counted("output_reasoning", usage.output_reasoning);
+  write_calls(json, usage.items);
   json.close('}');
 }
 

@@ -24,4 +24,13 @@ PerServerTool server_calls_bound(const RequestFacts& facts, const Candidate& can
   return bound;
 }
 
+std::int64_t billed_tokens_bound(const RequestFacts& facts, const Candidate& candidate) {
+  std::int64_t readings = 1;
+  for (const auto calls : server_calls_bound(facts, candidate)) {
+    if (__builtin_add_overflow(readings, calls, &readings)) readings = INT64_MAX;
+  }
+  std::int64_t bound = 0;
+  return __builtin_mul_overflow(readings, candidate.context_tokens, &bound) ? INT64_MAX : bound;
+}
+
 }  // namespace turnpike

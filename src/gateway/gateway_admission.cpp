@@ -81,7 +81,7 @@ account::ReserveRequest Gateway::wanted_for(const Call& call, const Candidate& c
       .items_max = server_calls_bound(exchange.facts, candidate),
       .client_gave_max = call.view.output_tokens_max.has_value(),
       .streaming = call.view.stream,
-      .context_tokens = candidate.context_tokens};
+      .context_tokens = billed_tokens_bound(exchange.facts, candidate)};
 }
 
 /// One of several replicas may have to wait for a larger lease: short pauses of this request, half a second in all.

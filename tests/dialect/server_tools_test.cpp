@@ -140,6 +140,12 @@ TEST_CASE(
   CHECK(server_calls_bound(facts, deepseek) == Calls{5, 16, 16});
   deepseek.thinking = ThinkingStyle::deepseek_effort;
   CHECK(server_calls_bound(facts, deepseek) == Calls{5});
+  deepseek.context_tokens = 1000;
+  CHECK(billed_tokens_bound(facts, deepseek) == 6000);
+  facts.server_calls = {INT64_MAX - 1};
+  CHECK(billed_tokens_bound(facts, deepseek) == INT64_MAX);
+  facts.server_calls = {};
+  CHECK(billed_tokens_bound(facts, deepseek) == 1000);
 }
 
 TEST_CASE("Messages tells calls in its usage; a report that comes again replaces the first",
