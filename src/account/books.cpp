@@ -1,6 +1,7 @@
 #include "account/books.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -17,9 +18,6 @@ Instant instant_of(std::int64_t micros) { return Instant{std::chrono::microsecon
 // specification, "Settlement".
 constexpr std::int64_t progress_tokens = 256;
 
-// A conversation that goes on after this long begins its cap anew.
-constexpr std::chrono::hours conversation_idle{24};
-
 Error unknown_key(std::string_view id) {
   return client_error("unknown_key", "no key has the id " + quoted_for_message(id), "id", 404);
 }
@@ -27,7 +25,10 @@ Error unknown_key(std::string_view id) {
 }  // namespace
 
 Books::Books(const LedgerOptions& options, const Clock& clock, Bell& bell)
-    : options_(options), clock_(clock), bell_(bell) {}
+    : options_(options),
+      clock_(clock),
+      bell_(bell),
+      space_(options.directory, options.space_reserve_bytes) {}
 
 bool Books::restore(const Checkpoint& checkpoint, const Store::Tail& tail) {
   tail_ = tail;
@@ -167,13 +168,7 @@ bool Books::append(Entry entry, Append mode) {
   entry.at = at_;
   entry.epoch = tail_.epoch;
   entry.chain = chain_of(entry, tail_.chain);
-  if (front_broken_ || !front_.append(entry)) {
-    if (!front_broken_) log(LogLevel::error, "ledger_front_failed");
-    front_broken_ = true;
-    writable_ = false;
-    bell_.ring();
-    if (mode == Append::may_fail) return false;
-  }
+  if (!put_in_front(entry, mode) && mode == Append::may_fail) return false;
   tail_ = {entry.seq, entry.at, entry.epoch, entry.chain};
   ++since_checkpoint_;
   if (!balances_.apply(entry)) {
@@ -195,6 +190,23 @@ bool Books::append(Entry entry, Append mode) {
   }
   pending_.push_back(std::move(entry));
   return true;
+}
+
+/// On a full disk the reserve of space is for what must happen; what may fail does.
+bool Books::put_in_front(const Entry& entry, Append mode) {
+  if (front_broken()) return false;
+  int fault = front_.append(entry);
+  if (means_disk_full(fault)) {
+    space_gone();
+    if (mode == Append::may_fail) return false;
+    fault = front_.append(entry);
+  }
+  if (fault == 0) return true;
+  log(LogLevel::error, "ledger_front_failed", {{"message", std::string_view{std::strerror(fault)}}});
+  ++figures_.store_errors;
+  stop(Stop::front);
+  bell_.ring();
+  return false;
 }
 
 std::int64_t Books::intern(const std::string& text, Append mode) {
@@ -374,7 +386,7 @@ std::vector<BudgetState> Books::budgets() const {
     for (const auto& rule : budget->rules) {
       if (rule->lifted) continue;
       const auto span = span_at(rule->rule, instant);
-      WindowState window{rule->rule, {}, {}, span.start, span.end, rule->level, {}};
+      WindowState window{rule->rule, {}, {}, span.start, span.end, rule->level};
       if (rule->rule.kind == WindowKind::rolling) {
         window.start = instant - rule->rule.duration;
         window.end.reset();
@@ -383,7 +395,6 @@ std::vector<BudgetState> Books::budgets() const {
         if (expired(rule->rule, live->span, instant)) continue;
         window.settled += live->settled;
         window.reserved += live->reserved;
-        window.elsewhere = rule->lease.elsewhere;
       }
       state.windows.push_back(std::move(window));
     }
@@ -406,6 +417,7 @@ LedgerFigures Books::figures() const {
   figures.attempts_open = static_cast<std::int64_t>(balances_.attempts().size());
   figures.writable = writable();
   figures.clock_frozen = clock_guard_.frozen();
+  figures.disk_full = short_of_space();
   if (stored < tail_.seq) {
     const auto now = logical_now().time_since_epoch().count();
     figures.lag = std::chrono::microseconds{std::max<std::int64_t>(0, now - oldest_pending_at_)};
@@ -416,90 +428,6 @@ LedgerFigures Books::figures() const {
 std::int64_t Books::last_seq() const {
   const std::lock_guard lock{mutex_};
   return tail_.seq;
-}
-
-Books::Batch Books::take() {
-  const std::lock_guard lock{mutex_};
-  Batch batch;
-  const bool checkpoint_due = since_checkpoint_ >= options_.checkpoint_entries && !pending_.empty();
-  if (checkpoint_due && !front_broken_) lift_idle_conversations();
-  batch.entries.swap(pending_);
-  pending_.reserve(batch.entries.size());
-  if (checkpoint_due) {
-    since_checkpoint_ = 0;
-    balances_.collect();
-    batch.checkpoint = Checkpoint{tail_.seq, balances_.snapshot()};
-  }
-  return batch;
-}
-
-/// A cap on conversations makes a budget for each: those that are over are not kept for ever.
-void Books::lift_idle_conversations() {
-  stamp();
-  constexpr auto idle = std::chrono::microseconds{conversation_idle}.count();
-  for (const auto& name : balances_.idle_conversations(at_ - idle)) {
-    BudgetSettings settings;
-    settings.budget = name;
-    settings.by = "idle";
-    Entry entry;
-    entry.kind = EntryKind::budget_set;
-    entry.detail = budget_detail(settings);
-    if (!append(std::move(entry), Append::may_fail)) return;
-  }
-}
-
-void Books::stored(std::int64_t seq) {
-  {
-    const std::lock_guard lock{stored_mutex_};
-    stored_ = std::max(stored_, seq);
-    store_failing_ = false;
-  }
-  stored_changed_.notify_all();
-  const bool emptied = front_.resting_done(seq);
-  if (emptied) front_.truncate_resting();
-  const std::lock_guard lock{mutex_};
-  if (emptied) front_.resting_emptied();
-  front_.turn(options_.front_segment_bytes);
-  writable_ = !front_broken_;
-}
-
-void Books::mend_front() {
-  std::int64_t stored = 0;
-  {
-    const std::lock_guard lock{stored_mutex_};
-    stored = stored_;
-  }
-  const std::lock_guard lock{mutex_};
-  if (!front_broken_ || stored != tail_.seq || !front_.reset()) return;
-  front_broken_ = false;
-  writable_ = true;
-}
-
-void Books::store_failed() {
-  writable_ = false;
-  {
-    const std::lock_guard lock{stored_mutex_};
-    store_failing_ = true;
-  }
-  stored_changed_.notify_all();
-}
-
-Checkpoint Books::checkpoint() {
-  const std::lock_guard lock{mutex_};
-  balances_.collect();
-  return {tail_.seq, balances_.snapshot()};
-}
-
-bool Books::empty_front() {
-  const std::lock_guard lock{mutex_};
-  return front_.reset();
-}
-
-bool Books::wait_stored(std::int64_t seq) {
-  bell_.ring_urgently();
-  std::unique_lock lock{stored_mutex_};
-  stored_changed_.wait(lock, [&] { return stored_ >= seq || store_failing_; });
-  return stored_ >= seq;
 }
 
 }  // namespace turnpike::account

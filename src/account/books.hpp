@@ -20,6 +20,7 @@
 #include "account/lease_state.hpp"
 #include "account/ledger.hpp"
 #include "account/reservation.hpp"
+#include "account/space_reserve.hpp"
 #include "account/store.hpp"
 
 namespace turnpike::account {
@@ -40,6 +41,8 @@ class Books {
 
   // --- Start: one thread, before anybody else has a pointer.
 
+  /// Gives up the reserve of space that the last process left: the start may need it.
+  void make_room() { space_.release(); }
   /// Balances as of `tail`, from a checkpoint.
   [[nodiscard]] bool restore(const Checkpoint& checkpoint, const Store::Tail& tail);
   /// The next entry of the journal, already stored somewhere. False if it does not follow or cannot
@@ -120,18 +123,31 @@ class Books {
   void stored(std::int64_t seq);
   /// The store refuses: nothing is admitted until stored() is called again.
   void store_failed();
+  void count_store_error();
+  /// The disk is full: the reserve of space goes to what still runs, and nothing is admitted until
+  /// regain_space() has it again.
+  void space_gone();
+  [[nodiscard]] bool short_of_space() const { return stopped_by(Stop::space); }
+  /// True if the disk has room for the reserve (again). Where files cannot be allocated at all there
+  /// is none, and that is fine.
+  bool regain_space();
+  /// The store is lost, for good: nothing is admitted any more.
+  void give_up();
   /// After a failed write to the front journal: once SQLite has everything, begins it anew and
   /// admits again.
   void mend_front();
+  /// What `other`, which has replayed all that was taken, says otherwise after the entries that
+  /// still wait; nothing if the two agree.
+  std::optional<std::string> difference(Books& other);
+  /// The front journal has failed and waits for mend_front().
+  [[nodiscard]] bool front_broken() const { return stopped_by(Stop::front); }
   /// At the end, with nothing left to store: a checkpoint of everything.
   Checkpoint checkpoint();
   bool empty_front();
 
   /// Waits until `seq` is fsynced; false if the store fails meanwhile.
   bool wait_stored(std::int64_t seq);
-  [[nodiscard]] bool writable() const { return writable_.load(std::memory_order_relaxed); }
-
-  FrontJournal& front() { return front_; }
+  [[nodiscard]] bool writable() const { return stops_.load(std::memory_order_relaxed) == 0; }
 
  private:
   /// may_fail: an entry that allows something must be in the front journal first. must_happen: an
@@ -139,10 +155,22 @@ class Books {
   /// is admitted meanwhile.
   enum class Append : std::uint8_t { may_fail, must_happen };
 
+  /// Why nothing is admitted: bits of stops_.
+  enum class Stop : std::uint8_t { store = 1, front = 2, space = 4, lost = 8 };
+
+  void stop(Stop why) { stops_ |= static_cast<std::uint8_t>(why); }
+  void resume(Stop why) { stops_ &= static_cast<std::uint8_t>(~static_cast<unsigned>(why)); }
+  [[nodiscard]] bool stopped_by(Stop why) const {
+    return (stops_.load(std::memory_order_relaxed) & static_cast<std::uint8_t>(why)) != 0;
+  }
+  /// 503 `ledger_unavailable`, with the reason as far as it concerns a client.
+  [[nodiscard]] Error unavailable() const;
+
   void stamp();
   [[nodiscard]] Instant logical_now() const;
   void note_clock(ClockGuard::Change change, std::string_view by);
   bool append(Entry entry, Append mode);
+  bool put_in_front(const Entry& entry, Append mode);
   std::int64_t intern(const std::string& text, Append mode);
   const PinnedPrice* pin(const PriceQuote& quote);
   Result<Path*> path_of(const Account& account);
@@ -198,11 +226,11 @@ class Books {
   std::vector<Entry> pending_;
   std::int64_t oldest_pending_at_ = 0;
   std::int64_t since_checkpoint_ = 0;
-  bool front_broken_ = false;
   LeaseState leases_;
   LedgerFigures figures_;
+  SpaceReserve space_;
 
-  std::atomic<bool> writable_{true};
+  std::atomic<std::uint8_t> stops_{0};
   mutable std::mutex stored_mutex_;
   std::condition_variable stored_changed_;
   std::int64_t stored_ = 0;     // guarded by stored_mutex_

@@ -12,14 +12,6 @@ namespace turnpike::account {
 
 namespace {
 
-Error unavailable() {
-  auto error = gateway_error(503, "ledger_unavailable",
-                             "the ledger cannot be written at the moment; nothing is admitted");
-  error.retry_after_s = 1;
-  error.should_retry = true;
-  return error;
-}
-
 Error refused(int status, std::string code, std::string message, bool worth_retrying) {
   auto error = client_error(std::move(code), std::move(message), {}, status);
   error.retry = Retry::next_candidate;
@@ -84,6 +76,16 @@ bool belongs(const PathDetail& path, const PathDetail& wanted) {
 }
 
 }  // namespace
+
+Error Books::unavailable() const {
+  const char* why = stopped_by(Stop::lost)    ? "the ledger's store is lost and the gateway ends"
+                    : stopped_by(Stop::space) ? "the ledger's disk is full"
+                                              : "the ledger cannot be written at the moment";
+  auto error = gateway_error(503, "ledger_unavailable", fmt::format("{}; nothing is admitted", why));
+  error.retry_after_s = 1;
+  error.should_retry = true;
+  return error;
+}
 
 Result<Credits> cost_bound(const ReserveRequest& request, std::int64_t output_tokens) {
   std::int64_t total = 0;

@@ -92,7 +92,6 @@ struct WindowState {
   Instant start{};
   std::optional<Instant> end;  // when it counts from zero again; absent for lifetime and rolling
   Pressure pressure = Pressure::none;
-  Credits elsewhere;  // settled by other replicas, as last heard
 };
 
 struct BudgetState {

@@ -56,9 +56,12 @@ std::int64_t record_bytes(const Entry& entry) {
 
 }  // namespace
 
-FrontJournal::~FrontJournal() {
-  for (const int file : files_) {
+FrontJournal::~FrontJournal() { close_files(); }
+
+void FrontJournal::close_files() {
+  for (int& file : files_) {
     if (file >= 0) ::close(file);
+    file = -1;
   }
 }
 
@@ -77,6 +80,9 @@ FrontJournal::Found FrontJournal::read(const std::filesystem::path& directory, s
     intact = intact && entry.seq == seq + 1 && entry.chain == chain_of(entry, chain);
     if (!intact) {
       found.torn_bytes += record_bytes(entry);
+      if (entry.seq <= seq) continue;
+      if (found.dropped_first == 0) found.dropped_first = entry.seq;
+      found.dropped_last = entry.seq;
       continue;
     }
     seq = entry.seq;
@@ -87,6 +93,7 @@ FrontJournal::Found FrontJournal::read(const std::filesystem::path& directory, s
 }
 
 Result<void> FrontJournal::open(const std::filesystem::path& directory) {
+  directory_ = directory;
   for (std::size_t index = 0; index < 2; ++index) {
     const auto path = segment(directory, index);
     files_[index] = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
@@ -101,7 +108,7 @@ Result<void> FrontJournal::open(const std::filesystem::path& directory) {
   return {};
 }
 
-bool FrontJournal::append(const Entry& entry) {
+int FrontJournal::append(const Entry& entry) {
   record_.assign(head_bytes, '\0');
   encode(entry, record_);
   const auto length = static_cast<std::uint32_t>(record_.size() - head_bytes);
@@ -115,12 +122,12 @@ bool FrontJournal::append(const Entry& entry) {
   if (written == static_cast<ssize_t>(record_.size())) {
     bytes_[active_] += written;
     last_seq_[active_] = entry.seq;
-    return true;
+    return 0;
   }
-  // A part of a record would hide everything behind it. If this fails too, the writer empties the
-  // segment before the next append is allowed.
-  if (written > 0 && ::ftruncate(file, bytes_[active_]) != 0) return false;
-  return false;
+  if (written < 0) return errno;
+  // A part of a record would hide everything behind it. A regular file takes only a part where the
+  // space ends.
+  return ::ftruncate(file, bytes_[active_]) == 0 ? ENOSPC : EIO;
 }
 
 bool FrontJournal::reset() {
@@ -130,6 +137,15 @@ bool FrontJournal::reset() {
     last_seq_[index] = 0;
   }
   return true;
+}
+
+bool FrontJournal::renew() {
+  close_files();
+  if (!open(directory_) || !reset()) return false;
+  const std::array<char, 4096> block{};
+  return ::write(files_[active_], block.data(), block.size()) ==
+             static_cast<ssize_t>(block.size()) &&
+         reset();
 }
 
 bool FrontJournal::resting_done(std::int64_t durable) const {

@@ -29,6 +29,10 @@ class FrontJournal {
   struct Found {
     std::vector<Entry> entries;   // those that follow the given one without a gap
     std::int64_t torn_bytes = 0;  // behind them, unreadable or not contiguous
+    // Readable entries among those, by seq; 0 if there are none. They follow a gap: what was before
+    // them is lost.
+    std::int64_t dropped_first = 0;
+    std::int64_t dropped_last = 0;
   };
   /// What the segments in `directory` hold beyond entry `seq` with chain value `chain`. Missing
   /// files are empty ones.
@@ -36,11 +40,13 @@ class FrontJournal {
 
   /// Opens (makes) the segment files and keeps what is in them.
   Result<void> open(const std::filesystem::path& directory);
-  /// Appends the record of one entry, in one write. False (and nothing appended) if the operating
-  /// system refuses.
-  [[nodiscard]] bool append(const Entry& entry);
+  /// Appends the record of one entry, in one write. 0, or the errno of the refusal; then nothing is
+  /// appended, but whether the file can still be trusted is known only for a full disk.
+  [[nodiscard]] int append(const Entry& entry);
   /// Empties both segments; everything in them must be in SQLite. Under the Books mutex.
   [[nodiscard]] bool reset();
+  /// After a failure: reset() on fresh descriptors, and a block written on trial.
+  [[nodiscard]] bool renew();
 
   /// The resting segment holds only entries up to `durable` and is not yet empty.
   [[nodiscard]] bool resting_done(std::int64_t durable) const;
@@ -56,6 +62,9 @@ class FrontJournal {
   [[nodiscard]] std::int64_t bytes() const { return bytes_[0] + bytes_[1]; }
 
  private:
+  void close_files();
+
+  std::filesystem::path directory_;
   std::array<int, 2> files_{-1, -1};
   std::array<std::int64_t, 2> bytes_{0, 0};
   std::array<std::int64_t, 2> last_seq_{0, 0};

@@ -15,6 +15,7 @@
 #include "account/decision_record.hpp"
 #include "account/fields.hpp"
 #include "account/lease_keeper.hpp"
+#include "account/load.hpp"
 #include "account/pepper.hpp"
 #include "account/spend_sums.hpp"
 #include "account/verifier.hpp"
@@ -108,7 +109,6 @@ class Ledger::Impl {
         books(options, clock, bell) {}
 
   Result<void> start();
-  Result<void> load(Store& store);
   Result<void> take_in_front(Store& store);
   void renew_keys();
   /// After a change of keys or budgets: all replicas know of it on return, or the error says that they do not yet.
@@ -146,19 +146,27 @@ Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, const Clock&
   impl->recovery.took =
       std::chrono::duration_cast<std::chrono::microseconds>(clock.monotonic() - begun);
   const auto& done = impl->recovery;
-  if (done.entries_replayed + done.torn_bytes + done.attempts_closed > 0) {
+  if (done.entries_replayed + done.torn_bytes + done.attempts_closed + done.wal_bytes_dropped > 0) {
     log(LogLevel::warn, "ledger_recovered",
         {{"entries_replayed", done.entries_replayed},
          {"torn_bytes", done.torn_bytes},
+         {"wal_bytes_dropped", done.wal_bytes_dropped},
          {"attempts_closed", done.attempts_closed}});
+  }
+  if (done.entries_dropped_last > 0) {
+    log(LogLevel::error, "ledger_entries_lost",
+        {{"message", "the store lacks entries that the front journal continues; what it has is kept"},
+         {"dropped_first", done.entries_dropped_first},
+         {"dropped_last", done.entries_dropped_last}});
   }
   return std::unique_ptr<Ledger>{new Ledger{std::move(impl)}};
 }
 
 Result<void> Ledger::Impl::start() {
+  books.make_room();
   auto store = Store::open(options.directory, Store::Access::write);
   if (!store) return std::unexpected{store.error()};
-  if (auto loaded = load(*store); !loaded) return loaded;
+  if (auto loaded = load(*store, books); !loaded) return loaded;
   if (auto taken = take_in_front(*store); !taken) return taken;
 
   const auto closed = books.start();
@@ -175,44 +183,13 @@ Result<void> Ledger::Impl::start() {
     if (!made) return std::unexpected{made.error()};
     keeper = *std::move(made);
   }
-  writer = std::make_unique<Writer>(std::move(*store), books, bell, options);
+  if (!books.regain_space()) books.space_gone();
+  writer = std::make_unique<Writer>(std::move(*store), books, bell, options, clock);
   if (!keeper) return {};
   return keeper->begin([this] {
     const std::lock_guard lock{admin};
     renew_keys();
   });
-}
-
-/// The checkpoint, then what the journal holds beyond it.
-Result<void> Ledger::Impl::load(Store& store) {
-  const auto damaged = [&](std::int64_t seq) {
-    return std::unexpected{store_error(
-        "store_corrupt",
-        fmt::format("entry {} of the journal in {} is damaged; run `turnpike ledger verify` and "
-                    "restore a copy",
-                    seq, options.directory.string()))};
-  };
-  auto checkpoint = store.checkpoint();
-  if (!checkpoint) return std::unexpected{checkpoint.error()};
-  std::int64_t next = 1;
-  if (const auto& kept = *checkpoint) {
-    const auto at = store.read(kept->seq, 1);
-    if (!at) return std::unexpected{at.error()};
-    if (at->empty() || at->front().seq != kept->seq) return damaged(kept->seq);
-    const auto& last = at->front();
-    const Store::Tail tail{last.seq, last.at, last.epoch, last.chain};
-    if (!books.restore(*kept, tail)) return damaged(last.seq);
-    next = last.seq + 1;
-  }
-  while (true) {
-    const auto entries = store.read(next, slice);
-    if (!entries) return std::unexpected{entries.error()};
-    if (entries->empty()) return {};
-    for (const auto& entry : *entries) {
-      if (!books.replay(entry)) return damaged(entry.seq);
-    }
-    next = entries->back().seq + 1;
-  }
 }
 
 /// What had reached the operating system but not SQLite when the last process ended.
@@ -228,6 +205,9 @@ Result<void> Ledger::Impl::take_in_front(Store& store) {
   }
   recovery.entries_replayed = static_cast<std::int64_t>(found.entries.size());
   recovery.torn_bytes = found.torn_bytes;
+  recovery.entries_dropped_first = found.dropped_first;
+  recovery.entries_dropped_last = found.dropped_last;
+  recovery.wal_bytes_dropped = store.wal_bytes_dropped();
   return store.commit(found.entries, {});
 }
 
@@ -509,6 +489,9 @@ Result<CentralFigures> Ledger::check_central() {
 }
 
 bool Ledger::writable() const { return impl_->books.writable(); }
+void Ledger::on_lost(std::function<void(const Error&)> told) {
+  impl_->writer->on_lost(std::move(told));
+}
 const Recovery& Ledger::recovery() const { return impl_->recovery; }
 
 }  // namespace turnpike::account

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,12 @@ struct LedgerOptions {
   std::int64_t checkpoint_entries = 50'000;  // entries a start must read again, at most (about)
   std::int64_t output_tokens_floor = 1024;   // least capped maximum worth sending upstream
   std::optional<ReplicaOptions> replica;     // one of several gateways with a central ledger
+  /// Disk space kept back for the entries of running requests when the disk is full. Source:
+  /// reliability specification, "Durability, start, failure of the store".
+  std::int64_t space_reserve_bytes = 16 << 20;
+  /// How long a store that fails, for another reason than a full disk, is tried again before it is
+  /// given up (on_lost). A store that is damaged or lacks entries is given up at once.
+  std::chrono::seconds heal_patience{10};
 };
 
 struct ReserveRequest {
@@ -87,6 +94,11 @@ struct ReserveRequest {
 struct Recovery {
   std::int64_t entries_replayed = 0;  // from the front journal into SQLite
   std::int64_t torn_bytes = 0;        // unreadable tail of the front journal, dropped
+  // Entries of the front journal that follow a gap, by seq; 0 if there are none. The store has lost
+  // what was before them (a truncated write-ahead log), so they cannot be taken in.
+  std::int64_t entries_dropped_first = 0;
+  std::int64_t entries_dropped_last = 0;
+  std::int64_t wal_bytes_dropped = 0;  // of a transaction that no commit closes, or damaged
   std::int64_t attempts_closed = 0;   // open attempts of the dead process, settled as estimates
   std::chrono::microseconds took{0};
 };
@@ -107,6 +119,8 @@ struct LedgerFigures {
   std::int64_t attempts_open = 0;
   Credits reserved;  // by open attempts
   Credits settled;   // since open()
+  std::int64_t store_errors = 0;  // failed reads, writes and fsyncs since open()
+  bool disk_full = false;
   bool writable = true;
   bool clock_frozen = false;  // the wall clock jumped; windows go on by the monotonic one
   std::array<std::int64_t, 4> pressure_crossings{};  // by Pressure: how often a window reached it
@@ -194,6 +208,12 @@ class Ledger {
   /// False while the store fails; then nothing is admitted and running requests are settled in
   /// memory until it is back.
   [[nodiscard]] bool writable() const;
+  /// Calls `told` once if the store is lost for good: damaged, without entries it had, or failing for
+  /// longer than heal_patience. From then on nothing is admitted; ends of running requests still go
+  /// to the front journal. The process should end: the next start recovers what can be. On the
+  /// ledger's thread, or on the caller's if it has happened already; `told` may not call the ledger.
+  /// An empty function takes the call back.
+  void on_lost(std::function<void(const Error& why)> told);
   [[nodiscard]] const Recovery& recovery() const;
 
  private:

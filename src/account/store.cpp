@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "account/space_reserve.hpp"
 #include "account/store_rows.hpp"
+#include "account/wal_file.hpp"
 
 namespace turnpike::account {
 
@@ -14,9 +16,6 @@ namespace {
 // 'TPLG': marks the file as a turnpike ledger.
 constexpr std::int64_t application_id = 0x54504c47;
 
-// Up to this size all pages are looked at when the store is opened (about 1 ms per MiB); a larger
-// one is left to `turnpike ledger verify`, because a start must not take seconds.
-constexpr std::uintmax_t checked_bytes_max = 256U << 20U;
 
 // Places next to the one an id maps to that a colliding id may take.
 constexpr std::int64_t place_probes = 64;
@@ -47,8 +46,12 @@ std::int64_t place_low_bits(std::string_view id) {
   return static_cast<std::int64_t>(low % static_cast<std::uint64_t>(place_probes));
 }
 
-std::string_view error_code(int code) {
+std::string_view error_code(int code, int system) {
   switch (code & 0xff) {
+    case SQLITE_FULL:
+      return "store_full";
+    case SQLITE_IOERR:
+      return means_disk_full(system) ? "store_full" : "store_unavailable";
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return "store_locked";
@@ -71,21 +74,32 @@ void Store::Closer::operator()(sqlite3_stmt* statement) const { sqlite3_finalize
 
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&& other) noexcept {
+  if (broken_) abandon();
   // Statements must go before their connection does.
   insert_entry_ = std::move(other.insert_entry_);
   insert_decision_ = std::move(other.insert_decision_);
   db_ = std::move(other.db_);
   file_ = std::move(other.file_);
+  broken_ = other.broken_;
+  wal_bytes_dropped_ = other.wal_bytes_dropped_;
+  wal_frames_ = std::move(other.wal_frames_);
   return *this;
 }
-Store::~Store() = default;
+Store::~Store() {
+  if (broken_) abandon();
+}
 
 Result<Store> Store::open(const std::filesystem::path& directory, Access access) {
   Store store;
-  if (auto connected = store.connect(directory / "ledger.sqlite", access); !connected) {
+  const auto file = directory / "ledger.sqlite";
+  const auto wal_bytes = wal_bytes_in_use(file);
+  if (auto connected = store.connect(file, access); !connected) {
     return std::unexpected{connected.error()};
   }
   if (auto known = store.check_schema(access); !known) return std::unexpected{known.error()};
+  if (auto taken = store.take_in_wal(wal_bytes, access); !taken) {
+    return std::unexpected{taken.error()};
+  }
   const auto insert_entry = insert_entry_sql();
   if (auto ready = store.prepare(store.insert_entry_, insert_entry.c_str()); !ready) {
     return std::unexpected{ready.error()};
@@ -102,7 +116,7 @@ Result<Store> Store::open(const std::filesystem::path& directory, Access access)
 Result<void> Store::connect(const std::filesystem::path& file, Access access) {
   file_ = file.string();
   std::error_code ignored;
-  if (access == Access::read && !std::filesystem::exists(file, ignored)) {
+  if (access != Access::write && !std::filesystem::exists(file, ignored)) {
     return std::unexpected{
         gateway_error(503, "store_missing", fmt::format("there is no ledger at {}", file_))};
   }
@@ -133,7 +147,7 @@ Result<void> Store::check_schema(Access access) {
                                                      "version {}. Use the program that wrote it",
                                                      file_, *version, schema_version))};
   }
-  if (access == Access::write) {
+  if (access != Access::read) {
     // Large pages: records of a kilobyte fill 4 KiB ones badly (11 us of CPU a request against 8).
     for (const char* sql : {"PRAGMA page_size=16384", "PRAGMA journal_mode=WAL",
                             "PRAGMA synchronous=FULL", "PRAGMA cache_size=-2000"}) {
@@ -146,27 +160,13 @@ Result<void> Store::check_schema(Access access) {
                     schema_sql, application_id, schema_version);
     return execute(sql.c_str());
   }
-  if (auto sound = check_pages(); !sound) return sound;
+  if (auto sound = check_pages(access); !sound) return sound;
   if (older) {
     const auto sql = fmt::format("BEGIN IMMEDIATE;{} PRAGMA user_version={}; COMMIT", upgrade_from_1_sql, schema_version);
     if (auto upgraded = execute(sql.c_str()); !upgraded) return upgraded;
   }
   // Takes the lock for good where the pragmas alone have not written anything.
-  return access == Access::write ? execute("BEGIN IMMEDIATE; COMMIT") : Result<void>{};
-}
-
-Result<void> Store::check_pages() {
-  std::error_code ignored;
-  const auto bytes = std::filesystem::file_size(file_, ignored);
-  if (!ignored && bytes > checked_bytes_max) return {};
-  Statement check;
-  if (auto ready = prepare(check, "PRAGMA quick_check(1)"); !ready) return ready;
-  const bool answered = sqlite3_step(check.get()) == SQLITE_ROW;
-  if (answered && column_text(check.get(), 0) == "ok") return {};
-  return std::unexpected{gateway_error(
-      503, "store_corrupt",
-      fmt::format("{} is damaged: {}. Restore a copy; `turnpike ledger verify` judges it", file_,
-                  answered ? column_text(check.get(), 0) : sqlite3_errmsg(db_.get())))};
+  return access == Access::read ? Result<void>{} : execute("BEGIN IMMEDIATE; COMMIT");
 }
 
 Result<void> Store::commit(std::span<const Entry> entries, std::span<const DecisionRow> decisions,
@@ -226,7 +226,9 @@ Result<void> Store::write_checkpoint(const Checkpoint& checkpoint) {
       !ready) {
     return ready;
   }
-  const auto packed = pack(checkpoint.state);
+  const auto last = read(checkpoint.seq, 1);
+  if (!last) return std::unexpected{last.error()};
+  const auto packed = pack(checkpoint.state, last->empty() ? Entry{} : last->front());
   sqlite3_bind_int64(insert.get(), 1, checkpoint.seq);
   sqlite3_bind_blob64(insert.get(), 2, packed.data(), packed.size(), SQLITE_STATIC);
   if (sqlite3_step(insert.get()) != SQLITE_DONE)
@@ -260,12 +262,16 @@ Result<std::optional<Checkpoint>> Store::checkpoint() {
   if (code != SQLITE_ROW) return std::unexpected{error("cannot read")};
   const auto* data = static_cast<const char*>(sqlite3_column_blob(select.get(), 1));
   const auto size = static_cast<std::size_t>(sqlite3_column_bytes(select.get(), 1));
-  auto state = unpack(data == nullptr ? std::string_view{} : std::string_view{data, size});
+  const auto seq = sqlite3_column_int64(select.get(), 0);
+  const auto last = read(seq, 1);
+  if (!last) return std::unexpected{last.error()};
+  auto state = unpack(data == nullptr ? std::string_view{} : std::string_view{data, size},
+                      last->empty() ? Entry{} : last->front());
   if (!state) {
     return std::unexpected{
         gateway_error(503, "store_corrupt", fmt::format("the checkpoint in {} is damaged", file_))};
   }
-  return Checkpoint{sqlite3_column_int64(select.get(), 0), *std::move(state)};
+  return Checkpoint{seq, *std::move(state)};
 }
 
 Result<std::vector<Entry>> Store::read(std::int64_t first, std::int64_t count) {
@@ -371,10 +377,13 @@ Result<std::int64_t> Store::number(const char* sql) {
   return sqlite3_column_int64(select.get(), 0);
 }
 
-Error Store::error(std::string_view doing) const {
-  const auto code = error_code(sqlite3_errcode(db_.get()));
-  const auto* hint = code == "store_locked" ? "; another process uses it" : "";
-  return gateway_error(503, std::string{code},
+Error Store::error(std::string_view doing) {
+  const int code = sqlite3_errcode(db_.get());
+  const auto word = error_code(code, sqlite3_system_errno(db_.get()));
+  const int kind = code & 0xff;
+  broken_ = broken_ || (kind != SQLITE_FULL && kind != SQLITE_BUSY && kind != SQLITE_LOCKED);
+  const auto* hint = word == "store_locked" ? "; another process uses it" : "";
+  return gateway_error(503, std::string{word},
                        fmt::format("{} {}: {}{}", doing, file_, sqlite3_errmsg(db_.get()), hint));
 }
 

@@ -45,9 +45,10 @@ class Store {
   /// any other is refused.
   static constexpr int schema_version = 2;
 
-  enum class Access : std::uint8_t { write, read };
-  /// write: makes the file if it is missing. read: leaves the file as it is; `store_missing` if
-  /// there is none.
+  enum class Access : std::uint8_t { write, reopen, read };
+  /// write: makes the file if it is missing. reopen: as write, but `store_missing` if there is none.
+  /// read: likewise, and leaves the file as it is. Both kinds of writing make durable what is found:
+  /// after a failed fsync a page may be in memory only and look as good as any other.
   static Result<Store> open(const std::filesystem::path& directory, Access access);
   /// Without a file: every use fails.
   static Store closed() { return {}; }
@@ -58,6 +59,20 @@ class Store {
   /// One fsynced transaction: all or nothing.
   Result<void> commit(std::span<const Entry> entries, std::span<const DecisionRow> decisions,
                       const std::optional<Checkpoint>& checkpoint = std::nullopt);
+  /// Moves the write-ahead log into the database once it is long. SQLite would do it by itself after
+  /// a commit, but keeps the failure of an fsync to itself.
+  Result<void> shorten_wal();
+
+  [[nodiscard]] const std::string& file() const { return file_; }
+
+  /// False once a read, write or fsync has failed: the handle may not be used again. A full disk
+  /// alone does not break it; the transaction was undone.
+  [[nodiscard]] bool usable() const { return db_ && !broken_; }
+  /// Closes the handle without touching the files.
+  void abandon();
+  /// Bytes at the end of the write-ahead log that open() found unusable: a transaction that was
+  /// never committed, or damage.
+  [[nodiscard]] std::int64_t wal_bytes_dropped() const { return wal_bytes_dropped_; }
 
   struct Tail {
     std::int64_t seq = 0;  // 0: empty
@@ -87,8 +102,10 @@ class Store {
 
   Store() = default;
   Result<void> connect(const std::filesystem::path& file, Access access);
+  Result<void> take_in_wal(std::int64_t bytes_in_use, Access access);
+  Result<void> fold_wal(std::int64_t* frames = nullptr);
   Result<void> check_schema(Access access);
-  Result<void> check_pages();
+  Result<void> check_pages(Access access);
   Result<void> prepare(Statement& statement, const char* sql);
   Result<void> execute(const char* sql);
   Result<std::int64_t> number(const char* sql);
@@ -96,10 +113,13 @@ class Store {
   Result<void> write_decisions(std::span<const DecisionRow> decisions);
   Result<void> write_checkpoint(const Checkpoint& checkpoint);
   Result<std::vector<Entry>> collect(Statement& statement);
-  [[nodiscard]] Error error(std::string_view doing) const;
+  Error error(std::string_view doing);
 
   std::unique_ptr<sqlite3, Closer> db_;
   std::string file_;
+  bool broken_ = false;
+  std::int64_t wal_bytes_dropped_ = 0;
+  std::unique_ptr<std::int64_t> wal_frames_;  // SQLite's hook writes it: it must not move
   Statement insert_entry_;
   Statement insert_decision_;
 };

@@ -77,6 +77,22 @@ auto fields_of(AnyEntry& entry, Integer& kind, Integer& chain) {
                                                &chain};
 }
 
+constexpr std::uint32_t seal = 0xffffffff;  // no entry is as long
+
+void append_u32(std::string& out, std::uint32_t value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+std::uint32_t read_u32(std::string_view bytes) {
+  std::uint32_t value = 0;
+  bytes.copy(reinterpret_cast<char*>(&value), sizeof value);
+  return value;
+}
+
+std::uint32_t checksum(std::string_view state, const Entry& last) {
+  return crc32c(state, chain_of(last, last.chain));
+}
+
 }  // namespace
 
 std::string_view entry_columns() { return columns; }
@@ -128,25 +144,33 @@ std::string column_text(sqlite3_stmt* statement, int column) {
   return {text, static_cast<std::size_t>(sqlite3_column_bytes(statement, column))};
 }
 
-std::string pack(const std::vector<Entry>& entries) {
+std::string pack(const std::vector<Entry>& entries, const Entry& last) {
   std::string packed;
   std::string one;
   for (const auto& entry : entries) {
     one.clear();
     encode(entry, one);
-    const auto length = static_cast<std::uint32_t>(one.size());
-    packed.append(reinterpret_cast<const char*>(&length), sizeof length);
+    append_u32(packed, static_cast<std::uint32_t>(one.size()));
     packed += one;
   }
+  const auto sum = checksum(packed, last);
+  append_u32(packed, seal);
+  append_u32(packed, sum);
   return packed;
 }
 
-std::optional<std::vector<Entry>> unpack(std::string_view packed) {
+std::optional<std::vector<Entry>> unpack(std::string_view packed, const Entry& last) {
+  const auto whole = packed;
   std::vector<Entry> entries;
   while (packed.size() >= 4) {
-    std::uint32_t length = 0;
-    packed.copy(reinterpret_cast<char*>(&length), sizeof length);
+    const auto length = read_u32(packed);
     packed.remove_prefix(4);
+    if (length == seal) {
+      const auto before = whole.substr(0, whole.size() - packed.size() - 4);
+      if (packed.size() != 4 || read_u32(packed) != checksum(before, last)) return std::nullopt;
+      return entries;
+    }
+    if (length > packed.size()) return std::nullopt;
     auto entry = decode(packed.substr(0, length));
     if (!entry) return std::nullopt;
     entries.push_back(*std::move(entry));

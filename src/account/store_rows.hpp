@@ -27,8 +27,10 @@ Entry row_entry(sqlite3_stmt* row);
 void bind_text(sqlite3_stmt* statement, int column, std::string_view text);
 std::string column_text(sqlite3_stmt* statement, int column);
 
-/// checkpoint state := (length (4 bytes) entry)*
-std::string pack(const std::vector<Entry>& entries);
-std::optional<std::vector<Entry>> unpack(std::string_view packed);
+/// checkpoint state := (length (4 bytes) entry)* seal; seal := ff ff ff ff, CRC32C (4 bytes) of what
+/// is before it and of `last`, the journal's entry at the checkpoint: neither can be damaged unseen.
+std::string pack(const std::vector<Entry>& entries, const Entry& last);
+/// nullopt if it is damaged. States of old have no seal.
+std::optional<std::vector<Entry>> unpack(std::string_view packed, const Entry& last);
 
 }  // namespace turnpike::account

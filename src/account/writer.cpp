@@ -6,19 +6,37 @@
 #include <chrono>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "account/load.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::account {
 
 namespace {
+
 constexpr std::chrono::milliseconds heal_pause{200};
-constexpr int shutdown_tries = 3;
+// While nothing is admitted the writer looks every commit interval; it tries the disk every so often.
+constexpr int pauses_per_mend = 8;
+constexpr int tries_at_end_max = 3;
+
+/// What trying again cannot mend.
+bool definitive(const Error& error) {
+  return error.code == "store_corrupt" || error.code == "store_lost" ||
+         error.code == "store_schema" || error.code == "store_missing";
+}
+
 }  // namespace
 
-Writer::Writer(Store store, Books& books, Bell& bell, const LedgerOptions& options)
-    : store_(std::move(store)), books_(books), bell_(bell), options_(options), thread_([this] {
-        loop();
-      }) {}
+Writer::Writer(Store store, Books& books, Bell& bell, const LedgerOptions& options,
+               const Clock& clock)
+    : store_(std::move(store)),
+      books_(books),
+      bell_(bell),
+      options_(options),
+      clock_(clock),
+      durable_(store_.tail().value_or(Store::Tail{})),
+      thread_([this] { loop(); }) {}
 
 Writer::~Writer() {
   stopping_ = true;
@@ -49,12 +67,22 @@ bool Writer::run(const Job& job) {
   return waiting.ran;
 }
 
+void Writer::on_lost(std::function<void(const Error&)> told) {
+  const std::lock_guard lock{lost_mutex_};
+  on_lost_ = std::move(told);
+  if (why_lost_ && on_lost_) on_lost_(*why_lost_);
+}
+
 void Writer::loop() {
   ::pthread_setname_np(::pthread_self(), "ledger");  // for top -H and bench/ledger
   while (!stopping_) {
-    bell_.wait(options_.commit_interval);
+    if (books_.writable()) {
+      bell_.wait(options_.commit_interval);
+    } else {
+      bell_.nap(options_.commit_interval);
+    }
     const bool healthy = write_batch();
-    if (healthy) books_.mend_front();
+    if (healthy) mend();
     answer(healthy);
   }
   shut_down();
@@ -63,48 +91,155 @@ void Writer::loop() {
 /// One batch a ring: what arrives meanwhile rings again and gathers, or a busy store would be fsynced without pause
 /// for a handful of entries each time.
 bool Writer::write_batch() {
-  auto batch = books_.take();
-  std::vector<DecisionRow> records;
+  if (lost_) return false;
+  Work work;
+  work.batch = books_.take();
   {
     const std::lock_guard lock{mutex_};
-    records.swap(records_);
+    work.records.swap(records_);
   }
-  if (batch.entries.empty() && records.empty()) return true;
-  return write(batch, records);
+  if (work.batch.entries.empty() && work.records.empty()) return true;
+  return write(work);
 }
 
-bool Writer::write(Books::Batch& batch, std::vector<DecisionRow>& records) {
-  const auto last = batch.entries.empty() ? 0 : batch.entries.back().seq;
-  for (int tries = 0;; ++tries) {
-    const auto written = store_.commit(batch.entries, records, batch.checkpoint);
-    if (written) {
-      books_.stored(last);
+bool Writer::write(Work& work) {
+  while (true) {
+    auto done = store_.usable() ? Result<void>{} : heal(work);
+    if (done) done = commit(work);
+    if (done) {
+      last_message_.clear();
       return true;
     }
-    log(LogLevel::error, "ledger_store_failed",
-        {{"message", std::string_view{written.error().message}}});
-    books_.store_failed();
-    answer(false);
-    if (stopping_ && tries >= shutdown_tries) return false;
-    bell_.nap(heal_pause);
-    heal(batch);
+    if (!try_again(done.error())) return false;
   }
 }
 
-/// A handle that failed once is never used again: the store is opened anew and its end compared
-/// with ours. Entries that had arrived after all are taken out of the batch.
-void Writer::heal(Books::Batch& batch) {
-  store_ = Store::closed();
-  auto reopened = Store::open(options_.directory, Store::Access::write);
-  if (!reopened) return;
-  const auto tail = reopened->tail();
-  if (!tail) return;
-  std::erase_if(batch.entries, [&](const Entry& entry) { return entry.seq <= tail->seq; });
-  if (!batch.entries.empty() && batch.entries.front().seq != tail->seq + 1) {
-    log(LogLevel::error, "ledger_store_lost_entries", {{"last", tail->seq}});
+Result<void> Writer::commit(Work& work) {
+  const auto& entries = work.batch.entries;
+  if (auto written = store_.commit(entries, work.records, work.batch.checkpoint); !written) {
+    return written;
+  }
+  if (!entries.empty()) {
+    const auto& last = entries.back();
+    durable_ = {last.seq, last.at, last.epoch, last.chain};
+  }
+  work = {};
+  books_.stored(durable_.seq);
+  const auto shortened = store_.shorten_wal();
+  if (shortened) return {};
+  if (!store_.usable()) return shortened;
+  books_.space_gone();  // the log may grow a little longer
+  return {};
+}
+
+/// After a failure: stops admission, and waits a little. False if there is no use in going on.
+bool Writer::try_again(const Error& error) {
+  const bool full = error.code == "store_full";
+  if (full && !books_.short_of_space()) {
+    books_.space_gone();
+    return true;  // the reserve has made room
+  }
+  books_.store_failed();
+  if (!full) books_.count_store_error();
+  if (error.message != last_message_) {
+    last_message_ = error.message;
+    log(LogLevel::error, "ledger_store_failed", {{"message", std::string_view{error.message}}});
+  }
+  answer(false);
+  if (definitive(error) || (!full && out_of_patience())) {
+    give_up(error);
+    return false;
+  }
+  if (stopping_ && ++tries_at_end_ >= tries_at_end_max) {
+    lost_ = true;  // what this batch holds is in the front journal only; nothing may follow it
+    store_.abandon();
+    return false;
+  }
+  bell_.nap(heal_pause);
+  return true;
+}
+
+/// A handle that failed once is never used again: the store is opened anew, looked at page by page,
+/// made durable, and compared with what this process knows.
+Result<void> Writer::heal(Work& work) {
+  store_.abandon();
+  auto reopened = Store::open(options_.directory, Store::Access::reopen);
+  if (!reopened) return std::unexpected{reopened.error()};
+  if (auto sound = examine(*reopened, work); !sound) {
+    reopened->abandon();
+    return sound;
+  }
+  store_ = *std::move(reopened);
+  log(LogLevel::warn, "ledger_store_reopened", {{"last_entry", durable_.seq}});
+  return {};
+}
+
+/// Every entry that was committed must be there, as it was; those of the failed transaction may be,
+/// and are then not written again. The balances folded from it all must be those in memory.
+Result<void> Writer::examine(Store& store, Work& work) {
+  const auto lost = [&](const std::string& what) {
+    return std::unexpected{
+        gateway_error(503, "store_lost", fmt::format("{}: {}", store.file(), what))};
+  };
+  const auto tail = store.tail();
+  if (!tail) return std::unexpected{tail.error()};
+  if (tail->seq < durable_.seq) {
+    return lost(fmt::format("entries {} to {} are gone", tail->seq + 1, durable_.seq));
+  }
+  auto& entries = work.batch.entries;
+  auto written = durable_;
+  std::size_t arrived = 0;
+  while (arrived < entries.size() && entries[arrived].seq <= tail->seq) {
+    const auto& entry = entries[arrived++];
+    written = {entry.seq, entry.at, entry.epoch, entry.chain};
+  }
+  if (tail->seq != written.seq || tail->chain != written.chain) {
+    return lost(fmt::format("entry {} is not the one that was written", tail->seq));
+  }
+  Books folded{options_, clock_, bell_};
+  if (auto loaded = load(store, folded); !loaded) return loaded;
+  if (arrived > 0 && arrived == entries.size()) work.records.clear();  // came with the last of them
+  entries.erase(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(arrived));
+  durable_ = written;
+  for (const auto& entry : entries) {
+    if (!folded.replay(entry)) return lost(fmt::format("entry {} does not follow", entry.seq));
+  }
+  if (const auto found = books_.difference(folded)) return lost(*found);
+  return {};
+}
+
+/// The store is sound, and still nothing is admitted: for want of space, or because the front journal
+/// has failed.
+void Writer::mend() {
+  if (books_.writable()) {
+    failing_since_.reset();
     return;
   }
-  store_ = std::move(*reopened);
+  if (++pauses_ % pauses_per_mend != 0) return;
+  if (books_.short_of_space() && !books_.regain_space()) return;
+  if (!books_.front_broken()) return;
+  books_.mend_front();
+  if (!books_.front_broken() || !out_of_patience()) return;
+  give_up(gateway_error(503, "store_unavailable",
+                        fmt::format("the front journal in {} cannot be written",
+                                    options_.directory.string())));
+}
+
+bool Writer::out_of_patience() {
+  const auto now = clock_.monotonic();
+  if (!failing_since_) failing_since_ = now;
+  return now - *failing_since_ >= options_.heal_patience;
+}
+
+void Writer::give_up(const Error& why) {
+  lost_ = true;
+  store_.abandon();
+  books_.give_up();
+  log(LogLevel::error, "ledger_store_lost",
+      {{"code", std::string_view{why.code}}, {"message", std::string_view{why.message}}});
+  const std::lock_guard lock{lost_mutex_};
+  why_lost_ = why;
+  if (on_lost_) on_lost_(why);
 }
 
 void Writer::answer(bool healthy) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,14 +17,15 @@
 #include "account/books.hpp"
 #include "account/ledger.hpp"
 #include "account/store.hpp"
+#include "turnpike/clock.hpp"
 
 namespace turnpike::account {
 
 class Writer {
  public:
-  Writer(Store store, Books& books, Bell& bell, const LedgerOptions& options);
+  Writer(Store store, Books& books, Bell& bell, const LedgerOptions& options, const Clock& clock);
   /// Stores everything, writes a checkpoint, empties the front journal. A store that keeps failing
-  /// is given up after a few tries: the front journal has what is missing.
+  /// is left after a few tries: the front journal has what is missing.
   ~Writer();
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -40,17 +42,30 @@ class Writer {
   /// but the writer's.
   bool run(const Job& job);
 
+  /// See Ledger::on_lost().
+  void on_lost(std::function<void(const Error& why)> told);
+
  private:
   struct Waiting {
     const Job* job = nullptr;
     bool done = false;
     bool ran = false;
   };
+  struct Work {  // not stored yet
+    Books::Batch batch;
+    std::vector<DecisionRow> records;
+  };
 
   void loop();
   bool write_batch();
-  bool write(Books::Batch& batch, std::vector<DecisionRow>& records);
-  void heal(Books::Batch& batch);
+  bool write(Work& work);
+  Result<void> commit(Work& work);
+  bool try_again(const Error& error);
+  Result<void> heal(Work& work);
+  Result<void> examine(Store& store, Work& work);
+  void mend();
+  [[nodiscard]] bool out_of_patience();
+  void give_up(const Error& why);
   void answer(bool healthy);
   void shut_down();
 
@@ -58,11 +73,23 @@ class Writer {
   Books& books_;
   Bell& bell_;
   const LedgerOptions& options_;
+  const Clock& clock_;
+
+  // The writer thread's own.
+  Store::Tail durable_;  // the last entry that was committed
+  std::optional<Monotonic> failing_since_;
+  std::string last_message_;  // of the failure under way: each is logged once
+  int pauses_ = 0;
+  int tries_at_end_ = 0;
+  bool lost_ = false;
 
   std::mutex mutex_;
   std::condition_variable answered_;
   std::vector<DecisionRow> records_;  // guarded by mutex_
   std::vector<Waiting*> jobs_;        // guarded by mutex_
+  std::mutex lost_mutex_;
+  std::function<void(const Error&)> on_lost_;  // guarded by lost_mutex_
+  std::optional<Error> why_lost_;              // guarded by lost_mutex_
   std::atomic<std::int64_t> dropped_{0};
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <boost/asio/signal_set.hpp>
 #include <condition_variable>
 #include <csignal>
@@ -17,6 +18,7 @@
 #include <thread>
 #include <utility>
 
+#include "app/commands.hpp"
 #include "app/gauges.hpp"
 #include "app/opaque_persistence.hpp"
 #include "app/price_watch.hpp"
@@ -111,6 +113,7 @@ class Application::Impl {
   }
 
   ~Impl() {
+    ledger_->on_lost({});  // it outlives what the callback wakes
     // The admin loop first: a scrape asks the data listener.
     admin_listener_.reset();
     admin_loop_.stop();
@@ -152,11 +155,16 @@ class Application::Impl {
          {"config_version", std::string_view{snapshot_->version}},
          {"threads", static_cast<std::int64_t>(workers_.size())},
          {"attempts_recovered", ledger_->recovery().attempts_closed}});
+    ledger_->on_lost([this](const Error&) {
+      const std::lock_guard wake{stop_mutex_};
+      ledger_lost_ = true;
+      stopping_.notify_all();
+    });
     std::unique_lock lock{stop_mutex_};
-    stopping_.wait(lock, [this] { return stops_ > 0; });
+    stopping_.wait(lock, [this] { return stops_ > 0 || ledger_lost_; });
     lock.unlock();
     drain();
-    return 0;
+    return ledger_lost_ ? exit_store_failed : 0;
   }
 
  private:
@@ -182,12 +190,14 @@ class Application::Impl {
     }
     data_->stop_accepting();
     data_->drain();
-    const Monotonic deadline = clock_.monotonic() + config_.drain_deadline;
+    const Monotonic begun = clock_.monotonic();
+    // Without a store the ends of what runs are in the front journal at best: the sooner a start takes them in, the better.
+    const auto patience = [this] { return ledger_lost_ ? std::min(config_.drain_deadline, lost_drain_deadline) : config_.drain_deadline; };
     std::unique_lock lock{stop_mutex_};
     // A connection that was just accepted may be about to send: idle ones get the listener's own short grace.
     do {
       stopping_.wait_for(lock, std::chrono::milliseconds{20});
-    } while (!data_->idle() && clock_.monotonic() < deadline && stops_ < 2);
+    } while (!data_->idle() && clock_.monotonic() - begun < patience() && stops_ < 2);
     lock.unlock();
     for (auto& worker : workers_) {
       worker->loop.post([&gateway = worker->gateway] { gateway.end_all(); });
@@ -294,6 +304,8 @@ class Application::Impl {
   std::mutex stop_mutex_;
   std::condition_variable stopping_;
   int stops_ = 0;
+  static constexpr std::chrono::seconds lost_drain_deadline{10};
+  std::atomic<bool> ledger_lost_{false};
 };
 
 Application::Application(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -109,7 +109,7 @@ TEST_CASE("a clean journal verifies", "[account][verify]") {
   CHECK(report.entries == static_cast<std::int64_t>(journal.size()));
 }
 
-TEST_CASE("verify names the first entry that breaks an invariant", "[account][verify]") {
+TEST_CASE("B24 verify names the first entry that breaks an invariant", "[account][verify]") {
   const std::vector<Case> cases{
       {"limit exceeded", "I1",
        [](Journal& j) {
@@ -318,7 +318,7 @@ TEST_CASE("verify names the first entry that breaks an invariant", "[account][ve
   CHECK(cases.size() >= 20);
 }
 
-TEST_CASE("any change of a stored entry breaks the chain", "[account][verify]") {
+TEST_CASE("B24 any change of a stored entry breaks the chain", "[account][verify]") {
   const auto clean = make_journal();
   for (std::size_t i = 0; i < clean.size(); ++i) {
     auto journal = clean;
@@ -344,7 +344,7 @@ TEST_CASE("any change of a stored entry breaks the chain", "[account][verify]") 
   }
 }
 
-TEST_CASE("a checkpoint that disagrees with the journal is found", "[account][verify]") {
+TEST_CASE("B24 a checkpoint that disagrees with the journal is found", "[account][verify]") {
   Fixture f;
   f.set_limit("org:acme", "1.00");
   f.reserve().settle_exact(used(1, 1));
