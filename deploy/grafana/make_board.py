@@ -133,7 +133,7 @@ ROWS = [
         graph("Ledger lag", [query(f"turnpike_ledger_lag_seconds{{{AT}}}", "{{instance}}")], "s", about="Age of the oldest entry that is not on disk."),
         graph("Journal entries", [query(f"sum(rate(turnpike_ledger_entries_total{{{AT}}}[{R}]))", "entries")], "ops"),
         graph("Ledger oddities, last hour", [query(f"sum(increase(turnpike_ledger_{name}_total{{{AT}}}[1h]))", label) for name, label in
-                                             (("conflicts", "conflicts (a bug)"), ("overruns", "overruns"), ("implausible", "implausible usage"), ("records_dropped", "records dropped"))]
+                                             (("conflicts", "conflicts (a bug)"), ("overruns", "overruns"), ("implausible", "implausible usage"), ("records_dropped", "records dropped"), ("store_errors", "store errors"))]
               + [query(f"sum(increase(turnpike_log_lines_dropped_total{{{AT}}}[1h]))", "log lines dropped")]),
         stat("Ledger writable", f"min(turnpike_ledger_writable{{{AT}}})", steps=[(None, "red"), (1, "green")]),
         stat("Clock believed", f"1 - max(turnpike_clock_frozen{{{AT}}})", steps=[(None, "red"), (1, "green")]),

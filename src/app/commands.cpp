@@ -153,10 +153,10 @@ int run_budgets_list(const Config& config, const Clock& clock, Output output) {
   const auto answer = ask(config, clock, "GET", "/admin/budgets");
   if (!answer) return fail(answer.error());
   if (output.json) return print_json(*answer);
-  Table table{{{"budget"}, {"window"}, {"settled", Align::right}, {"elsewhere", Align::right}, {"reserved", Align::right}, {"limit", Align::right}, {"ends"}, {"pressure"}}};
+  Table table{{{"budget"}, {"window"}, {"settled", Align::right}, {"reserved", Align::right}, {"limit", Align::right}, {"ends"}, {"pressure"}}};
   for (const auto& budget : (*answer)["budgets"]) {
     for (const auto& window : budget["windows"]) {
-      table.add({text_of(budget["budget"]), text_of(window["window"]), text_of(window["settled"]), text_of(window["elsewhere"]), text_of(window["reserved"]),
+      table.add({text_of(budget["budget"]), text_of(window["window"]), text_of(window["settled"]), text_of(window["reserved"]),
                  text_of(window["limit"]), text_of(window["end"]), budget["frozen"].get<bool>() ? "frozen" : text_of(window["pressure"])});
     }
   }

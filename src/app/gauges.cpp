@@ -28,8 +28,8 @@ void add_budgets(std::vector<Gauge>& out, const account::Ledger& ledger) {
       add(out, "turnpike_budget_limit_credits", "Limit of a budget window.", credits(window.rule.limit), labels);
       add(out, "turnpike_budget_settled_credits", "Settled in a budget window.", credits(window.settled), labels);
       add(out, "turnpike_budget_reserved_credits", "Reserved in a budget window.", credits(window.reserved), labels);
-      add(out, "turnpike_budget_remaining_credits", "Limit less settled and reserved, and less what other replicas have settled.",
-          credits(window.rule.limit - window.settled - window.reserved - window.elsewhere), labels);
+      add(out, "turnpike_budget_remaining_credits", "Limit less settled and reserved.",
+          credits(window.rule.limit - window.settled - window.reserved), labels);
     }
   }
 }
@@ -45,6 +45,8 @@ void add_ledger(std::vector<Gauge>& out, const account::Ledger& ledger) {
   add(out, "turnpike_ledger_refusals_total", "Reservations refused.", static_cast<double>(figures.refused_exhausted), {{"cause", "exhausted"}});
   add(out, "turnpike_ledger_refusals_total", "Reservations refused.", static_cast<double>(figures.refused_contended), {{"cause", "contended"}});
   add(out, "turnpike_ledger_writable", "1 while the store accepts entries.", figures.writable ? 1 : 0);
+  add(out, "turnpike_ledger_disk_full", "1 while the ledger waits for disk space.", figures.disk_full ? 1 : 0);
+  add(out, "turnpike_ledger_store_errors_total", "Reads, writes and fsyncs of the ledger's files that failed.", static_cast<double>(figures.store_errors));
   add(out, "turnpike_clock_frozen", "1 while the wall clock has jumped and is not believed.", figures.clock_frozen ? 1 : 0);
   constexpr std::array actions{"none", "notify", "prefer_cheap", "cheap_only"};
   for (std::size_t level = 1; level < actions.size(); ++level) {

@@ -86,7 +86,6 @@ ordered_json to_json(const account::BudgetState& budget) {
     item["limit"] = turnpike::to_string(window.rule.limit);
     item["settled"] = turnpike::to_string(window.settled);
     item["reserved"] = turnpike::to_string(window.reserved);
-    item["elsewhere"] = turnpike::to_string(window.elsewhere);
     item["settled_nano"] = window.settled.nano();
     item["reserved_nano"] = window.reserved.nano();
     item["limit_nano"] = window.rule.limit.nano();
@@ -157,6 +156,8 @@ ordered_json to_json(const account::LedgerFigures& figures) {
   json["estimated"] = figures.estimated;
   json["records_dropped"] = figures.records_dropped;
   json["writable"] = figures.writable;
+  json["disk_full"] = figures.disk_full;
+  json["store_errors"] = figures.store_errors;
   return json;
 }
 
