@@ -115,6 +115,7 @@ class Ledger::Impl {
   Result<void> told_all() { return keeper ? keeper->wait_published() : Result<void>{}; }
   template <typename Take>
   Result<void> each_entry(std::int64_t first, std::int64_t last, Take take);
+  Result<std::vector<Entry>> definitions(std::initializer_list<EntryKind> kinds);
 
   LedgerOptions options;
   const Clock& clock;
@@ -235,6 +236,28 @@ Result<void> Ledger::Impl::each_entry(std::int64_t first, std::int64_t last, Tak
     first = entries->back().seq + 1;
   }
   return {};
+}
+
+/// Entries of rare kinds, in the order of the journal.
+Result<std::vector<Entry>> Ledger::Impl::definitions(std::initializer_list<EntryKind> kinds) {
+  std::vector<Entry> found;
+  Result<void> read;
+  const bool ran = writer->run([&](Store& store) {
+    for (const auto kind : kinds) {
+      auto entries = store.definitions(kind);
+      if (!entries) {
+        read = std::unexpected{entries.error()};
+        return;
+      }
+      found.insert(found.end(), std::make_move_iterator(entries->begin()),
+                   std::make_move_iterator(entries->end()));
+    }
+  });
+  if (!ran)
+    return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
+  if (!read) return std::unexpected{read.error()};
+  std::ranges::sort(found, {}, &Entry::seq);
+  return found;
 }
 
 Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -396,6 +419,19 @@ Result<void> Ledger::correct(std::int64_t entry, Credits amount, std::string_vie
   fields.add("entry", entry);
   for (const auto window : path->windows) fields.add("window", window);
   return impl_->books.correct(*named, amount, fields.str());
+}
+
+Result<std::vector<BudgetChange>> Ledger::budget_history(std::string_view budget) {
+  const auto entries = impl_->definitions({EntryKind::budget_set});
+  if (!entries) return std::unexpected{entries.error()};
+  return budget_changes(*entries, budget);
+}
+
+Result<std::vector<KeyHistoryEntry>> Ledger::key_history(std::string_view key_id) {
+  const auto entries = impl_->definitions(
+      {EntryKind::key_created, EntryKind::key_changed, EntryKind::key_revoked});
+  if (!entries) return std::unexpected{entries.error()};
+  return key_changes(*entries, key_id);
 }
 
 std::optional<std::string> Ledger::decision_json(std::string_view decision_id) {

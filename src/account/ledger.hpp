@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "account/budget.hpp"
+#include "account/history.hpp"
 #include "account/key_ring.hpp"
 #include "account/replica.hpp"
 #include "account/reservation.hpp"
@@ -185,6 +186,10 @@ class Ledger {
 
   // --- Questions.
 
+  /// Every entry that set this budget, oldest first. Asks the writer.
+  Result<std::vector<BudgetChange>> budget_history(std::string_view budget);
+  /// How the key was made, changed and revoked, oldest first. Asks the writer.
+  Result<std::vector<KeyHistoryEntry>> key_history(std::string_view key_id);
   /// The decision record as JSON text. Asks the writer.
   [[nodiscard]] std::optional<std::string> decision_json(std::string_view decision_id);
   /// The newest records, latest first. Asks the writer.
