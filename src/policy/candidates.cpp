@@ -210,11 +210,7 @@ class Finder {
   }
 
   bool allowed(std::string_view target, std::string_view tier) const {
-    const auto& patterns = s_.account.models_allowed;
-    if (patterns.empty()) return true;
-    return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-      return wildcard_match(pattern, target) || (tier != pin_tier && wildcard_match(pattern, tier));
-    });
+    return key_allows(s_.account, target, tier == pin_tier ? std::string_view{} : tier);
   }
 
   static Reason reason_of(Lack lack) {
@@ -371,6 +367,14 @@ class Finder {
 };
 
 }  // namespace
+
+bool key_allows(const Account& key, std::string_view target, std::string_view tier) {
+  const auto& patterns = key.models_allowed;
+  if (patterns.empty()) return true;
+  return std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+    return wildcard_match(pattern, target) || (!tier.empty() && wildcard_match(pattern, tier));
+  });
+}
 
 Result<std::vector<Candidate>> candidates_of(const Policy& policy, const catalog::Catalog& catalog,
                                              const Situation& situation, TierIndex tier,

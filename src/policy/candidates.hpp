@@ -3,17 +3,23 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "catalog/catalog.hpp"
 #include "policy/policy.hpp"
 #include "policy/situation.hpp"
+#include "turnpike/account.hpp"
 #include "turnpike/decision.hpp"
 #include "turnpike/error.hpp"
 
 namespace turnpike::policy {
 
 inline constexpr std::size_t candidates_max = 8;  // more than a request may be tried anyway
+
+/// True if the key's allow-list admits the target, by its own name or by the tier it is in; `tier` is
+/// empty for one that is in none.
+bool key_allows(const Account& key, std::string_view target, std::string_view tier);
 
 /// Every target of the tier and its fallback that can serve the request; if there is none, those of
 /// the other tiers. `keep` comes first if it is among the tier's own. Never empty on success.
