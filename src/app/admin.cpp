@@ -8,8 +8,12 @@
 #include <optional>
 #include <utility>
 
+#include "app/budget_pages.hpp"
+#include "app/json_fields.hpp"
 #include "app/json_pages.hpp"
+#include "app/key_pages.hpp"
 #include "app/page.hpp"
+#include "app/report_pages.hpp"
 
 namespace turnpike::app {
 namespace {
@@ -23,29 +27,12 @@ bool same_secret(std::string_view given, std::string_view wanted) {
   return given.size() == wanted.size() && CRYPTO_memcmp(given.data(), wanted.data(), wanted.size()) == 0;
 }
 
-/// A budget that can bind nobody is a typing mistake.
-Result<void> check_budget(const account::BudgetSettings& settings, const account::Ledger& ledger) {
-  const std::string& name = settings.budget;
-  const auto fault = [&](std::string_view why) {
-    return std::unexpected{client_error("bad_request", quoted_for_message(name) + std::string{why}, "budget")};
-  };
-  const std::string path = name.substr(std::min(name.size(), name.find(':') + 1));
-  if ((name.starts_with("team:") || name.starts_with("user:")) && path.find('/') == std::string::npos) {
-    return fault(" needs its organisation: team:ORG/NAME, user:ORG/NAME");
-  }
-  if (name.starts_with("key:")) {
-    const auto keys = ledger.keys();
-    if (std::ranges::none_of(keys, [&](const auto& key) { return key.account.key_id == path; })) {
-      return fault(" names no key; `turnpike keys list` shows their ids");
-    }
-  }
-  return {};
-}
-
-Result<ordered_json> parse_body(const ClientRequest& request) {
-  auto body = ordered_json::parse(request.body, nullptr, false);
-  if (body.is_discarded()) return std::unexpected{client_error("invalid_json", "The body is not valid JSON.")};
-  return body;
+/// What stands in the path where the route takes an argument, percent-decoded; empty if it takes none; nothing if the
+/// path is another.
+std::optional<std::string> argument_of(std::string_view path, std::string_view begin, std::string_view rest) {
+  if (!begin.ends_with('/')) return path == begin ? std::optional{std::string{}} : std::nullopt;
+  if (!path.starts_with(begin) || !path.ends_with(rest) || path.size() <= begin.size() + rest.size()) return std::nullopt;
+  return percent_decode(path.substr(begin.size(), path.size() - begin.size() - rest.size()));
 }
 
 }  // namespace
@@ -57,9 +44,17 @@ const std::vector<AdminHandler::Route>& AdminHandler::routes() {
                                         {"POST", "/admin/reload", &AdminHandler::reload},
                                         {"GET", "/admin/keys", &AdminHandler::list_keys},
                                         {"POST", "/admin/keys", &AdminHandler::create_key},
+                                        {"GET", "/admin/keys/", &AdminHandler::key_history, "/history"},
+                                        {"POST", "/admin/keys/", &AdminHandler::rotate_key, "/rotate"},
+                                        {"GET", "/admin/keys/", &AdminHandler::show_key},
+                                        {"PATCH", "/admin/keys/", &AdminHandler::change_key},
                                         {"DELETE", "/admin/keys/", &AdminHandler::revoke_key},
                                         {"GET", "/admin/budgets", &AdminHandler::list_budgets},
                                         {"PUT", "/admin/budgets", &AdminHandler::set_budget},
+                                        {"GET", "/admin/budgets/", &AdminHandler::budget_history, "/history"},
+                                        {"GET", "/admin/budgets/", &AdminHandler::show_budget},
+                                        {"PATCH", "/admin/budgets/", &AdminHandler::change_budget},
+                                        {"DELETE", "/admin/budgets/", &AdminHandler::lift_budget},
                                         {"GET", "/admin/decisions", &AdminHandler::decisions},
                                         {"GET", "/admin/decisions/", &AdminHandler::decision},
                                         {"GET", "/admin/spend", &AdminHandler::spend},
@@ -87,12 +82,11 @@ asio::awaitable<void> AdminHandler::handle(ClientRequest request, ResponseSink& 
   bool path_known = false;
   WholeReply reply = fault_page(client_error("not_found", "No such admin page.", {}, 404));
   for (const auto& route : routes()) {
-    const std::string_view path = request.head.path;
-    const bool takes_argument = route.path.ends_with('/');
-    if (takes_argument ? !path.starts_with(route.path) || path.size() == route.path.size() : path != route.path) continue;
+    const auto argument = argument_of(request.head.path, route.path, route.rest);
+    if (!argument) continue;
     path_known = true;
     if (request.head.method != route.method) continue;
-    reply = (this->*route.answer)(request, takes_argument ? path.substr(route.path.size()) : std::string_view{});
+    reply = (this->*route.answer)(request, *argument);
     sink.reply(reply.head, reply.body);
     co_return;
   }
@@ -135,53 +129,20 @@ WholeReply AdminHandler::reload(const ClientRequest&, std::string_view) {
   return page(body, refused ? 422 : 200);
 }
 
-WholeReply AdminHandler::list_keys(const ClientRequest&, std::string_view) {
-  ordered_json body;
-  body["keys"] = ordered_json::array();
-  for (const auto& key : parts_.ledger.keys()) body["keys"].push_back(to_json(key));
-  return page(body);
-}
+WholeReply AdminHandler::list_keys(const ClientRequest& request, std::string_view) { return list_keys_page(parts_.sources, request.head.query); }
+WholeReply AdminHandler::create_key(const ClientRequest& request, std::string_view) { return create_key_page(parts_.sources, request.body); }
+WholeReply AdminHandler::show_key(const ClientRequest&, std::string_view key) { return show_key_page(parts_.sources, key); }
+WholeReply AdminHandler::change_key(const ClientRequest& request, std::string_view key) { return change_key_page(parts_.sources, key, request.body); }
+WholeReply AdminHandler::rotate_key(const ClientRequest& request, std::string_view key) { return rotate_key_page(parts_.sources, key, request.body); }
+WholeReply AdminHandler::revoke_key(const ClientRequest& request, std::string_view key) { return revoke_key_page(parts_.sources, key, request.body); }
+WholeReply AdminHandler::key_history(const ClientRequest&, std::string_view key) { return key_history_page(parts_.sources, key); }
 
-WholeReply AdminHandler::create_key(const ClientRequest& request, std::string_view) {
-  auto body = parse_body(request);
-  if (!body) return fault_page(body.error());
-  auto wanted = read_new_key(*body);
-  if (!wanted) return fault_page(wanted.error());
-  auto created = parts_.ledger.create_key(*wanted);
-  if (!created) return fault_page(created.error());
-  return page({{"id", created->id}, {"key", created->key.reveal()}}, 201);
-}
-
-WholeReply AdminHandler::revoke_key(const ClientRequest&, std::string_view argument) {
-  auto revoked = parts_.ledger.revoke_key(argument, "admin");
-  if (!revoked) return fault_page(revoked.error());
-  return page({{"revoked", argument}});
-}
-
-WholeReply AdminHandler::list_budgets(const ClientRequest&, std::string_view) {
-  ordered_json body;
-  body["budgets"] = ordered_json::array();
-  for (const auto& budget : parts_.ledger.budgets()) body["budgets"].push_back(to_json(budget));
-  return page(body);
-}
-
-WholeReply AdminHandler::set_budget(const ClientRequest& request, std::string_view) {
-  auto body = parse_body(request);
-  if (!body) return fault_page(body.error());
-  auto settings = read_budget(*body);
-  if (!settings) return fault_page(settings.error());
-  if (auto known = check_budget(*settings, parts_.ledger); !known) return fault_page(known.error());
-  // Freezing is a switch of its own: the windows stay.
-  if (settings->frozen && settings->windows.empty()) {
-    for (const auto& budget : parts_.ledger.budgets()) {
-      if (budget.budget != settings->budget) continue;
-      for (const auto& window : budget.windows) settings->windows.push_back(window.rule);
-    }
-  }
-  auto done = parts_.ledger.set_budget(*settings);
-  if (!done) return fault_page(done.error());
-  return page({{"budget", settings->budget}});
-}
+WholeReply AdminHandler::list_budgets(const ClientRequest&, std::string_view) { return list_budgets_page(parts_.sources); }
+WholeReply AdminHandler::set_budget(const ClientRequest& request, std::string_view) { return set_budget_page(parts_.sources, request.body); }
+WholeReply AdminHandler::show_budget(const ClientRequest&, std::string_view name) { return show_budget_page(parts_.sources, name); }
+WholeReply AdminHandler::change_budget(const ClientRequest& request, std::string_view name) { return change_budget_page(parts_.sources, name, request.body); }
+WholeReply AdminHandler::lift_budget(const ClientRequest& request, std::string_view name) { return lift_budget_page(parts_.sources, name, request.body); }
+WholeReply AdminHandler::budget_history(const ClientRequest&, std::string_view name) { return budget_history_page(parts_.sources, name); }
 
 WholeReply AdminHandler::decisions(const ClientRequest& request, std::string_view) {
   std::size_t count = 50;
@@ -208,14 +169,18 @@ WholeReply AdminHandler::decision(const ClientRequest&, std::string_view argumen
   return reply;
 }
 
-WholeReply AdminHandler::spend(const ClientRequest& request, std::string_view) { return spend_page(parts_.reports, request.head.query); }
+WholeReply AdminHandler::spend(const ClientRequest& request, std::string_view) { return spend_page(parts_.sources, request.head.query); }
 
-WholeReply AdminHandler::forecast(const ClientRequest&, std::string_view) { return forecast_page(parts_.reports); }
+WholeReply AdminHandler::forecast(const ClientRequest&, std::string_view) { return forecast_page(parts_.sources); }
 
-WholeReply AdminHandler::reconcile(const ClientRequest& request, std::string_view) { return reconcile_page(parts_.reports, request.body); }
+WholeReply AdminHandler::reconcile(const ClientRequest& request, std::string_view) { return reconcile_page(parts_.sources, request.body); }
 
-WholeReply AdminHandler::confirm_clock(const ClientRequest&, std::string_view) {
-  if (auto confirmed = parts_.ledger.confirm_clock("admin"); !confirmed) return fault_page(confirmed.error());
+WholeReply AdminHandler::confirm_clock(const ClientRequest& request, std::string_view) {
+  const auto body = parse_body(request.body);
+  if (!body) return fault_page(body.error());
+  const auto by = read_by(*body);
+  if (!by) return fault_page(by.error());
+  if (auto confirmed = parts_.ledger.confirm_clock(*by); !confirmed) return fault_page(confirmed.error());
   return page({{"clock", "confirmed"}});
 }
 

@@ -3,10 +3,10 @@
 //
 //   GET  /metrics                 Prometheus text          GET    /admin/status
 //   POST /admin/reload                                     GET    /admin/decisions[?count=N]   /admin/decisions/{id}
-//   GET  /admin/keys              POST /admin/keys         DELETE /admin/keys/{id}
-//   GET  /admin/budgets           PUT  /admin/budgets      GET    /admin/spend?by=model&every=day&since=…&until=…
-//   POST /admin/ledger/verify     GET  /admin/forecast     POST   /admin/ledger/clock (believe a clock that jumped)
-//   GET  /healthz (no token)     POST /admin/reconcile (a provider's exports)
+//   GET  /admin/spend?by=model&every=day&since=…&until=…   GET    /admin/forecast
+//   POST /admin/ledger/verify     POST /admin/ledger/clock (believe a clock that jumped)
+//   GET  /healthz (no token)      POST /admin/reconcile (a provider's exports)
+//   /admin/keys…: key_pages.hpp   /admin/budgets…: budget_pages.hpp
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "account/ledger.hpp"
-#include "app/report_pages.hpp"
+#include "app/page_sources.hpp"
 #include "catalog/fault.hpp"
 #include "gateway/snapshot.hpp"
 #include "metrics/metrics.hpp"
@@ -31,7 +31,7 @@ struct AdminParts {
   /// Re-reads the configuration; empty: the new one is in force, else why the old one stays.
   std::function<std::vector<catalog::Fault>()> reload;
   std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot;
-  ReportSources reports;
+  PageSources sources;
 };
 
 /// Runs on the admin loop alone; may wait for the ledger's writer.
@@ -45,8 +45,9 @@ class AdminHandler final : public Handler {
  private:
   struct Route {
     std::string_view method;
-    std::string_view path;  // a trailing '/' takes an argument
+    std::string_view path;  // a trailing '/' takes an argument, percent-decoded
     WholeReply (AdminHandler::*answer)(const ClientRequest& request, std::string_view argument);
+    std::string_view rest = {};  // behind the argument: "/history"
   };
   static const std::vector<Route>& routes();
 
@@ -56,9 +57,17 @@ class AdminHandler final : public Handler {
   WholeReply reload(const ClientRequest& request, std::string_view argument);
   WholeReply list_keys(const ClientRequest& request, std::string_view argument);
   WholeReply create_key(const ClientRequest& request, std::string_view argument);
+  WholeReply show_key(const ClientRequest& request, std::string_view argument);
+  WholeReply change_key(const ClientRequest& request, std::string_view argument);
+  WholeReply rotate_key(const ClientRequest& request, std::string_view argument);
   WholeReply revoke_key(const ClientRequest& request, std::string_view argument);
+  WholeReply key_history(const ClientRequest& request, std::string_view argument);
   WholeReply list_budgets(const ClientRequest& request, std::string_view argument);
   WholeReply set_budget(const ClientRequest& request, std::string_view argument);
+  WholeReply show_budget(const ClientRequest& request, std::string_view argument);
+  WholeReply change_budget(const ClientRequest& request, std::string_view argument);
+  WholeReply lift_budget(const ClientRequest& request, std::string_view argument);
+  WholeReply budget_history(const ClientRequest& request, std::string_view argument);
   WholeReply decisions(const ClientRequest& request, std::string_view argument);
   WholeReply decision(const ClientRequest& request, std::string_view argument);
   WholeReply spend(const ClientRequest& request, std::string_view argument);

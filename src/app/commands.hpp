@@ -3,6 +3,7 @@
 //   0 done   1 it failed, or the answer is no   64 wrong usage   73 the store is in use   78 faults in the configuration
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ struct Output {
   bool json = false;
 };
 
+/// What a parsed command line comes to.
+using Verb = std::function<int(const Config&, const Clock&)>;
+
 int run_serve(const Config& config, const Clock& clock);
 int run_check(const Config& config, const Clock& clock, Output output);
 int run_reload(const Config& config, const Clock& clock);
@@ -33,19 +37,6 @@ int run_classify();
 
 /// `what` is a decision id or the path of a request body.
 int run_explain(const Config& config, const Clock& clock, const std::string& what, Output output);
-
-struct KeyOptions {
-  std::string name, org, team, user, expires, request_cost_max, by;
-  std::vector<std::string> models, budgets;
-  bool may_override_route = false;
-};
-int run_keys_create(const Config& config, const Clock& clock, const KeyOptions& key, Output output);
-int run_keys_list(const Config& config, const Clock& clock, Output output);
-int run_keys_revoke(const Config& config, const Clock& clock, const std::string& id);
-
-int run_budgets_list(const Config& config, const Clock& clock, Output output);
-int run_budgets_set(const Config& config, const Clock& clock, const std::string& budget,
-                    const std::vector<std::string>& windows, bool frozen, bool lift);
 
 /// `directory`: a copy to verify; empty: the configured data directory, or the gateway that runs on it.
 int run_ledger_verify(const Config& config, const Clock& clock, const std::string& directory, Output output);

@@ -5,8 +5,8 @@
 #include <map>
 #include <utility>
 
-#include "app/json_pages.hpp"
 #include "app/price_outlook.hpp"
+#include "app/window_text.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::app {

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "app/json_fields.hpp"
+
 namespace turnpike::app {
 namespace {
 
@@ -27,75 +29,7 @@ constexpr std::array<std::pair<std::string_view, SpendBy>, 14> columns{{{"key", 
                                                                        {"settlement", SpendBy::settlement},
                                                                        {"cause", SpendBy::cause}}};
 
-std::string_view name_of(Pressure pressure) {
-  switch (pressure) {
-    case Pressure::none: return "none";
-    case Pressure::notify: return "notify";
-    case Pressure::prefer_cheap: return "prefer_cheap";
-    case Pressure::cheap_only: return "cheap_only";
-  }
-  return "none";
-}
-
-ordered_json optional_time(const std::optional<Instant>& instant) {
-  return instant ? ordered_json(to_rfc3339(*instant)) : ordered_json(nullptr);
-}
-
-Error bad_field(std::string_view field, std::string_view what) {
-  return client_error("bad_request", fmt::format("{} {}", field, what), std::string{field});
-}
-
-Result<std::string> text_field(const ordered_json& body, const char* field, bool required) {
-  const auto found = body.find(field);
-  if (found == body.end() || found->is_null()) {
-    if (required) return std::unexpected{bad_field(field, "is missing")};
-    return std::string{};
-  }
-  if (!found->is_string()) return std::unexpected{bad_field(field, "must be a string")};
-  return found->get<std::string>();
-}
-
 }  // namespace
-
-ordered_json to_json(const account::KeyInfo& key) {
-  ordered_json json;
-  json["id"] = key.account.key_id;
-  json["name"] = key.account.key_name;
-  json["org"] = key.account.org;
-  json["team"] = key.account.team;
-  json["user"] = key.account.user;
-  json["models_allowed"] = key.account.models_allowed;
-  json["may_override_route"] = key.account.may_override_route;
-  json["request_cost_max"] = key.account.request_cost_max ? ordered_json(turnpike::to_string(*key.account.request_cost_max)) : ordered_json(nullptr);
-  json["created"] = to_rfc3339(key.created);
-  json["created_by"] = key.created_by;
-  json["expires"] = optional_time(key.expires);
-  json["revoked"] = optional_time(key.revoked);
-  return json;
-}
-
-ordered_json to_json(const account::BudgetState& budget) {
-  ordered_json json;
-  json["budget"] = budget.budget;
-  json["frozen"] = budget.frozen;
-  json["open_attempts"] = budget.open_attempts;
-  json["windows"] = ordered_json::array();
-  for (const auto& window : budget.windows) {
-    ordered_json item;
-    item["window"] = to_string(window.rule);
-    item["limit"] = turnpike::to_string(window.rule.limit);
-    item["settled"] = turnpike::to_string(window.settled);
-    item["reserved"] = turnpike::to_string(window.reserved);
-    item["settled_nano"] = window.settled.nano();
-    item["reserved_nano"] = window.reserved.nano();
-    item["limit_nano"] = window.rule.limit.nano();
-    item["start"] = to_rfc3339(window.start);
-    item["end"] = optional_time(window.end);
-    item["pressure"] = name_of(window.pressure);
-    json["windows"].push_back(std::move(item));
-  }
-  return json;
-}
 
 std::string_view name_of(account::SpendBy by) {
   const auto* found = std::ranges::find(columns, by, &std::pair<std::string_view, SpendBy>::second);
@@ -161,57 +95,6 @@ ordered_json to_json(const account::LedgerFigures& figures) {
   return json;
 }
 
-Result<account::NewKey> read_new_key(const ordered_json& body) {
-  if (!body.is_object()) return std::unexpected{bad_field("body", "must be a JSON object")};
-  account::NewKey key;
-  const std::array<std::tuple<const char*, std::string*, bool>, 5> texts{
-      {{"name", &key.name, true}, {"org", &key.org, true}, {"team", &key.team, false}, {"user", &key.user, false}, {"by", &key.by, false}}};
-  for (const auto& [field, target, required] : texts) {
-    auto text = text_field(body, field, required);
-    if (!text) return std::unexpected{text.error()};
-    *target = std::move(*text);
-  }
-  for (const auto& model : body.value("models_allowed", ordered_json::array())) {
-    if (!model.is_string()) return std::unexpected{bad_field("models_allowed", "must be a list of strings")};
-    key.models_allowed.push_back(model.get<std::string>());
-  }
-  if (const auto found = body.find("may_override_route"); found != body.end() && found->is_boolean()) {
-    key.may_override_route = found->get<bool>();
-  }
-  auto cost = text_field(body, "request_cost_max", false);
-  if (!cost) return std::unexpected{cost.error()};
-  if (!cost->empty()) {
-    const auto amount = parse_credits(*cost);
-    if (!amount) return std::unexpected{amount.error()};
-    key.request_cost_max = *amount;
-  }
-  auto expires = text_field(body, "expires", false);
-  if (!expires) return std::unexpected{expires.error()};
-  if (!expires->empty()) {
-    const auto instant = parse_instant(*expires);
-    if (!instant) return std::unexpected{instant.error()};
-    key.expires = *instant;
-  }
-  return key;
-}
-
-Result<account::BudgetSettings> read_budget(const ordered_json& body) {
-  if (!body.is_object()) return std::unexpected{bad_field("body", "must be a JSON object")};
-  account::BudgetSettings settings;
-  auto name = text_field(body, "budget", true);
-  if (!name) return std::unexpected{name.error()};
-  settings.budget = std::move(*name);
-  for (const auto& window : body.value("windows", ordered_json::array())) {
-    if (!window.is_string()) return std::unexpected{bad_field("windows", "must be a list like [\"100/month\"]")};
-    auto rule = read_window(window.get<std::string>());
-    if (!rule) return std::unexpected{rule.error()};
-    settings.windows.push_back(std::move(*rule));
-  }
-  settings.frozen = body.value("frozen", false);
-  settings.by = body.value("by", "admin");
-  return settings;
-}
-
 Result<std::vector<account::SpendBy>> read_group_by(std::string_view words) {
   std::vector<account::SpendBy> group_by;
   while (!words.empty()) {
@@ -226,50 +109,6 @@ Result<std::vector<account::SpendBy>> read_group_by(std::string_view words) {
     words.remove_prefix(comma + 1);
   }
   return group_by;
-}
-
-Result<account::WindowRule> read_window(std::string_view text) {
-  const auto fault = [text](std::string_view why) {
-    return bad_field("window", fmt::format("{} is not a limit: {}; write \"100/month\", \"5/day@Europe/Berlin\", \"20/lifetime\" or \"3/rolling:6h\"",
-                                           quoted_for_message(text), why));
-  };
-  const std::size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return std::unexpected{fault("there is no span")};
-  const auto limit = parse_credits(text.substr(0, slash));
-  if (!limit) return std::unexpected{fault("the amount is no decimal")};
-  account::WindowRule rule;
-  rule.limit = *limit;
-  std::string_view span = text.substr(slash + 1);
-  if (const std::size_t at = span.find('@'); at != std::string_view::npos) {
-    rule.zone = span.substr(at + 1);
-    span = span.substr(0, at);
-  }
-  if (span.starts_with("rolling:")) {
-    rule.kind = account::WindowKind::rolling;
-    std::int64_t number = 0;
-    const std::string_view digits = span.substr(8, span.size() - 9);
-    for (const char digit : digits) {
-      if (digit < '0' || digit > '9' || number > 1'000'000) return std::unexpected{fault("the duration is no number")};
-      number = number * 10 + (digit - '0');
-    }
-    const char unit = span.back();
-    const std::int64_t seconds = unit == 'd' ? 86400 : unit == 'h' ? 3600 : unit == 'm' ? 60 : 0;
-    if (seconds == 0 || number == 0) return std::unexpected{fault("a duration ends in m, h or d")};
-    rule.duration = std::chrono::seconds{number * seconds};
-    return rule;
-  }
-  const auto kind = account::parse_window_kind(span);
-  if (!kind || *kind == account::WindowKind::rolling) return std::unexpected{fault("the span is unknown")};
-  rule.kind = *kind;
-  return rule;
-}
-
-std::string to_string(const account::WindowRule& rule) {
-  std::string text = turnpike::to_string(rule.limit) + "/";
-  if (rule.kind == account::WindowKind::rolling) return text + fmt::format("rolling:{}m", rule.duration.count() / 60);
-  text += account::to_string(rule.kind);
-  if (rule.zone != "UTC" && rule.kind != account::WindowKind::lifetime) text += "@" + rule.zone;
-  return text;
 }
 
 }  // namespace turnpike::app

@@ -7,16 +7,17 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
-#include <functional>
 #include <iostream>
 #include <string>
 
+#include "app/budget_verbs.hpp"
 #include "app/catalog_cli.hpp"
 #include "app/catalog_import.hpp"
 #include "app/commands.hpp"
 #include "app/config.hpp"
 #include "app/connect.hpp"
 #include "app/doctor.hpp"
+#include "app/key_verbs.hpp"
 #include "app/report_verbs.hpp"
 #include "turnpike/clock.hpp"
 
@@ -28,16 +29,13 @@ namespace {
 
 using turnpike::app::Config;
 using turnpike::app::Output;
+using turnpike::app::Verb;
 
 struct Flags {
   std::string config;
   Output output;
-  std::string what, id, budget, directory;
-  std::vector<std::string> windows;
-  bool frozen = false;
-  bool lift = false;
+  std::string what, directory;
   bool jsonl = false;
-  turnpike::app::KeyOptions key;
   turnpike::app::ConnectOptions connect;
   turnpike::app::DoctorOptions doctor;
   turnpike::app::CatalogListOptions catalog_list;
@@ -45,38 +43,7 @@ struct Flags {
   turnpike::app::CatalogImportOptions catalog_import;
 };
 
-using turnpike::app::Verb;
-
-void add_keys(CLI::App& app, Flags& flags, Verb& verb) {
-  auto* keys = app.add_subcommand("keys", "Virtual keys: who may come in")->require_subcommand(1);
-  auto* create = keys->add_subcommand("create", "Make a key; it is shown once, on standard output");
-  create->add_option("--name", flags.key.name, "For people and reports")->required();
-  create->add_option("--org", flags.key.org, "Organisation the key's spending is charged to")->required();
-  create->add_option("--team", flags.key.team, "Team inside the organisation");
-  create->add_option("--user", flags.key.user, "User");
-  create->add_option("--budget", flags.key.budgets, "Limit of this key, for example 5/day or 100/month@Europe/Berlin; may be repeated");
-  create->add_option("--models", flags.key.models, "Targets or tiers the key may use, with wildcards; default all");
-  create->add_option("--expires", flags.key.expires, "Date or RFC 3339 instant");
-  create->add_option("--request-cost-max", flags.key.request_cost_max, "Credits one request may cost at most");
-  create->add_option("--by", flags.key.by, "Who makes it")->default_val("cli");
-  create->add_flag("--may-override-route", flags.key.may_override_route, "Allow x-turnpike-model and x-turnpike-tier");
-  create->callback([&] { verb = [&](const auto& c, const auto& t) { return run_keys_create(c, t, flags.key, flags.output); }; });
-  keys->add_subcommand("list", "All keys, revoked ones too")->callback([&] { verb = [&](const auto& c, const auto& t) { return run_keys_list(c, t, flags.output); }; });
-  auto* revoke = keys->add_subcommand("revoke", "Stop a key within a second");
-  revoke->add_option("id", flags.id, "The key's id")->required();
-  revoke->callback([&] { verb = [&](const auto& c, const auto& t) { return run_keys_revoke(c, t, flags.id); }; });
-}
-
 void add_money(CLI::App& app, Flags& flags, Verb& verb) {
-  auto* budgets = app.add_subcommand("budgets", "What may be spent by whom")->require_subcommand(1);
-  budgets->add_subcommand("list", "All budgets and their present state")->callback([&] { verb = [&](const auto& c, const auto& t) { return run_budgets_list(c, t, flags.output); }; });
-  auto* set = budgets->add_subcommand("set", "Replace a budget");
-  set->add_option("budget", flags.budget, "org:NAME, team:ORG/NAME, user:ORG/NAME or key:ID")->required();
-  set->add_option("windows", flags.windows, "100/month, 5/day@Europe/Berlin, 20/lifetime, 3/rolling:6h");
-  set->add_flag("--frozen", flags.frozen, "Admit nothing; the limits stay");
-  set->add_flag("--lift", flags.lift, "Remove the budget");
-  set->callback([&] { verb = [&](const auto& c, const auto& t) { return run_budgets_set(c, t, flags.budget, flags.windows, flags.frozen, flags.lift); }; });
-
   auto* ledger = app.add_subcommand("ledger", "The journal of all spending")->require_subcommand(1);
   auto* verify = ledger->add_subcommand("verify", "Recompute every invariant from the journal");
   verify->add_option("directory", flags.directory, "A copy of a data directory; default: the configured one, live or not");
@@ -201,7 +168,8 @@ int main(int argc, char** argv) {
   app.add_flag("--json", flags.output.json, "Machine-readable output");
   app.fallthrough();
   add_routing(app, flags, verb);
-  add_keys(app, flags, verb);
+  turnpike::app::add_key_verbs(app, flags.output, verb);
+  turnpike::app::add_budget_verbs(app, flags.output, verb);
   add_money(app, flags, verb);
   turnpike::app::add_reports(app, flags.output, verb);
   add_connect(app, flags, verb);

@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "account/ledger.hpp"
@@ -23,9 +24,12 @@ using nlohmann::ordered_json;
 Result<ordered_json> read_answer(int status, const std::string& text) {
   auto json = ordered_json::parse(text, nullptr, false);
   if (json.is_discarded()) return std::unexpected{gateway_error(502, "bad_answer", "the gateway's answer is not JSON")};
-  if (status < 400 || status == 409 || status == 422) return json;
-  const auto error = json.value("error", ordered_json::object());
-  return std::unexpected{gateway_error(status, error.value("code", "failed"), error.value("message", text))};
+  // Some answers say no with a page of their own: a violated invariant, a rejected reload.
+  const auto error = json.find("error");
+  if (status < 400 || error == json.end()) return json;
+  auto failed = gateway_error(status, error->value("code", "failed"), error->value("message", text));
+  failed.param = error->value("param", "");
+  return std::unexpected{std::move(failed)};
 }
 
 std::size_t collect(char* data, std::size_t size, std::size_t count, void* target) {
@@ -131,15 +135,19 @@ std::string first_word(const std::filesystem::path& file) {
 }  // namespace
 
 Result<std::unique_ptr<OperatorLink>> open_link(const Config& config, const Clock& clock) {
+  std::optional<Error> wrong_token;
   if (const std::string address = first_word(config.data / "admin.address"); !address.empty()) {
     auto live = std::make_unique<LiveLink>(address, first_word(config.admin_token_file));
     const auto alive = live->ask("GET", "/admin/status", "");
     if (alive) return live;
+    if (alive.error().code == "invalid_admin_token") wrong_token = alive.error();
   }
   static SystemRandomness randomness;
   account::LedgerOptions options;
   options.directory = config.data;
   auto ledger = account::Ledger::open(std::move(options), clock, randomness);
+  // A gateway runs on the directory and does not know us: that is what to say, not that the directory is in use.
+  if (!ledger && ledger.error().code == "store_locked" && wrong_token) return std::unexpected{*wrong_token};
   if (!ledger) return std::unexpected{ledger.error()};
   return std::make_unique<DirectLink>(std::move(*ledger), config, clock);
 }

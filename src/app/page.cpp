@@ -29,24 +29,27 @@ std::optional<std::string> query_field(std::string_view query, std::string_view 
     const std::size_t end = query.find('&');
     const std::string_view pair = query.substr(0, end);
     if (pair.starts_with(name) && pair.size() > name.size() && pair[name.size()] == '=') {
-      std::string value;
-      const std::string_view raw = pair.substr(name.size() + 1);
-      for (std::size_t i = 0; i < raw.size(); ++i) {
-        unsigned code = 0;
-        if (raw[i] == '%' && i + 2 < raw.size() &&
-            std::from_chars(raw.data() + i + 1, raw.data() + i + 3, code, 16).ec == std::errc{}) {
-          value += static_cast<char>(code);
-          i += 2;
-        } else {
-          value += raw[i];
-        }
-      }
-      return value;
+      return percent_decode(pair.substr(name.size() + 1));
     }
     if (end == std::string_view::npos) break;
     query.remove_prefix(end + 1);
   }
   return std::nullopt;
+}
+
+std::string percent_decode(std::string_view text) {
+  std::string value;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned code = 0;
+    const char* end = text.data() + i + 3;
+    if (text[i] == '%' && i + 2 < text.size() && std::from_chars(end - 2, end, code, 16).ptr == end) {
+      value += static_cast<char>(code);
+      i += 2;
+    } else {
+      value += text[i];
+    }
+  }
+  return value;
 }
 
 std::string percent_encode(std::string_view text) {

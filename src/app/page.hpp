@@ -17,6 +17,7 @@ WholeReply fault_page(const Error& error);
 /// Value of one query field, percent-decoded ('+' stays).
 std::optional<std::string> query_field(std::string_view query, std::string_view name);
 /// For the value of a query field, or a part of a path.
+std::string percent_decode(std::string_view text);
 std::string percent_encode(std::string_view text);
 
 }  // namespace turnpike::app

@@ -6,6 +6,7 @@
 #include "app/page.hpp"
 #include "app/price_outlook.hpp"
 #include "app/report_pages.hpp"
+#include "app/window_text.hpp"
 
 namespace turnpike::app {
 namespace {

@@ -1,7 +1,6 @@
 // `turnpike report …`: what was spent, what will be, and whether a provider's bill agrees.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,7 +15,6 @@ class App;
 
 namespace turnpike::app {
 
-using Verb = std::function<int(const Config&, const Clock&)>;
 /// Adds the verbs; parsing one sets `verb`. `output` is the command line's own --json.
 void add_reports(CLI::App& app, const Output& output, Verb& verb);
 

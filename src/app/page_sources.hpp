@@ -1,0 +1,23 @@
+// What the admin pages about keys, budgets and reports draw on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "account/ledger.hpp"
+#include "gateway/snapshot.hpp"
+#include "turnpike/clock.hpp"
+
+namespace turnpike::app {
+
+struct PageSources {
+  account::Ledger& ledger;
+  const Clock& clock;
+  /// Catalog and policy to look ahead with: those in force or, where no gateway runs, what the
+  /// files say now. Null if the files have faults.
+  std::function<std::shared_ptr<const gateway::Snapshot>()> planned;
+  std::string credits_per_usd = "1";  // decimal
+};
+
+}  // namespace turnpike::app
