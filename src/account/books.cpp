@@ -386,7 +386,7 @@ std::vector<BudgetState> Books::budgets() const {
     for (const auto& rule : budget->rules) {
       if (rule->lifted) continue;
       const auto span = span_at(rule->rule, instant);
-      WindowState window{rule->rule, {}, {}, span.start, span.end, rule->level};
+      WindowState window{rule->rule, {}, {}, span.start, span.end, rule->level, {}};
       if (rule->rule.kind == WindowKind::rolling) {
         window.start = instant - rule->rule.duration;
         window.end.reset();
@@ -395,6 +395,7 @@ std::vector<BudgetState> Books::budgets() const {
         if (expired(rule->rule, live->span, instant)) continue;
         window.settled += live->settled;
         window.reserved += live->reserved;
+        window.elsewhere = rule->lease.elsewhere;
       }
       state.windows.push_back(std::move(window));
     }

@@ -92,6 +92,7 @@ struct WindowState {
   Instant start{};
   std::optional<Instant> end;  // when it counts from zero again; absent for lifetime and rolling
   Pressure pressure = Pressure::none;
+  Credits elsewhere;  // settled by other replicas, as last heard
 };
 
 struct BudgetState {

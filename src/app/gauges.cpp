@@ -28,8 +28,8 @@ void add_budgets(std::vector<Gauge>& out, const account::Ledger& ledger) {
       add(out, "turnpike_budget_limit_credits", "Limit of a budget window.", credits(window.rule.limit), labels);
       add(out, "turnpike_budget_settled_credits", "Settled in a budget window.", credits(window.settled), labels);
       add(out, "turnpike_budget_reserved_credits", "Reserved in a budget window.", credits(window.reserved), labels);
-      add(out, "turnpike_budget_remaining_credits", "Limit less settled and reserved.",
-          credits(window.rule.limit - window.settled - window.reserved), labels);
+      add(out, "turnpike_budget_remaining_credits", "Limit less settled and reserved, and less what other replicas have settled.",
+          credits(window.rule.limit - window.settled - window.reserved - window.elsewhere), labels);
     }
   }
 }

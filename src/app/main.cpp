@@ -14,6 +14,7 @@
 #include "app/catalog_cli.hpp"
 #include "app/catalog_import.hpp"
 #include "app/commands.hpp"
+#include "app/completion.hpp"
 #include "app/config.hpp"
 #include "app/connect.hpp"
 #include "app/doctor.hpp"
@@ -105,6 +106,17 @@ void add_catalog(CLI::App& app, Flags& flags, Verb& verb) {
   import->callback([&] { verb = [&](const auto& c, const auto& t) { return run_catalog_import(c, t, flags.catalog_import, flags.output); }; });
 }
 
+void add_completion(CLI::App& app, Flags& flags, Verb& verb) {
+  auto* completion = app.add_subcommand("completion", "A script that teaches the shell turnpike's verbs: eval \"$(turnpike completion bash)\"");
+  completion->add_option("shell", flags.what, "bash, zsh or fish")->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->callback([&] {
+    verb = [&](const auto&, const auto&) {
+      std::cout << turnpike::app::completion_script(app, flags.what);
+      return 0;
+    };
+  });
+}
+
 void add_clients(CLI::App& app, Flags& flags, Verb& verb) {
   auto* doctor = app.add_subcommand("doctor", "Try each client dialect on each target through the running gateway; spends a few credits");
   doctor->add_option("--url", flags.doctor.url, "The gateway; default: the configured listener");
@@ -175,6 +187,7 @@ int main(int argc, char** argv) {
   add_connect(app, flags, verb);
   add_catalog(app, flags, verb);
   add_clients(app, flags, verb);
+  add_completion(app, flags, verb);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {

@@ -3,6 +3,7 @@ import datetime
 import json
 import os
 import pwd
+import subprocess
 import threading
 import time
 
@@ -291,3 +292,26 @@ def a_wrong_token_is_told(bench):
     token.write_text(right)
     bench.run("keys", "list")
     check_equal(call(gateway.admin_port, "GET", "/admin/keys").status, 401, "without a token")
+
+
+def completed(script, line):
+    """What bash offers at the end of the line."""
+    words = line.split(" ")
+    ask = f'eval "$1"; COMP_WORDS=({" ".join(repr(word) for word in words)}); COMP_CWORD={len(words) - 1}; _turnpike; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-c", ask, "bash", script], capture_output=True, text=True, timeout=30)
+    check_equal((done.returncode, done.stderr), (0, ""), "bash")
+    return done.stdout.split()
+
+
+def the_shell_knows_the_verbs(bench):
+    """`completion bash` offers the verbs and options of the place, whatever stands between them."""
+    script = subprocess.run([bench.turnpike, "completion", "bash"], capture_output=True, text=True, timeout=30, check=True).stdout
+    check_equal(completed(script, "turnpike bud"), ["budgets"], "the first word")
+    check_equal(completed(script, "turnpike --config turnpike.toml keys ro"), ["rotate"], "behind an option with a value")
+    check_equal(completed(script, "turnpike keys rotate ci --gr"), ["--grace"], "behind a name")
+    check_equal(completed(script, "turnpike keys rotate list --by"), ["--by"], "a key that is called like a verb")
+    check("--window" in completed(script, "turnpike budgets raise --"), "options of a verb")
+    fish = subprocess.run([bench.turnpike, "completion", "fish"], capture_output=True, text=True, timeout=30, check=True).stdout
+    check("__fish_seen_subcommand_from budgets; and __fish_seen_subcommand_from raise' -l window" in fish, fish[-500:])
+    done = subprocess.run([bench.turnpike, "completion", "tcsh"], capture_output=True, text=True, timeout=30)
+    check_equal(done.returncode, 64, "a shell it does not know")
