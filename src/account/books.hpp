@@ -145,6 +145,8 @@ class Books {
   Checkpoint checkpoint();
   bool empty_front();
 
+  /// True if the entry is where Intent wants it before a request leaves.
+  [[nodiscard]] bool placed(std::int64_t seq) const;
   /// Waits until `seq` is fsynced; false if the store fails meanwhile.
   bool wait_stored(std::int64_t seq);
   [[nodiscard]] bool writable() const { return stops_.load(std::memory_order_relaxed) == 0; }

@@ -151,10 +151,14 @@ Result<Reservation> Books::reserve(const ReserveRequest& request) {
   if (!state) return std::unexpected{state.error()};
   lock.unlock();
   Reservation reservation{*std::move(state)};
+  if (options_.intent != Intent::disk) return reservation;
+  if (request.may_wait) {
+    bell_.ring_urgently();
+    return reservation;
+  }
   // Refused only if the store fails while we wait: the reservation's destructor gives the credits
   // back.
-  if (options_.intent == Intent::disk && !wait_stored(reservation.entry()))
-    return std::unexpected{unavailable()};
+  if (!wait_stored(reservation.entry())) return std::unexpected{unavailable()};
   return reservation;
 }
 

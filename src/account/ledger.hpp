@@ -86,7 +86,9 @@ struct ReserveRequest {
   PerServerTool items_max{};  // calls of server tools, at most
   bool client_gave_max = false;
   bool streaming = false;
-  bool may_wait = false;  // replicas: the caller tries again in a moment if a larger lease is on its way
+/// The caller can wait without blocking its thread: for a larger lease it tries again in a moment,
+  /// with Intent::disk it lets Reservation::ready() come true before it dispatches.
+  bool may_wait = false;
   std::int64_t context_tokens =
       0;  // the model's window; usage above it is implausible. 0: not known
 };

@@ -73,7 +73,10 @@ void Reservation::close_by_destructor() {
   }
 }
 
+bool Reservation::ready() const { return state_->books->placed(state_->entry); }
+
 DispatchPermit Reservation::dispatch() {
+  if (!ready()) state_->books->wait_stored(state_->entry);
   state_->dispatched = true;
   return DispatchPermit{state_->attempt_id};
 }

@@ -40,7 +40,11 @@ class Reservation {
   /// at the full reservation for a call that was not streamed. Cause "abandoned".
   ~Reservation();
 
-  /// From here on the attempt may have cost something. The reserve entry is already in the journal.
+  /// True when the reserve entry is where LedgerOptions::intent wants it. Only with Intent::disk and
+  /// ReserveRequest::may_wait does it take a moment.
+  [[nodiscard]] bool ready() const;
+  /// From here on the attempt may have cost something. The reserve entry is already in the journal; a
+  /// caller that did not wait for ready() waits here.
   [[nodiscard]] DispatchPermit dispatch();
   /// Output tokens seen so far (cumulative, never added). Journalled every 256 tokens or 1 s, so
   /// that a crash overcharges by one such interval at most; between those it costs a comparison.

@@ -512,6 +512,23 @@ TEST_CASE("a correction is an entry that names the old one", "[account][ledger]"
   f.verify_closed();
 }
 
+TEST_CASE("with intent disk a caller that may wait is told when the entry is on disk", "[account][ledger]") {
+  Fixture f;
+  f.options.intent = Intent::disk;
+  f.reopen();
+  auto wanted = f.request();
+  wanted.may_wait = true;
+  auto reservation = f.ledger->reserve(wanted).value();
+  REQUIRE(f.ledger->flush());
+  CHECK(reservation.ready());
+  CHECK(f.ledger->figures().entries_durable >= reservation.entry());
+  auto hasty = f.ledger->reserve(wanted).value();
+  (void)hasty.dispatch();  // waits by itself
+  CHECK(f.ledger->figures().entries_durable >= hasty.entry());
+  reservation.settle_void("test");
+  hasty.settle_void("test");
+}
+
 TEST_CASE("with intent disk a reserve is fsynced before it returns", "[account][ledger]") {
   Fixture f;
   f.ledger.reset();
