@@ -17,7 +17,7 @@
 namespace turnpike::dialect {
 
 /// A running XXH3-128 over texts and single bytes: two chains are equal only if they were given the same ones. Why this
-/// hash: docs/decisions/0005-prompt-hash.md.
+/// hash: docs/decisions/0006-prompt-hash.md.
 class TextChain {
  public:
   explicit TextChain(std::uint64_t key) : key_(key) {}

@@ -116,8 +116,9 @@ def b5_b6_usage_missing_or_absurd_is_estimated_and_says_why(bench):
 def b7_usage_above_the_reservation_is_an_overrun_and_closes_the_budget(bench):
     """B7: twice the reservation is charged exactly, the rest as an overrun of its own; the next request is refused."""
     simulator = bench.simulator()
+    # A model without dearer hours: near one of them a reservation holds twice what is paid.
     gateway, probe = bench.gateway(simulator)
-    body = {"model": FLASH, "max_tokens": 10, "messages": [user("word " * 800 + "[[sim tokens=5 think_tokens=0 usage=x400]]")]}
+    body = {"model": "anthropic/claude-sonnet-5-5", "max_tokens": 10, "messages": [user("word " * 800 + "[[sim tokens=5 think_tokens=0 usage=x600]]")]}
     answer = gateway.chat(probe, body)
     gateway.at_rest()
     held = nano(record_of(gateway, answer)["attempts"][0]["reserved"])
