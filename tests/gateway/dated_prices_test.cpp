@@ -46,6 +46,22 @@ from = 2026-11-22T13:00:00Z
 input_per_mtok = "2"
 output_per_mtok = "4"
 web_search_per_1k = "20"
+[[model]]
+id = "sized"
+context_tokens = 100000
+output_tokens_max = 1000
+capabilities = ["tools"]
+as_of = 2026-11-22
+source = "test"
+[[model.price]]
+from = 2026-01-01
+input_per_mtok = "1"
+output_per_mtok = "2"
+web_search_per_1k = "0"
+[[model.price.tier]]
+prompt_tokens_above = 5000
+input_per_mtok = "10"
+output_per_mtok = "20"
 )";
 constexpr auto second_before = 1h - 1s;
 
@@ -112,6 +128,19 @@ TEST_CASE("a request is held at the dearest price up to its total timeout", "[ga
   CHECK(before > 0);
   CHECK(reserved(1h - 900s) == 2 * before);
   CHECK(reserved(1h) == 2 * before);
+}
+
+TEST_CASE("the price of large prompts is held for prompts that may become large only", "[gateway][price]") {
+  const auto reserved = [](const std::string& text, const std::string& more = "") {
+    DatedBench bench{0s};
+    return bench.held(R"({"model":"cheap/sized","stream":true,"max_tokens":50,"messages":[{"role":"user","content":")" + text + "\"}]" + more + "}",
+                      "/v1/messages");
+  };
+  // Some 1,100 and 9,100 tokens at most, and 50 of output.
+  CHECK(reserved("hi") < 1'500'000);
+  CHECK(reserved(std::string(8000, 'x')) > 9'000 * 10'000);
+  // What a search finds becomes part of the prompt.
+  CHECK(reserved("hi", R"(,"tools":[{"type":"web_search_20250305","name":"web_search"}])") > 1'000 * 10'000);
 }
 
 TEST_CASE("a request that was sent before the change is charged the price of its admission",
