@@ -379,8 +379,11 @@ TEST_CASE("B19 with intent disk no dispatched attempt is missing after a power f
     workers.emplace_back([&] {
       for (std::int64_t n = 0; !stop; ++n) {
         while (allowed.fetch_sub(1) <= 0 && !stop) ::usleep(1000);
-        auto reservation = f.ledger->reserve(f.request(100, 100));
+        auto request = f.request(100, 100);
+        request.may_wait = n % 2 == 0;  // as the gateway does, which must not block its loop
+        auto reservation = f.ledger->reserve(request);
         if (!reservation) continue;
+        while (!reservation->ready() && f.ledger->writable()) ::usleep(200);
         (void)reservation->dispatch();
         {
           const std::lock_guard lock{mutex};

@@ -1,10 +1,13 @@
 """The gateway on a disk that is full, fails, or is damaged. The disk is tests/support/fault_disk.cpp, preloaded."""
 import json
+import random
+import re
 import sqlite3
 import subprocess
 import threading
 import time
 
+from crash_clients import KEYS, Clients, number_of
 from harness import Gateway, call, check, check_equal, skip, user, wait_until
 from journal import Journal
 
@@ -14,7 +17,7 @@ FULL_SECONDS = 10
 class FaultyDisk:
     """A gateway whose data directory is on the misbehaving disk."""
 
-    def __init__(self, bench):
+    def __init__(self, bench, extra=""):
         self.library = bench.binaries.parent / "lib" / "libfault_disk.so"
         if not self.library.exists():
             skip(f"{self.library} is not built")
@@ -23,7 +26,7 @@ class FaultyDisk:
             skip("a sanitizer and a preloaded library do not go together")
         self.bench, self.data, self.control = bench, bench.folder / "data", bench.folder / "disk"
         self.simulator = bench.simulator()
-        config = bench.write_config(self.simulator)
+        config = bench.write_config(self.simulator, extra=extra)
         config.write_text(config.read_text().replace('data = "data"', f'data = "{self.data}"'))
         self.key = bench.key("1000/month")
         self.gateway = Gateway(bench.turnpike, config, bench.environment() | {
@@ -64,6 +67,47 @@ class FaultyDisk:
         report = json.loads(self.bench.run("--json", "ledger", "verify", self.data))
         check(report["ok"] and report["attempts_open"] == 0 and report["reserved_nano"] == 0, report)
         return Journal(self.data)
+
+
+def B19_a_power_failure_with_intent_disk_forgets_no_dispatched_request(bench):
+    """Unsynced writes dropped or torn at 20 random instants under load: each request that had reached the provider is in what is left."""
+    disk = FaultyDisk(bench, '[ledger]\nintent = "disk"\n')
+    keys = [made_key(disk.gateway, n) for n in range(KEYS)]
+    seed = int(time.time())
+    print(f"         seed {seed}", flush=True)
+    dice = random.Random(seed)
+    clients = Clients(disk.gateway.port, keys, ["turnpike-bulk", "turnpike-frontier"], 100, seed)
+    image, judged = bench.folder / "image", 0
+    try:
+        for _ in range(bench.scaled(20, 4)):
+            time.sleep(dice.uniform(0.05, 0.4))
+            arrived = [number for number in map(number_in, disk.simulator.requests()) if number is not None]
+            disk.order(f"lose_power {image} {dice.randrange(2**32)}")
+            report = json.loads(bench.run("--json", "ledger", "verify", image))
+            check(report["ok"], report)
+            # Neither the output bound nor the key is changed by the gateway: together they are the request's number.
+            names = {key.split("_")[1]: n for n, key in enumerate(keys)}
+            known = {number_of(names[a.key], a.output_bound) for a in Journal(image).attempts.values()}
+            missing = [number for number in arrived if number not in known]
+            check(not missing, f"requests {missing[:10]} had been dispatched and are forgotten")
+            judged += len(arrived)
+    finally:
+        clients.stop()
+    check(judged > 100, f"only {judged} requests were judged: the load was too light")
+    check_equal(disk.gateway.stop(), 0, "exit code")
+    disk.verified()
+    print(f"         {judged} dispatched requests looked for in what power failures left", flush=True)
+
+
+def made_key(gateway, number):
+    answer = gateway.admin("POST", "/admin/keys", {"name": f"k{number}", "org": "e2e", "by": "e2e"})
+    return answer.json()["key"]
+
+
+def number_in(request):
+    """The request's number, from the directive in its body."""
+    found = re.search(r"tag=r(\d+) ", request["body"] if isinstance(request["body"], str) else json.dumps(request["body"]))
+    return int(found.group(1)) if found else None
 
 
 def B20_a_full_disk_refuses_the_new_and_settles_the_running(bench):

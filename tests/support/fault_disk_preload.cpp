@@ -6,11 +6,13 @@
 //   free BYTES                    -1: without bound
 //   fail_fsync SUFFIX COUNT       with EIO
 //   fail_write SUFFIX COUNT
+//   lose_power IMAGE SEED         IMAGE becomes what a power failure would leave
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <random>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -33,6 +35,14 @@ void obey(const std::string& orders) {
       std::int64_t bytes = 0;
       lines >> bytes;
       disk::set_free(bytes);
+      continue;
+    }
+    if (word == "lose_power") {
+      std::string image;
+      std::uint64_t seed = 0;
+      lines >> image >> seed;
+      std::mt19937_64 random{seed};
+      disk::lose_power(image, random);
       continue;
     }
     std::string suffix;
