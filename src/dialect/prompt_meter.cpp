@@ -15,11 +15,12 @@ using simdjson::dom::element_type;
 
 namespace {
 
-/// {"type":"ephemeral", …} under "cache_control": where a cacheable prefix ends, said to the provider and not to the model.
+/// {"type":"ephemeral", …} under "cache_control": where a cacheable prefix ends, said to the
+/// provider and not to the model.
 bool is_cache_mark(std::string_view key, const element& value) {
   std::string_view type;
-  return key == "cache_control" && value.is_object() && value["type"].get(type) == simdjson::SUCCESS &&
-         type == "ephemeral";
+  return key == "cache_control" && value.is_object() &&
+         value["type"].get(type) == simdjson::SUCCESS && type == "ephemeral";
 }
 
 bool lives_an_hour(const element& mark) {
@@ -124,9 +125,10 @@ void PromptMeter::hash_json(const element& value) {
   }
   // Numbers that are equal and of different kinds (1 and 1.0) are as good as different.
   const double number = value.type() == element_type::DOUBLE ? double{value} : 0;
-  const std::uint64_t whole = value.type() == element_type::UINT64  ? std::uint64_t{value}
-                              : value.type() == element_type::INT64 ? static_cast<std::uint64_t>(std::int64_t{value})
-                                                                    : 0;
+  const std::uint64_t whole = value.type() == element_type::UINT64 ? std::uint64_t{value}
+                              : value.type() == element_type::INT64
+                                  ? static_cast<std::uint64_t>(std::int64_t{value})
+                                  : 0;
   std::array<char, 16> bits{};
   std::memcpy(bits.data(), &number, 8);
   std::memcpy(bits.data() + 8, &whole, 8);
@@ -155,7 +157,8 @@ void PromptMeter::expect_messages(std::size_t count) {
 
 void PromptMeter::end_message(std::int32_t messages, std::int32_t media) {
   messages_.add('.');
-  // Taken for every message: taking it moves the chain on, and a mark must not depend on how many follow.
+  // Taken for every message: taking it moves the chain on, and a mark must not depend on how many
+  // follow.
   const PromptHash hash = messages_.value();
   if (unmarked_ > 0) {
     --unmarked_;

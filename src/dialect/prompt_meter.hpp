@@ -1,8 +1,10 @@
-// Counts the texts of a prompt while they are read, and takes the hashes that prove where two prompts begin alike.
+// Counts the texts of a prompt while they are read, and takes the hashes that prove where two
+// prompts begin alike.
 //
-// What a provider bills for the beginning of a prompt is known once it was billed. That it is the same beginning is told
-// by content: roles, decoded texts, calls, media, in their order. What carries no token does not count: blanks between
-// JSON tokens, and cache_control marks, which harnesses move from message to message.
+// What a provider bills for the beginning of a prompt is known once it was billed. That it is the
+// same beginning is told by content: roles, decoded texts, calls, media, in their order. What
+// carries no token does not count: blanks between JSON tokens, and cache_control marks, which
+// harnesses move from message to message.
 #pragma once
 
 #include <simdjson.h>
@@ -16,8 +18,8 @@
 
 namespace turnpike::dialect {
 
-/// A running XXH3-128 over texts and single bytes: two chains are equal only if they were given the same ones. Why this
-/// hash: docs/decisions/0006-prompt-hash.md.
+/// A running XXH3-128 over texts and single bytes: two chains are equal only if they were given the
+/// same ones. Why this hash: docs/decisions/0006-prompt-hash.md.
 class TextChain {
  public:
   explicit TextChain(std::uint64_t key) : key_(key) {}
@@ -40,8 +42,8 @@ class TextChain {
   alignas(16) std::array<char, buffer_bytes> buffer_{};
 };
 
-/// One request. Everything is counted; what add_*() takes is hashed as well, into the head between begin_head() and
-/// end_head(), else into the messages.
+/// One request. Everything is counted; what add_*() takes is hashed as well, into the head between
+/// begin_head() and end_head(), else into the messages.
 class PromptMeter {
  public:
   explicit PromptMeter(std::uint64_t key) : key_(key), messages_(key), part_(key) {}
@@ -53,12 +55,14 @@ class PromptMeter {
   void add_tag(char tag) { chain().add(tag); }
   /// Hashed and not counted: an image or a file. `stands_for` is its JSON.
   void add_media(const simdjson::dom::element& stands_for);
-  /// What a mark asks of the provider's cache. Those inside of what add_json() takes are seen there.
+  /// What a mark asks of the provider's cache. Those inside of what add_json() takes are seen
+  /// there.
   void note_cache_mark(const simdjson::dom::element& block);
   /// Counted and not hashed: what changes with every request.
   void add_unproven(std::size_t bytes) { bytes_ += static_cast<std::int64_t>(bytes); }
 
-  /// A part of what stands in front of all messages, in whatever order its parts come. `tag` tells them apart.
+  /// A part of what stands in front of all messages, in whatever order its parts come. `tag` tells
+  /// them apart.
   void begin_head(char tag);
   void end_head();
   /// The number of messages, known before the first: only the last ones get a mark.

@@ -6,11 +6,13 @@
 namespace turnpike::gateway {
 namespace {
 
-/// Source: reliability specification, "Admission"; RequestFacts::prompt_tokens_bound() has the same.
+/// Source: reliability specification, "Admission"; RequestFacts::prompt_tokens_bound() has the
+/// same.
 constexpr std::int64_t tokens_of_frame = 1024;
 constexpr std::int64_t tokens_per_message = 16;
 constexpr std::int64_t tokens_per_tool = 64;
-/// Names of models, stream options and the like, and short instructions: tokens_of_frame has room for them.
+/// Names of models, stream options and the like, and short instructions: tokens_of_frame has room
+/// for them.
 constexpr std::int64_t growth_in_frame = 512;
 
 std::int64_t tokens_of(std::int64_t bytes, const BoundRates& rates) {
@@ -53,7 +55,8 @@ PromptBound bound_behind(const BilledStep& step, const PromptMark& mark, const R
   const std::int64_t added =
       std::max({std::int64_t{0}, additions.growth - step.growth - growth_in_frame,
                 step.put_back.fresh_bytes(additions.put_back)});
-  const std::int64_t bytes = facts.text_bytes - mark.text_bytes - (same_head ? facts.trail.head_bytes : 0) + added;
+  const std::int64_t bytes =
+      facts.text_bytes - mark.text_bytes - (same_head ? facts.trail.head_bytes : 0) + added;
   std::int64_t tokens = step.tokens + tokens_of(bytes, rates) + tokens_of_frame;
   tokens += tokens_per_message * (facts.messages - mark.messages);
   tokens += rates.tokens_per_media * (facts.images + facts.files - mark.media);
@@ -76,7 +79,8 @@ std::int64_t PutBackSum::fresh_bytes(const std::vector<std::int64_t>& sizes) con
   return beginning == *this ? total(sizes) - bytes : total(sizes);
 }
 
-BilledStep billed_step(std::string target, const RequestFacts& facts, const Additions& additions, std::int64_t tokens) {
+BilledStep billed_step(std::string target, const RequestFacts& facts, const Additions& additions,
+                       std::int64_t tokens) {
   BilledStep step;
   step.target = std::move(target);
   step.tokens = tokens;
@@ -89,16 +93,20 @@ BilledStep billed_step(std::string target, const RequestFacts& facts, const Addi
   return step;
 }
 
-PromptBound plain_bound(const RequestFacts& facts, const Additions& additions, const BoundRates& rates) {
-  const std::int64_t added = std::max({std::int64_t{0}, additions.growth - growth_in_frame, total(additions.put_back)});
-  return {tokens_of(facts.text_bytes + added, rates) + tokens_of_frame + tokens_per_message * facts.messages +
-              tokens_per_tool * facts.tools + rates.tokens_per_media * (facts.images + facts.files),
+PromptBound plain_bound(const RequestFacts& facts, const Additions& additions,
+                        const BoundRates& rates) {
+  const std::int64_t added =
+      std::max({std::int64_t{0}, additions.growth - growth_in_frame, total(additions.put_back)});
+  return {tokens_of(facts.text_bytes + added, rates) + tokens_of_frame +
+              tokens_per_message * facts.messages + tokens_per_tool * facts.tools +
+              rates.tokens_per_media * (facts.images + facts.files),
           0};
 }
 
 void BilledPrompts::add(BilledStep step, const RequestFacts& facts) {
   for (auto& earlier : steps_) {
-    if (earlier.target == step.target && earlier.end_count > 0 && find(facts.trail, earlier.ends.front()) != nullptr) {
+    if (earlier.target == step.target && earlier.end_count > 0 &&
+        find(facts.trail, earlier.ends.front()) != nullptr) {
       earlier.continued = true;
     }
   }
@@ -112,8 +120,8 @@ void BilledPrompts::add(BilledStep step, const RequestFacts& facts) {
   }
 }
 
-PromptBound BilledPrompts::bound(std::string_view target, const RequestFacts& facts, const Additions& additions,
-                                 const BoundRates& rates) const {
+PromptBound BilledPrompts::bound(std::string_view target, const RequestFacts& facts,
+                                 const Additions& additions, const BoundRates& rates) const {
   PromptBound least = plain_bound(facts, additions, rates);
   for (const auto& step : steps_) {
     if (step.target != target) continue;

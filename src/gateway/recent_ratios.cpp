@@ -5,7 +5,8 @@
 namespace turnpike::gateway {
 
 void RecentRatios::add(std::int64_t tokens_per_kib) {
-  const auto ratio = static_cast<std::uint16_t>(std::clamp<std::int64_t>(tokens_per_kib, 0, ratio_max));
+  const auto ratio =
+      static_cast<std::uint16_t>(std::clamp<std::int64_t>(tokens_per_kib, 0, ratio_max));
   if (counts_.empty()) counts_.resize(ratio_max + 1);
   ++counts_[ratio];
   if (recent_.size() < remembered_max) return recent_.push_back(ratio);

@@ -18,7 +18,8 @@ RequestFacts facts_of(Dialect dialect, std::string body, std::uint64_t key = 7) 
 }
 
 RequestFacts messages(const std::string& inner, const std::string& head = {}) {
-  return facts_of(Dialect::anthropic_messages, R"({"model":"m","max_tokens":9,)" + head + R"("messages":[)" + inner + "]}");
+  return facts_of(Dialect::anthropic_messages,
+                  R"({"model":"m","max_tokens":9,)" + head + R"("messages":[)" + inner + "]}");
 }
 
 bool begins_with(const RequestFacts& whole, const RequestFacts& part) {
@@ -26,8 +27,8 @@ bool begins_with(const RequestFacts& whole, const RequestFacts& part) {
   for (std::size_t i = 0; i < part.trail.marks.size(); ++i) {
     const auto& one = whole.trail.marks[i];
     const auto& other = part.trail.marks[i];
-    if (one.hash != other.hash || one.text_bytes != other.text_bytes || one.messages != other.messages ||
-        one.media != other.media) {
+    if (one.hash != other.hash || one.text_bytes != other.text_bytes ||
+        one.messages != other.messages || one.media != other.media) {
       return false;
     }
   }
@@ -42,14 +43,16 @@ const std::string result =
 
 }  // namespace
 
-TEST_CASE("what comes later changes no mark before it, and every dialect sets one per message", "[dialect][facts][trail]") {
+TEST_CASE("what comes later changes no mark before it, and every dialect sets one per message",
+          "[dialect][facts][trail]") {
   struct Given {
     Dialect dialect;
     std::string begin, more, end;
     std::size_t marks;
   };
   const std::vector<Given> all{
-      {Dialect::anthropic_messages, R"({"model":"m","max_tokens":1,"messages":[)" + ask + "," + said, "," + result, "]}", 3},
+      {Dialect::anthropic_messages,
+       R"({"model":"m","max_tokens":1,"messages":[)" + ask + "," + said, "," + result, "]}", 3},
       {Dialect::openai_chat,
        R"({"model":"m","messages":[{"role":"user","content":"a"},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]})",
        R"(,{"role":"tool","tool_call_id":"c","content":"done"})", "]}", 3},
@@ -58,7 +61,8 @@ TEST_CASE("what comes later changes no mark before it, and every dialect sets on
        R"(,{"type":"function_call_output","call_id":"c","output":"done"})", "]}", 3},
       {Dialect::gemini_generate,
        R"({"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"functionCall":{"name":"f","args":{"x":1}}}]})",
-       R"(,{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"output":"done"}}}]})", "]}", 3}};
+       R"(,{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"output":"done"}}}]})",
+       "]}", 3}};
   for (const auto& given : all) {
     CAPTURE(to_string(given.dialect));
     const auto shorter = facts_of(given.dialect, given.begin + given.end);
@@ -72,8 +76,10 @@ TEST_CASE("what comes later changes no mark before it, and every dialect sets on
   }
 }
 
-TEST_CASE("cache marks and blanks between tokens change no hash, words do", "[dialect][facts][trail]") {
-  const auto plain = messages(ask, R"("tools":[{"name":"Bash","input_schema":{"type":"object"}}],"system":"You code.",)");
+TEST_CASE("cache marks and blanks between tokens change no hash, words do",
+          "[dialect][facts][trail]") {
+  const auto plain = messages(
+      ask, R"("tools":[{"name":"Bash","input_schema":{"type":"object"}}],"system":"You code.",)");
   const auto marked = messages(
       R"({ "role" : "user", "content" : [ {"type":"text","text":"Fix the parser.","cache_control":{"type":"ephemeral"}} ] })",
       R"("system":[{"type":"text","text":"You code.","cache_control":{"type":"ephemeral","ttl":"1h"}}],)"
@@ -84,20 +90,25 @@ TEST_CASE("cache marks and blanks between tokens change no hash, words do", "[di
 
   const auto other_words = messages(R"({"role":"user","content":"Fix the lexer."})");
   const auto other_speaker = messages(R"({"role":"assistant","content":"Fix the parser."})");
-  const auto two_pieces = messages(R"({"role":"user","content":[{"type":"text","text":"Fix the"},{"type":"text","text":" parser."}]})");
+  const auto two_pieces = messages(
+      R"({"role":"user","content":[{"type":"text","text":"Fix the"},{"type":"text","text":" parser."}]})");
   for (const auto* other : {&other_words, &other_speaker, &two_pieces}) {
     CHECK(other->trail.marks.back().hash != plain.trail.marks.back().hash);
   }
 }
 
-TEST_CASE("a property that is named like a cache mark belongs to its schema", "[dialect][facts][trail]") {
+TEST_CASE("a property that is named like a cache mark belongs to its schema",
+          "[dialect][facts][trail]") {
   const auto tool = [](const std::string& type) {
-    return messages(ask, R"("tools":[{"name":"f","input_schema":{"properties":{"cache_control":{"type":")" + type + R"("}}}}],)");
+    return messages(
+        ask, R"("tools":[{"name":"f","input_schema":{"properties":{"cache_control":{"type":")" +
+                 type + R"("}}}}],)");
   };
   CHECK(tool("string").trail.head != tool("number").trail.head);
 }
 
-TEST_CASE("tools, system and format are the head, in whatever order they come", "[dialect][facts][trail]") {
+TEST_CASE("tools, system and format are the head, in whatever order they come",
+          "[dialect][facts][trail]") {
   const std::string tools = R"("tools":[{"name":"f","input_schema":{}}],)";
   const std::string system = R"("system":"You code.",)";
   const auto one = messages(ask, tools + system);
@@ -111,7 +122,8 @@ TEST_CASE("tools, system and format are the head, in whatever order they come", 
 
 TEST_CASE("Claude Code's header block is counted and proves nothing", "[dialect][facts][trail]") {
   const auto with = [](const std::string& block) {
-    return messages(ask, R"("system":[{"type":"text","text":")" + block + R"("},{"type":"text","text":"You code."}],)");
+    return messages(ask, R"("system":[{"type":"text","text":")" + block +
+                             R"("},{"type":"text","text":"You code."}],)");
   };
   const auto one = with("x-anthropic-billing-header: cch=11111;");
   const auto other = with("x-anthropic-billing-header: cch=22222;");
@@ -122,7 +134,9 @@ TEST_CASE("Claude Code's header block is counted and proves nothing", "[dialect]
 
 TEST_CASE("images and files are part of the proof", "[dialect][facts][trail]") {
   const auto with = [](const std::string& data, const std::string& type = "image") {
-    return messages(R"({"role":"user","content":[{"type":")" + type + R"(","source":{"type":"base64","media_type":"image/png","data":")" + data + R"("}}]})");
+    return messages(R"({"role":"user","content":[{"type":")" + type +
+                    R"(","source":{"type":"base64","media_type":"image/png","data":")" + data +
+                    R"("}}]})");
   };
   const auto one = with("aGVsbG8=");
   CHECK(one.trail.marks.back().media == 1);
@@ -135,9 +149,12 @@ TEST_CASE("images and files are part of the proof", "[dialect][facts][trail]") {
   CHECK(file.trail.marks.back().media == 1);
 }
 
-TEST_CASE("a cache mark that asks for an hour is seen wherever marks may stand", "[dialect][facts][trail]") {
+TEST_CASE("a cache mark that asks for an hour is seen wherever marks may stand",
+          "[dialect][facts][trail]") {
   const std::string hour = R"("cache_control":{"type":"ephemeral","ttl":"1h"})";
-  const auto text = [](const std::string& mark) { return R"({"role":"user","content":[{"type":"text","text":"a",)" + mark + "}]}"; };
+  const auto text = [](const std::string& mark) {
+    return R"({"role":"user","content":[{"type":"text","text":"a",)" + mark + "}]}";
+  };
   CHECK_FALSE(messages(ask).hour_cache);
   CHECK_FALSE(messages(text(R"("cache_control":{"type":"ephemeral"})")).hour_cache);
   CHECK_FALSE(messages(text(R"("cache_control":{"type":"ephemeral","ttl":"5m"})")).hour_cache);
@@ -145,23 +162,42 @@ TEST_CASE("a cache mark that asks for an hour is seen wherever marks may stand",
   CHECK(messages(ask, hour + ",").hour_cache);
   CHECK(messages(ask, R"("system":[{"type":"text","text":"a",)" + hour + "}],").hour_cache);
   CHECK(messages(ask, R"("tools":[{"name":"f","input_schema":{},)" + hour + "}],").hour_cache);
-  CHECK(messages(R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"x",)" + hour + "}]}").hour_cache);
-  CHECK(messages(R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"x",)" + hour + "}]}]}").hour_cache);
-  CHECK(messages(R"({"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{},)" + hour + "}]}").hour_cache);
-  CHECK(messages(R"({"role":"user","content":[{"type":"search_result","source":"s","title":"t","content":[],)" + hour + "}]}").hour_cache);
+  CHECK(messages(
+            R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"x",)" +
+            hour + "}]}")
+            .hour_cache);
+  CHECK(
+      messages(
+          R"({"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":[{"type":"text","text":"x",)" +
+          hour + "}]}]}")
+          .hour_cache);
+  CHECK(messages(
+            R"({"role":"assistant","content":[{"type":"tool_use","id":"t","name":"f","input":{},)" +
+            hour + "}]}")
+            .hour_cache);
+  CHECK(
+      messages(
+          R"({"role":"user","content":[{"type":"search_result","source":"s","title":"t","content":[],)" +
+          hour + "}]}")
+          .hour_cache);
 }
 
 TEST_CASE("hashes of different keys cannot be compared", "[dialect][facts][trail]") {
   const std::string body = R"({"model":"m","messages":[{"role":"user","content":"a"}]})";
   const auto one = facts_of(Dialect::openai_chat, body, 1);
-  CHECK(one.trail.marks.back().hash == facts_of(Dialect::openai_chat, body, 1).trail.marks.back().hash);
-  CHECK(one.trail.marks.back().hash != facts_of(Dialect::openai_chat, body, 2).trail.marks.back().hash);
+  CHECK(one.trail.marks.back().hash ==
+        facts_of(Dialect::openai_chat, body, 1).trail.marks.back().hash);
+  CHECK(one.trail.marks.back().hash !=
+        facts_of(Dialect::openai_chat, body, 2).trail.marks.back().hash);
 }
 
-TEST_CASE("of many messages only the last get a mark, each the same as in a shorter prompt", "[dialect][facts][trail]") {
+TEST_CASE("of many messages only the last get a mark, each the same as in a shorter prompt",
+          "[dialect][facts][trail]") {
   std::string inner;
   const std::size_t count = PromptTrail::marks_max + 5;
-  for (std::size_t i = 0; i < count; ++i) inner += (i == 0 ? "" : ",") + std::string{R"({"role":"user","content":"n)"} + std::to_string(i) + R"("})";
+  for (std::size_t i = 0; i < count; ++i)
+    inner += (i == 0 ? "" : ",") + std::string{R"({"role":"user","content":"n)"} +
+             std::to_string(i) + R"("})";
   const auto all = messages(inner);
   REQUIRE(all.trail.marks.size() == PromptTrail::marks_max);
   CHECK(all.trail.marks.front().messages == 6);
@@ -169,7 +205,8 @@ TEST_CASE("of many messages only the last get a mark, each the same as in a shor
   CHECK(more.trail.marks[PromptTrail::marks_max - 2].hash == all.trail.marks.back().hash);
 }
 
-TEST_CASE("a chain tells where one text ends and the next begins, at every length", "[dialect][facts][trail]") {
+TEST_CASE("a chain tells where one text ends and the next begins, at every length",
+          "[dialect][facts][trail]") {
   const auto value = [](const std::vector<std::string>& texts) {
     TextChain chain{3};
     for (const auto& text : texts) chain.add(text);

@@ -33,6 +33,17 @@ def a_budget_is_spent_to_nine_tenths_before_the_first_refusal(bench):
     check_equal(seen[False]["known_share"], 0, "known beginnings although they are switched off")
 
 
+def several_loops_spend_nine_tenths_before_one_is_refused_for_good(bench):
+    """Three agent loops at once on one budget: each holds its own answer, so some wait (429); 402 comes at 90 % or later."""
+    shape = agent_loops.Shape(steps=int(25 * max(bench.scale, 0.6)), cached=False)
+    figures = agent_loops.measure(bench, "anthropic/claude-opus-5-5", "20", 3, True, shape)
+    print("   " + agent_loops.line(3, True, figures))
+    check(figures["first_402"] >= 0.9, f"only {figures['first_402']:.1%} spent at the first 402")
+    check(figures["settled_at_rest"] <= 1, f"{figures['settled_at_rest']:.1%} of the budget settled")
+    check_equal(figures["billed_above_bound"], 0, "prompts billed above their bound")
+    check(figures["verify"], "the ledger is not clean")
+
+
 class Talk:
     """A conversation that grows, forks, is edited and compacted at random, over changing models."""
 

@@ -25,7 +25,8 @@ RequestFacts prompt(std::int32_t messages, std::uint64_t branch = 1, std::int32_
   return facts;
 }
 
-BilledPrompts billed(const RequestFacts& facts, std::int64_t tokens, const Additions& additions = {}) {
+BilledPrompts billed(const RequestFacts& facts, std::int64_t tokens,
+                     const Additions& additions = {}) {
   BilledPrompts prompts;
   prompts.add(billed_step("p/m", facts, additions, tokens), facts);
   return prompts;
@@ -47,14 +48,17 @@ TEST_CASE("without knowledge each byte is a token", "[gateway][bound]") {
 
 TEST_CASE("what was billed before counts as billed, the rest by its bytes", "[gateway][bound]") {
   const auto prompts = billed(prompt(3), 325);
-  CHECK(prompts.bound("p/m", prompt(5), {}, bytes_as_tokens) == PromptBound{325 + 200 + 1024 + 2 * 16, 325});
+  CHECK(prompts.bound("p/m", prompt(5), {}, bytes_as_tokens) ==
+        PromptBound{325 + 200 + 1024 + 2 * 16, 325});
   CHECK(prompts.bound("p/m", prompt(3), {}, bytes_as_tokens) == PromptBound{325 + 1024, 325});
-  CHECK(prompts.bound("p/other", prompt(5), {}, bytes_as_tokens) == plain_bound(prompt(5), {}, bytes_as_tokens));
+  CHECK(prompts.bound("p/other", prompt(5), {}, bytes_as_tokens) ==
+        plain_bound(prompt(5), {}, bytes_as_tokens));
 }
 
 TEST_CASE("a rewritten newest message loses itself only", "[gateway][bound]") {
   const auto prompts = billed(prompt(6, 1, 5), 400);
-  CHECK(prompts.bound("p/m", prompt(8, 2, 5), {}, bytes_as_tokens).tokens == 400 + 300 + 1024 + 3 * 16);
+  CHECK(prompts.bound("p/m", prompt(8, 2, 5), {}, bytes_as_tokens).tokens ==
+        400 + 300 + 1024 + 3 * 16);
   // Further back nothing is remembered: the bytes count.
   CHECK(prompts.bound("p/m", prompt(8, 2, 2), {}, bytes_as_tokens).known == 0);
 }
@@ -63,14 +67,17 @@ TEST_CASE("tools or system that have changed count by their bytes", "[gateway][b
   const auto prompts = billed(prompt(3), 325);
   auto changed = prompt(4);
   changed.trail.head = {8, 8};
-  CHECK(prompts.bound("p/m", changed, {}, bytes_as_tokens).tokens == 325 + 1000 + 100 + 1024 + 16 + 16 + 2 * 64);
+  CHECK(prompts.bound("p/m", changed, {}, bytes_as_tokens).tokens ==
+        325 + 1000 + 100 + 1024 + 16 + 16 + 2 * 64);
 }
 
-TEST_CASE("what translation adds to the rest is on top, what the billed prompt had of it is not", "[gateway][bound]") {
+TEST_CASE("what translation adds to the rest is on top, what the billed prompt had of it is not",
+          "[gateway][bound]") {
   const Additions then{.growth = 40, .put_back = {10, 20}};
   const auto prompts = billed(prompt(3), 325, then);
   const auto bound = [&](const Additions& now) {
-    return prompts.bound("p/m", prompt(5), now, bytes_as_tokens).tokens - (325 + 200 + 1024 + 2 * 16);
+    return prompts.bound("p/m", prompt(5), now, bytes_as_tokens).tokens -
+           (325 + 200 + 1024 + 2 * 16);
   };
   CHECK(bound(then) == 0);
   CHECK(bound({.growth = 40 + 512, .put_back = {10, 20}}) == 0);  // the frame has room for that
@@ -88,21 +95,25 @@ TEST_CASE("of several billed steps the one that gives the least counts", "[gatew
   CHECK(prompts.bound("p/m", prompt(4), {}, bytes_as_tokens).known == 325);
   // A large bill for a beginning that is mostly gone is worse than the bytes.
   BilledPrompts large = billed(prompt(3), 80'000);
-  CHECK(large.bound("p/m", prompt(4), {}, bytes_as_tokens) == plain_bound(prompt(4), {}, bytes_as_tokens));
+  CHECK(large.bound("p/m", prompt(4), {}, bytes_as_tokens) ==
+        plain_bound(prompt(4), {}, bytes_as_tokens));
 }
 
-TEST_CASE("branches side by side keep their own, whatever their number of steps", "[gateway][bound]") {
+TEST_CASE("branches side by side keep their own, whatever their number of steps",
+          "[gateway][bound]") {
   BilledPrompts prompts;
   constexpr std::uint64_t branches = 9;
   for (std::int32_t step = 1; step <= 40; ++step) {
     for (std::uint64_t branch = 1; branch <= branches; ++branch) {
       const auto facts = prompt(step * 2, branch);
-      prompts.add(billed_step("p/m", facts, {}, 100 * step + static_cast<std::int64_t>(branch)), facts);
+      prompts.add(billed_step("p/m", facts, {}, 100 * step + static_cast<std::int64_t>(branch)),
+                  facts);
     }
   }
   CHECK(prompts.steps().size() <= BilledPrompts::steps_max);
   for (std::uint64_t branch = 1; branch <= branches; ++branch) {
-    CHECK(prompts.bound("p/m", prompt(82, branch), {}, bytes_as_tokens).known == 4000 + static_cast<std::int64_t>(branch));
+    CHECK(prompts.bound("p/m", prompt(82, branch), {}, bytes_as_tokens).known ==
+          4000 + static_cast<std::int64_t>(branch));
   }
 }
 
@@ -119,11 +130,14 @@ TEST_CASE("a client that goes back some steps finds what they were billed", "[ga
 TEST_CASE("the ratio of bytes to tokens shrinks the unknown part only", "[gateway][bound]") {
   const BoundRates measured{300, 1000};
   const auto prompts = billed(prompt(3), 325);
-  CHECK(prompts.bound("p/m", prompt(5), {}, measured).tokens == 325 + (200 * 300 + 1023) / 1024 + 1024 + 2 * 16);
-  CHECK(plain_bound(prompt(3), {}, {5000, 0}).tokens == plain_bound(prompt(3), {}, {1024, 0}).tokens);
+  CHECK(prompts.bound("p/m", prompt(5), {}, measured).tokens ==
+        325 + (200 * 300 + 1023) / 1024 + 1024 + 2 * 16);
+  CHECK(plain_bound(prompt(3), {}, {5000, 0}).tokens ==
+        plain_bound(prompt(3), {}, {1024, 0}).tokens);
 }
 
-TEST_CASE("one ratio in a hundred may be above the percentile, and old ones leave", "[gateway][bound]") {
+TEST_CASE("one ratio in a hundred may be above the percentile, and old ones leave",
+          "[gateway][bound]") {
   RecentRatios ratios;
   CHECK(ratios.percentile_99() == 0);
   for (int i = 0; i < 990; ++i) ratios.add(250);
