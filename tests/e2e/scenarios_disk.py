@@ -18,9 +18,9 @@ class FaultyDisk:
     """A gateway whose data directory is on the misbehaving disk."""
 
     def __init__(self, bench, extra=""):
-        self.library = bench.binaries.parent / "lib" / "libfault_disk.so"
-        if not self.library.exists():
-            skip(f"{self.library} is not built")
+        self.preload = bench.binaries.parent / "lib" / "libfault_disk.so"
+        if not self.preload.exists():
+            skip(f"{self.preload} is not built")
         if any(flag in subprocess.run(["ldd", bench.turnpike], capture_output=True, text=True).stdout for flag in ("libasan", "libtsan")) \
                 or b"__asan_init" in bench.turnpike.read_bytes():
             skip("a sanitizer and a preloaded library do not go together")
@@ -30,7 +30,7 @@ class FaultyDisk:
         config.write_text(config.read_text().replace('data = "data"', f'data = "{self.data}"'))
         self.key = bench.key("1000/month")
         self.gateway = Gateway(bench.turnpike, config, bench.environment() | {
-            "LD_PRELOAD": str(self.library), "FAULT_DISK_WATCH": str(self.data), "FAULT_DISK_CONTROL": str(self.control)})
+            "LD_PRELOAD": str(self.preload), "FAULT_DISK_WATCH": str(self.data), "FAULT_DISK_CONTROL": str(self.control)})
         bench.started.append(self.gateway)
 
     def order(self, text):
