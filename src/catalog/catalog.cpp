@@ -308,9 +308,8 @@ std::optional<Error> Catalog::unusable(const Model& model, Instant now) const {
 }
 
 Result<Candidate> Catalog::candidate(const Model& model, Instant now, std::chrono::seconds horizon,
-                                     std::optional<Dialect> client,
-                                     std::int64_t prompt_tokens_max) const {
-  auto quote = quote_at(model.prices, now, horizon, prompt_tokens_max);
+                                     std::optional<Dialect> client) const {
+  auto quote = quote_at(model.prices, now, horizon);
   if (!quote) return std::unexpected{not_on_sale(model, now)};
   Candidate candidate;
   candidate.provider = model.provider;

@@ -67,13 +67,11 @@ class Catalog {
 
   /// A candidate with its price pinned; `tier` is left empty. It is reached in the client's dialect
   /// where the model is served in it, so that the bytes pass through; else, or for no client, in
-  /// the first of its dialects that a request can be translated into. The ceiling of its price is
-  /// that of a prompt of at most so many tokens. Errors: 410 model_retired (names the successor),
-  /// 400 no_price.
+  /// the first of its dialects that a request can be translated into. Errors: 410 model_retired
+  /// (names the successor), 400 no_price.
   [[nodiscard]] Result<Candidate> candidate(const Model& model, Instant now,
                                             std::chrono::seconds horizon,
-                                            std::optional<Dialect> client = std::nullopt,
-                                            std::int64_t prompt_tokens_max = any_prompt) const;
+                                            std::optional<Dialect> client = std::nullopt) const;
   /// Why the model cannot be used at this instant, or nothing if it can. Cheaper than candidate().
   [[nodiscard]] std::optional<Error> unusable(const Model& model, Instant now) const;
   [[nodiscard]] std::optional<Instant> next_price_change(const Model& model, Instant now) const;

@@ -1,6 +1,7 @@
 // One model of one provider, as the files describe it. Immutable after loading.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -39,6 +40,11 @@ struct Provider {
   std::chrono::milliseconds total_timeout{600'000};  // no answer of it takes longer
   bool cancel_stops_billing = true;
   std::vector<std::string> data_tags;  // data-handling promises: "no_training", "eu_only"
+
+  /// How far ahead a reservation looks for dearer prices: to the end of the longest answer, or to `least`.
+  [[nodiscard]] std::chrono::seconds price_horizon(std::chrono::seconds least) const {
+    return std::max(least, std::chrono::ceil<std::chrono::seconds>(total_timeout));
+  }
 
   [[nodiscard]] const ProviderEndpoint* endpoint(Dialect dialect) const {
     for (const auto& endpoint : endpoints) {

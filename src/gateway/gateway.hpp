@@ -78,6 +78,7 @@ class Gateway final : public Handler {
     Additions additions;
     PromptBound bound;
     std::int64_t estimate = 0;  // tokens of the prompt
+    PriceQuote quote;
   };
 
   // One attempt's belongings, in the frame of attempt().
@@ -111,6 +112,7 @@ class Gateway final : public Handler {
   [[nodiscard]] std::int64_t continued_tokens(const Call& call, const Candidate& candidate) const;
   [[nodiscard]] PromptBound prompt_bound(const Call& call, const Candidate& candidate, const Additions& additions) const;
   [[nodiscard]] Result<Draft> make_draft(const Call& call, const Candidate& candidate, std::optional<std::int64_t> cap) const;
+  [[nodiscard]] PriceQuote quote_for(const Call& call, const Candidate& candidate, std::int64_t prompt_tokens) const;
   [[nodiscard]] account::ReserveRequest wanted_for(const Call& call, const Candidate& candidate, const Draft& draft) const;
 
   // --- doing it

@@ -56,7 +56,23 @@ Result<Gateway::Draft> Gateway::make_draft(const Call& call, const Candidate& ca
   draft.outgoing = std::move(*outgoing);
   draft.bound = prompt_bound(call, candidate, draft.additions);
   draft.estimate = prompt_estimate(call, candidate);
+  draft.quote = quote_for(call, candidate, draft.bound.tokens);
   return draft;
+}
+
+/// The price of the decision; of its ceiling without the sizes that this prompt cannot reach. What documents, sound and
+/// server tools add to a prompt is not bounded.
+PriceQuote Gateway::quote_for(const Call& call, const Candidate& candidate, std::int64_t prompt_tokens) const {
+  const RequestFacts& facts = call.exchange.facts;
+  const bool grows = facts.files > 0 || facts.needs.documents || facts.needs.audio || facts.server_calls != PerServerTool{};
+  const auto& catalog = call.snapshot->catalog;
+  const auto* model = catalog.find(candidate.target());
+  if (grows || candidate.quote.tier_count == 1 || model == nullptr) return candidate.quote;
+  const auto horizon = catalog.provider_of(*model).price_horizon(call.snapshot->policy.price_horizon);
+  PriceQuote quote = candidate.quote;
+  if (const auto narrowed = catalog::quote_at(model->prices, call.exchange.at, horizon, prompt_tokens))
+    quote.ceiling = narrowed->ceiling;
+  return quote;
 }
 
 account::ReserveRequest Gateway::wanted_for(const Call& call, const Candidate& candidate, const Draft& draft) const {
@@ -69,7 +85,7 @@ account::ReserveRequest Gateway::wanted_for(const Call& call, const Candidate& c
       .model = candidate.model,
       .tier = candidate.tier,
       .conversation = exchange.facts.conversation,
-      .quote = &candidate.quote,
+      .quote = &draft.quote,
       .prompt_tokens_bound = draft.bound.tokens,
       .prompt_tokens_known = draft.bound.known,
       .prompt_tokens_estimate = draft.estimate,

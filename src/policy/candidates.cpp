@@ -121,8 +121,8 @@ class Finder {
     auto verdict = judge(target, tier);
     if (verdict.lack == Lack::none) {
       const auto& model = catalog_.models()[target.model];
-      auto candidate = catalog_.candidate(model, s_.now, price_horizon(model), s_.facts.dialect,
-                                          prompt_tokens_max(model));
+      const auto horizon = catalog_.provider_of(model).price_horizon(policy_.price_horizon);
+      auto candidate = catalog_.candidate(model, s_.now, horizon, s_.facts.dialect);
       if (!candidate) return;  // judge() has asked for the price at the same instant
       candidate->tier = tier;
       found_.push_back(std::move(*candidate));
@@ -182,23 +182,6 @@ class Finder {
         return std::string{to_string(tool)};
     }
     return {};
-  }
-
-  /// As far as an answer may reach, or further if the policy says so.
-  std::chrono::seconds price_horizon(const Model& model) const {
-    const auto timeout =
-        std::chrono::ceil<std::chrono::seconds>(catalog_.provider_of(model).total_timeout);
-    return std::max(policy_.price_horizon, timeout);
-  }
-
-  /// Largest prompt that the price's tiers have to be looked at for: the bound that is reserved,
-  /// where it holds. What documents, recordings and server tools add to a prompt is not in it.
-  std::int64_t prompt_tokens_max(const Model& model) const {
-    const auto& facts = s_.facts;
-    const bool grows = facts.needs.documents || facts.needs.audio ||
-                       facts.server_calls != PerServerTool{} || !facts.unpriced_tool.empty();
-    if (grows) return catalog::any_prompt;
-    return facts.prompt_tokens_bound() + facts.images * model.tokens_per_image_max;
   }
 
   /// True for all, unless the request continues a stored response.
