@@ -136,6 +136,7 @@ ROWS = [
                                              (("conflicts", "conflicts (a bug)"), ("overruns", "overruns"), ("implausible", "implausible usage"), ("records_dropped", "records dropped"), ("store_errors", "store errors"))]
               + [query(f"sum(increase(turnpike_log_lines_dropped_total{{{AT}}}[1h]))", "log lines dropped")]),
         stat("Ledger writable", f"min(turnpike_ledger_writable{{{AT}}})", steps=[(None, "red"), (1, "green")]),
+        stat("Ledger waits for disk space", f"max(turnpike_ledger_disk_full{{{AT}}})", steps=[(None, "green"), (1, "red")]),
         stat("Clock believed", f"1 - max(turnpike_clock_frozen{{{AT}}})", steps=[(None, "red"), (1, "green")]),
         stat("Gateways up", 'sum(up{job="$job"})', steps=[(None, "red"), (1, "green")]),
         panel("table", "Configuration in force", [query(f"turnpike_config_info{{{AT}}}", instant=True)], width=9, height=4),
