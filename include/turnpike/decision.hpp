@@ -25,13 +25,18 @@ enum class Reason : std::uint8_t {
   budget_pressure,       // a thin budget moved the choice to a cheaper tier
   stayed_in_tool_loop,   // the loop stays on the model that began it
   switched_at_human_turn,
+  stayed_for_cache,      // a switch would not pay for the lost cache and thoughts
   escalated,             // failing tool calls moved the loop up
+  escalation_refused,    // there was evidence, but the share, the budget or the policy allowed no more
+  deescalated,           // a human turn ended the loop that had been escalated
   capability_dropped,    // a target lacks something the request needs
   context_dropped,       // a target's window is too small
   unpriced_dropped,      // no price at this instant, or retired
   unhealthy_demoted,     // a target in trouble went to the end of the list
   key_not_allowed,       // the key's allow-list removed a target
   cheapest_first,        // order within the tier by expected price now
+  fastest_first,         // order within the tier by measured latency
+  headroom_first,        // a target near its provider's rate limit went behind others
   fallback,              // appended from the fallback chain
   pinned_by_state,       // the request continues what one provider keeps; other targets were removed
 };
@@ -116,6 +121,16 @@ struct SwitchCost {
 /// "120000 cached tokens, thinking"; empty for a switch that loses nothing, and for none.
 std::string to_string(const SwitchCost& cost);
 
+/// Whether a conversation changed its model where it could have, and what that is expected to save.
+struct SwitchVerdict {
+  enum class Move : std::uint8_t { none, made, avoided };
+  Move move = Move::none;
+  std::string other;  // made: the target that was left; avoided: the one that was not taken
+  Credits saving;     // over the conversation's likely rest, of the way chosen against the other; may be negative
+  bool operator==(const SwitchVerdict&) const = default;
+};
+std::string_view to_string(SwitchVerdict::Move move);
+
 struct RouteDecision {
   std::string policy;                 // name of the policy that decided
   std::string tier;                   // tier of the first candidate
@@ -124,6 +139,7 @@ struct RouteDecision {
   std::vector<Candidate> candidates;  // in the order of trying; never empty in a successful decision
   std::vector<Why> why;               // in the order of reasoning
   SwitchCost switch_cost;             // nothing, if the conversation stays or is new
+  SwitchVerdict switching;            // none, unless a switch was weighed
   bool operator==(const RouteDecision&) const = default;
 };
 

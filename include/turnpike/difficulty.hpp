@@ -17,6 +17,9 @@ struct Signal {
 
 struct Difficulty {
   float score = 0;       // 0..1, higher is harder; comparable between requests, not a probability
+  float prior = 0;       // the score before anything was learned from this operator's outcomes
+  float percentile = -1; // share of its scope's recent steps that were easier, 0..1; negative: not known
+  float weak_fails = -1; // calibrated chance that the bulk tier fails this step; negative: not known
   float confidence = 0;  // 0..1
   bool abstained = false;  // confidence below the floor: the policy's default applies
   StepKind step = StepKind::human_turn;

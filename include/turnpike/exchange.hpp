@@ -13,6 +13,7 @@
 #include "turnpike/difficulty.hpp"
 #include "turnpike/error.hpp"
 #include "turnpike/facts.hpp"
+#include "turnpike/route_inputs.hpp"
 #include "turnpike/usage.hpp"
 
 namespace turnpike {
@@ -47,6 +48,17 @@ struct Attempt {
 enum class StreamEnd : std::uint8_t { not_streamed, complete, client_gone, upstream_error, truncated, timed_out };
 std::string_view to_string(StreamEnd end);
 
+/// What an answer was like, as far as it tells about the model that gave it: counts and flags, no text.
+struct AnswerMeasures {
+  std::int64_t tool_calls = 0;
+  bool invalid_tool_json = false;  // a call's arguments are not a JSON object
+  bool refusal = false;
+  bool empty = false;              // neither text nor calls
+  bool length_stop = false;        // cut at the output limit
+  [[nodiscard]] bool unusable() const { return invalid_tool_json || refusal || empty || length_stop; }
+  bool operator==(const AnswerMeasures&) const = default;
+};
+
 struct Exchange {
   std::string decision_id;
   Instant at{};
@@ -54,12 +66,14 @@ struct Exchange {
   RequestFacts facts;
   Difficulty difficulty;
   Allowance allowance;
+  RouteInputs inputs;  // what was known when the decision was made
   RouteDecision decision;
   std::string config_version;
   std::vector<Attempt> attempts;
   std::optional<Error> error;  // what the client was told, if it failed
   int status = 0;
   StreamEnd end = StreamEnd::not_streamed;
+  std::optional<AnswerMeasures> answer;  // of the attempt that served, once it is whole
   std::vector<std::string> losses;  // fields lost in translation
 
   Monotonic received{};       // last byte of the request

@@ -63,8 +63,10 @@ Result<ordered_json> decide_offline(const Config& config, const Clock& clock, st
   const Difficulty difficulty = (*snapshot)->classifier->classify(*facts);
   const Account account{.key_id = "explain", .key_name = "explain", .org = "explain"};
   const Allowance allowance;
-  policy::Situation situation{.facts = *facts, .difficulty = difficulty, .allowance = allowance, .account = account, .now = clock.now()};
-  if ((*snapshot)->share) situation.threshold = (*snapshot)->share->threshold("explain");
+  RouteInputs inputs;
+  if ((*snapshot)->share) inputs.threshold = (*snapshot)->share->threshold("explain");
+  const policy::Situation situation{
+      .facts = *facts, .difficulty = difficulty, .allowance = allowance, .account = account, .inputs = inputs, .now = clock.now()};
   auto decision = policy::decide((*snapshot)->policy, (*snapshot)->catalog, situation);
   if (!decision) return std::unexpected{decision.error()};
   return explain_decision(**snapshot, *facts, difficulty, *decision);

@@ -111,7 +111,7 @@ void add_health(std::vector<Gauge>& out, gateway::HealthBoard& health, const pol
     for (const auto& target : tier.fallback) levels.emplace(target.name, 0);
   }
   for (const auto& state : health.states()) {
-    levels[state.target] = state.health == policy::Health::ok ? 0 : state.health == policy::Health::degraded ? 1 : 2;
+    levels[state.target] = state.health == Health::ok ? 0 : state.health == Health::degraded ? 1 : 2;
   }
   for (const auto& [target, level] : levels) {
     add(out, "turnpike_target_health", "0 ok, 1 degraded, 2 ejected.", level, {{"target", target}});

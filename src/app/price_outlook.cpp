@@ -49,7 +49,8 @@ std::vector<std::string> order_at(const policy::Policy& policy, const catalog::C
   const Difficulty difficulty;
   const Allowance allowance;
   const Account account;
-  const policy::Situation situation{.facts = facts, .difficulty = difficulty, .allowance = allowance, .account = account, .now = at};
+  const RouteInputs inputs;
+  const policy::Situation situation{.facts = facts, .difficulty = difficulty, .allowance = allowance, .account = account, .inputs = inputs, .now = at};
   std::vector<Why> why;
   const auto candidates = policy::candidates_of(policy, catalog, situation, tier, {}, why);
   std::vector<std::string> targets;

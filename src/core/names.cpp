@@ -53,7 +53,7 @@ constexpr Names<Effort, 8> efforts{{{Effort::unset, "unset"},
                                     {Effort::xhigh, "xhigh"},
                                     {Effort::max, "max"}}};
 
-constexpr Names<Reason, 20> reasons{{{Reason::model_pinned, "model_pinned"},
+constexpr Names<Reason, 25> reasons{{{Reason::model_pinned, "model_pinned"},
                                      {Reason::model_mapped, "model_mapped"},
                                      {Reason::auto_routed, "auto_routed"},
                                      {Reason::protected_step, "protected_step"},
@@ -64,15 +64,24 @@ constexpr Names<Reason, 20> reasons{{{Reason::model_pinned, "model_pinned"},
                                      {Reason::budget_pressure, "budget_pressure"},
                                      {Reason::stayed_in_tool_loop, "stayed_in_tool_loop"},
                                      {Reason::switched_at_human_turn, "switched_at_human_turn"},
+                                     {Reason::stayed_for_cache, "stayed_for_cache"},
                                      {Reason::escalated, "escalated"},
+                                     {Reason::escalation_refused, "escalation_refused"},
+                                     {Reason::deescalated, "deescalated"},
                                      {Reason::capability_dropped, "capability_dropped"},
                                      {Reason::context_dropped, "context_dropped"},
                                      {Reason::unpriced_dropped, "unpriced_dropped"},
                                      {Reason::unhealthy_demoted, "unhealthy_demoted"},
                                      {Reason::key_not_allowed, "key_not_allowed"},
                                      {Reason::cheapest_first, "cheapest_first"},
+                                     {Reason::fastest_first, "fastest_first"},
+                                     {Reason::headroom_first, "headroom_first"},
                                      {Reason::fallback, "fallback"},
                                      {Reason::pinned_by_state, "pinned_by_state"}}};
+
+constexpr Names<SwitchVerdict::Move, 3> switch_moves{{{SwitchVerdict::Move::none, "none"},
+                                                      {SwitchVerdict::Move::made, "made"},
+                                                      {SwitchVerdict::Move::avoided, "avoided"}}};
 
 constexpr Names<ThinkingStyle, 8> thinking_styles{{{ThinkingStyle::none, "none"},
                                                    {ThinkingStyle::deepseek_effort, "deepseek_effort"},
@@ -110,6 +119,8 @@ std::string to_string(const SwitchCost& cost) {
   if (cost.thinking_lost) text += text.empty() ? "thinking" : ", thinking";
   return text;
 }
+std::string_view to_string(SwitchVerdict::Move move) { return name_of(switch_moves, move); }
+
 std::string_view to_string(ThinkingStyle style) { return name_of(thinking_styles, style); }
 std::optional<ThinkingStyle> parse_thinking_style(std::string_view name) {
   return value_of(thinking_styles, name);

@@ -19,7 +19,7 @@ std::optional<Remembered> Conversations::find(std::string_view owner, std::strin
   return found->second->step;
 }
 
-void Conversations::remember(std::string_view owner, std::string_view conversation, policy::Stay stay,
+void Conversations::remember(std::string_view owner, std::string_view conversation, Stay stay,
                              BilledPrompt billed) {
   std::string key = key_of(owner, conversation);
   const std::lock_guard lock{mutex_};

@@ -18,7 +18,7 @@
 namespace turnpike::gateway {
 
 struct Remembered {
-  policy::Stay stay;
+  Stay stay;
   BilledPrompt billed;  // of the previous step
   std::shared_ptr<const BilledPrompts> prompts;  // of several; null: none was billed
 };
@@ -36,7 +36,7 @@ class Conversations {
 
   [[nodiscard]] std::optional<Remembered> find(std::string_view owner, std::string_view conversation) const;
   /// Puts `stay` and `billed` in place of those of the step before.
-  void remember(std::string_view owner, std::string_view conversation, policy::Stay stay, BilledPrompt billed);
+  void remember(std::string_view owner, std::string_view conversation, Stay stay, BilledPrompt billed);
   /// After remember(): adds a prompt to those of the conversation. Branches that run side by side each have theirs.
   void add_billed(std::string_view owner, std::string_view conversation, BilledStep step, const RequestFacts& facts);
   [[nodiscard]] std::size_t size() const;

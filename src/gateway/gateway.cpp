@@ -147,34 +147,43 @@ Result<std::optional<std::string>> Gateway::provider_of_previous(const Call& cal
                                       "previous_response_id")};
 }
 
-Result<RouteDecision> Gateway::decide(Call& call) {
+/// What has been learned or told beside the request, as it is at this moment.
+Result<RouteInputs> Gateway::inputs_of(Call& call) {
   const Snapshot& snapshot = *call.snapshot;
   const Exchange& exchange = call.exchange;
-  const std::string scope = snapshot.share ? snapshot.share->scope_of(*exchange.account) : std::string{};
-  const bool counting = counts_tokens(call.head.route);
+  RouteInputs inputs;
+  inputs.health = shared_.health.view();
   call.previous = shared_.conversations.find(exchange.account->key_id, exchange.facts.conversation);
-  policy::Situation situation{.facts = exchange.facts,
-                              .difficulty = exchange.difficulty,
-                              .allowance = exchange.allowance,
-                              .account = *exchange.account,
-                              .health = shared_.health.view(),
-                              .stay = call.previous ? std::optional{call.previous->stay} : std::nullopt,
-                              .now = exchange.at};
-  if (auto keeper = provider_of_previous(call); !keeper) {
-    return std::unexpected{keeper.error()};
-  } else {
-    situation.required_provider = std::move(*keeper);
-  }
+  if (call.previous) inputs.stay = call.previous->stay;
+  auto keeper = provider_of_previous(call);
+  if (!keeper) return std::unexpected{keeper.error()};
+  inputs.required_provider = std::move(*keeper);
   if (snapshot.share) {
-    const auto steering = snapshot.share->steer(scope);
-    situation.threshold = steering.threshold;
-    situation.escalation_allowed = steering.escalation_allowed;
+    const auto steering = snapshot.share->steer(snapshot.share->scope_of(*exchange.account));
+    inputs.threshold = steering.threshold;
+    inputs.escalation_allowed = steering.escalation_allowed;
   }
-  if (const auto model = call.request.head.header("x-turnpike-model")) situation.override_target = *model;
-  if (const auto tier = call.request.head.header("x-turnpike-tier")) situation.override_tier = *tier;
-  auto decision = policy::decide(snapshot.policy, snapshot.catalog, situation);
-  if (decision && snapshot.share && !counting) {
-    snapshot.share->observe(scope, {exchange.difficulty.score, decision->frontier, 1, exchange.at});
+  if (const auto model = call.request.head.header("x-turnpike-model")) inputs.override_target = *model;
+  if (const auto tier = call.request.head.header("x-turnpike-tier")) inputs.override_tier = *tier;
+  return inputs;
+}
+
+Result<RouteDecision> Gateway::decide(Call& call) {
+  const Snapshot& snapshot = *call.snapshot;
+  Exchange& exchange = call.exchange;
+  auto inputs = inputs_of(call);
+  if (!inputs) return std::unexpected{inputs.error()};
+  exchange.inputs = std::move(*inputs);
+  auto decision = policy::decide(snapshot.policy, snapshot.catalog,
+                                 {.facts = exchange.facts,
+                                  .difficulty = exchange.difficulty,
+                                  .allowance = exchange.allowance,
+                                  .account = *exchange.account,
+                                  .inputs = exchange.inputs,
+                                  .now = exchange.at});
+  if (decision && snapshot.share && !counts_tokens(call.head.route)) {
+    snapshot.share->observe(snapshot.share->scope_of(*exchange.account),
+                            {exchange.difficulty.score, decision->frontier, 1, exchange.at});
   }
   return decision;
 }

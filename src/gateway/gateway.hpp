@@ -101,6 +101,7 @@ class Gateway final : public Handler {
   Result<void> plan(Call& call);
   Result<void> read(Call& call);
   [[nodiscard]] Result<std::optional<std::string>> provider_of_previous(const Call& call) const;
+  Result<RouteInputs> inputs_of(Call& call);
   Result<RouteDecision> decide(Call& call);
 
   // --- how many tokens a prompt has, for the model that would answer it

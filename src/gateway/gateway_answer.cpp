@@ -23,6 +23,14 @@ Usage estimated_usage(const dialect::Tally& tally, std::int64_t prompt_estimate)
   return usage;
 }
 
+AnswerMeasures measures_of(const dialect::Tally& tally) {
+  return {.tool_calls = tally.tool_calls,
+          .invalid_tool_json = tally.invalid_tool_json,
+          .refusal = tally.refusal,
+          .empty = tally.output_bytes == 0 && tally.tool_calls == 0,
+          .length_stop = tally.finish == "length"};
+}
+
 std::string joined_reasons(const RouteDecision& decision) {
   std::string names;
   for (const auto& why : decision.why) {
@@ -85,6 +93,7 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
     co_return std::unexpected{answer.error()};
   }
   settle_answer(current, answer->tally, {});
+  call.exchange.answer = measures_of(answer->tally);
   remember(call, current, answer->tally);
   call.exchange.first_content = shared_.clock.monotonic();
   call.exchange.status = 200;
@@ -112,6 +121,7 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
     case RelayEnd::complete:
       call.exchange.end = StreamEnd::complete;
       settle_answer(current, translator.tally(), {});
+      call.exchange.answer = measures_of(translator.tally());
       remember(call, current, translator.tally());
       co_return Result<void>{};
     case RelayEnd::client_gone:
@@ -186,14 +196,13 @@ void Gateway::remember(Call& call, const Try& current, const dialect::Tally& tal
   const Candidate& candidate = current.candidate;
   remember_kept_answer(call, candidate, tally);
   if (exchange.facts.conversation.empty()) return;
-  policy::Stay stay;
+  Stay stay;
   stay.target = candidate.target();
   stay.tier = candidate.tier.empty() ? exchange.decision.tier : candidate.tier;
   // Escalation lasts to the end of the tool loop.
   const bool escalated_now = std::ranges::any_of(exchange.decision.why, [](const Why& why) { return why.reason == Reason::escalated; });
   stay.escalated = escalated_now || (exchange.facts.in_tool_loop && call.previous && call.previous->stay.escalated);
-  stay.unusable_answer = tally.invalid_tool_json || tally.refusal || tally.finish == "length" ||
-                         (tally.output_bytes == 0 && tally.tool_calls == 0);
+  stay.unusable_answer = exchange.answer && exchange.answer->unusable();
   stay.thinking_kept = tally.state_left;
   stay.cached_tokens = tally.usage.input_cache_read + tally.usage.input_cache_write_5m + tally.usage.input_cache_write_1h;
   const std::string target = stay.target;

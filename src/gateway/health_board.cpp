@@ -13,20 +13,20 @@ constexpr std::chrono::seconds ejection_max{300};
 
 }  // namespace
 
-policy::Health HealthBoard::health_of(const Record& record, Monotonic now) {
+Health HealthBoard::health_of(const Record& record, Monotonic now) {
   // Once its time is over the target stands in its own place again; the first failure then ejects it for longer.
-  return record.ejected && now < record.ejected_until ? policy::Health::ejected : policy::Health::ok;
+  return record.ejected && now < record.ejected_until ? Health::ejected : Health::ok;
 }
 
-policy::HealthView HealthBoard::view() {
+HealthView HealthBoard::view() {
   if (all_ok_.load(std::memory_order_relaxed)) return {};
   const Monotonic now = clock_.monotonic();
-  std::vector<std::pair<std::string, policy::Health>> troubled;
+  std::vector<std::pair<std::string, Health>> troubled;
   const std::lock_guard lock{mutex_};
   for (const auto& [target, record] : records_) {
-    if (const auto health = health_of(record, now); health != policy::Health::ok) troubled.emplace_back(target, health);
+    if (const auto health = health_of(record, now); health != Health::ok) troubled.emplace_back(target, health);
   }
-  return policy::HealthView{std::move(troubled)};
+  return HealthView{std::move(troubled)};
 }
 
 void HealthBoard::succeeded(std::string_view target) {
@@ -39,7 +39,7 @@ void HealthBoard::succeeded(std::string_view target) {
   found->second.failures_in_row = 0;
   found->second.ejected = false;
   all_ok_.store(std::ranges::all_of(records_, [now](const auto& entry) {
-    return health_of(entry.second, now) == policy::Health::ok;
+    return health_of(entry.second, now) == Health::ok;
   }), std::memory_order_relaxed);
 }
 

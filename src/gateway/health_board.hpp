@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "policy/health.hpp"
+#include "turnpike/route_inputs.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/ids.hpp"
 
@@ -24,14 +24,14 @@ class HealthBoard {
 
   /// Copied into the decision: only ejected targets are in trouble. One whose time is over is tried again in its usual
   /// place; a failure then ejects it at once.
-  [[nodiscard]] policy::HealthView view();
+  [[nodiscard]] HealthView view();
   void succeeded(std::string_view target);
   /// A fault of the target's own (5xx, refused, time-out, broken answer). A 429 is not one.
   void failed(std::string_view target);
 
   struct State {
     std::string target;
-    policy::Health health = policy::Health::ok;
+    Health health = Health::ok;
     std::uint32_t ejections = 0;
   };
   /// Every target that has ever failed, for metrics.
@@ -49,7 +49,7 @@ class HealthBoard {
   };
   void count(Record& record, bool failure, Monotonic now) const;
   void eject(Record& record, Monotonic now);
-  [[nodiscard]] static policy::Health health_of(const Record& record, Monotonic now);
+  [[nodiscard]] static Health health_of(const Record& record, Monotonic now);
 
   const Clock& clock_;
   Randomness& randomness_;

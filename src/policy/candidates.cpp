@@ -77,7 +77,7 @@ class Finder {
         catalog_(catalog),
         s_(situation),
         why_(why),
-        keeper_(situation.required_provider.value_or("")),
+        keeper_(situation.inputs.required_provider.value_or("")),
         budget_counts_(situation.facts.step != StepKind::permission_check) {}
 
   Result<std::vector<Candidate>> of_tier(TierIndex index, const std::string& keep) {
@@ -231,8 +231,8 @@ class Finder {
     const auto prompt = likely_prompt_tokens(s_.facts);
     std::vector<std::pair<Credits, std::size_t>> costs;
     for (std::size_t i = 0; i < found_.size(); ++i) {
-      const bool warm = s_.stay && s_.stay->target == found_[i].target();
-      costs.emplace_back(expected_cost(found_[i].quote, prompt, warm ? s_.stay->cached_tokens : 0),
+      const bool warm = s_.inputs.stay && s_.inputs.stay->target == found_[i].target();
+      costs.emplace_back(expected_cost(found_[i].quote, prompt, warm ? s_.inputs.stay->cached_tokens : 0),
                          i);
     }
     std::sort(costs.begin(), costs.end());
@@ -267,10 +267,10 @@ class Finder {
 
   // Ejected targets stay on the list: if all are, the caller tries the first all the same.
   void demote_unhealthy() {
-    if (s_.health.all_ok()) return;
+    if (s_.inputs.health.all_ok()) return;
     std::vector<Health> levels;
     levels.reserve(found_.size());
-    for (const auto& candidate : found_) levels.push_back(s_.health.of(candidate.target()));
+    for (const auto& candidate : found_) levels.push_back(s_.inputs.health.of(candidate.target()));
     std::vector<Candidate> sorted;
     sorted.reserve(found_.size());
     for (const auto level : {Health::ok, Health::degraded, Health::ejected}) {

@@ -44,7 +44,7 @@ class Chooser {
       : policy_(policy), catalog_(catalog), s_(situation), why_(why) {}
 
   TierChoice run() {
-    choice_.threshold = s_.threshold;
+    choice_.threshold = s_.inputs.threshold;
     find_stay();
     if (s_.facts.in_tool_loop) {
       in_loop();
@@ -61,14 +61,14 @@ class Chooser {
   /// The previous answer counts only while its model is one of this policy's and can still be
   /// called.
   void find_stay() {
-    if (!s_.stay) return;
-    const auto* model = catalog_.find(s_.stay->target);
+    if (!s_.inputs.stay) return;
+    const auto* model = catalog_.find(s_.inputs.stay->target);
     if (model == nullptr || catalog_.unusable(*model, s_.now)) return;
     const auto index = catalog_.index_of(*model);
-    const auto named = policy_.tier_named(s_.stay->tier);
+    const auto named = policy_.tier_named(s_.inputs.stay->tier);
     const auto tier = named ? named : policy_.tier_of(index);
     if (!tier) return;
-    stay_ = &*s_.stay;
+    stay_ = &*s_.inputs.stay;
     stay_model_ = model;
     stay_tier_ = *tier;
   }
@@ -82,7 +82,7 @@ class Chooser {
     }
     const auto sign = trouble(policy_.escalation, s_.facts.trace, stay_);
     const auto up = policy_.tiers[choice_.tier].escalate_to;
-    const bool may = s_.escalation_allowed && s_.allowance.pressure != Pressure::cheap_only;
+    const bool may = s_.inputs.escalation_allowed && s_.allowance.pressure != Pressure::cheap_only;
     if (!sign.empty() && up && may) {
       choice_.tier = *up;
       why_.push_back({Reason::escalated, sign});
@@ -102,7 +102,7 @@ class Chooser {
           {Reason::low_confidence, fmt::format("confidence {:.2f}", difficulty.confidence)});
       return policy_.default_tier;
     }
-    const bool dear = difficulty.score >= s_.threshold;
+    const bool dear = difficulty.score >= s_.inputs.threshold;
     if (s_.allowance.pressure == Pressure::prefer_cheap)
       choice_.threshold += policy_.pressure.prefer_cheap_raise;
     if (difficulty.score >= choice_.threshold) {
@@ -126,7 +126,7 @@ class Chooser {
     }
     choice_.tier = stay_tier_;
     why_.push_back(
-        {Reason::cheapest_first, fmt::format("{} holds the cache; a switch would save {:.0f} %",
+        {Reason::stayed_for_cache, fmt::format("{} holds the cache; a switch would save {:.0f} %",
                                              stay_->target, saving * 100)});
   }
 

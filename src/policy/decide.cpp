@@ -13,13 +13,13 @@ namespace {
 TierChoice mapped_tier(const Policy& policy, const Situation& situation, TierIndex tier,
                        std::vector<Why>& why) {
   TierChoice choice;
-  choice.threshold = situation.threshold;
+  choice.threshold = situation.inputs.threshold;
   choice.tier = situation.facts.step == StepKind::permission_check
                     ? tier
                     : within_budget(policy, situation, tier, why);
-  const bool staying = situation.stay && situation.stay->tier == policy.tiers[choice.tier].name;
+  const bool staying = situation.inputs.stay && situation.inputs.stay->tier == policy.tiers[choice.tier].name;
   if (!staying) return choice;
-  choice.keep = situation.stay->target;
+  choice.keep = situation.inputs.stay->target;
   if (situation.facts.in_tool_loop) why.push_back({Reason::stayed_in_tool_loop, choice.keep});
   return choice;
 }
@@ -27,7 +27,7 @@ TierChoice mapped_tier(const Policy& policy, const Situation& situation, TierInd
 /// What leaving the model that answered last costs this conversation.
 SwitchCost switch_cost(const catalog::Catalog& catalog, const Situation& situation,
                        const Candidate& first) {
-  const auto& stay = situation.stay;
+  const auto& stay = situation.inputs.stay;
   if (!stay || stay->target == first.target()) return {};
   const auto* left = catalog.find(stay->target);
   const bool readable = left != nullptr && left->family == first.family;
@@ -54,7 +54,7 @@ Result<RouteDecision> decide(const Policy& policy, const catalog::Catalog& catal
   if (!route) return std::unexpected{std::move(route.error())};
   RouteDecision decision;
   decision.policy = policy.name;
-  decision.threshold = situation.threshold;
+  decision.threshold = situation.inputs.threshold;
   decision.why.push_back(std::move(route->why));
 
   Result<std::vector<Candidate>> candidates;

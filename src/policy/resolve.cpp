@@ -34,9 +34,9 @@ class Resolver {
       : policy_(policy), catalog_(catalog), s_(situation) {}
 
   Result<Route> run() const {
-    if (s_.override_target || s_.override_tier) {
+    if (s_.inputs.override_target || s_.inputs.override_tier) {
       if (!s_.account.may_override_route) return std::unexpected{override_refused()};
-      return s_.override_target ? to_target(*s_.override_target) : to_tier(*s_.override_tier);
+      return s_.inputs.override_target ? to_target(*s_.inputs.override_target) : to_tier(*s_.inputs.override_tier);
     }
     if (s_.facts.step == StepKind::permission_check) return protected_route();
     auto named = by_name();

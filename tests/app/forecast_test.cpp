@@ -252,7 +252,8 @@ Result<RouteDecision> decide_at(const policy::Policy& policy, const catalog::Cat
   difficulty.confidence = 1;
   const Allowance allowance;
   const Account account{.key_id = "k1", .key_name = "k1", .org = "acme"};
-  const policy::Situation situation{.facts = facts, .difficulty = difficulty, .allowance = allowance, .account = account, .now = at(when)};
+  const RouteInputs inputs;
+  const policy::Situation situation{.facts = facts, .difficulty = difficulty, .allowance = allowance, .account = account, .inputs = inputs, .now = at(when)};
   return policy::decide(policy, catalog, situation);
 }
 

@@ -264,12 +264,12 @@ TEST_CASE("a target is ejected after five failures in a row, probed after its ti
   for (int i = 0; i < 4; ++i) board.failed("a/b");
   CHECK(board.view().all_ok());  // a single failure moves no traffic
   board.failed("a/b");
-  CHECK(board.view().of("a/b") == policy::Health::ejected);
+  CHECK(board.view().of("a/b") == Health::ejected);
   clock.advance(std::chrono::seconds{34});
   CHECK(board.view().all_ok());
   board.failed("a/b");  // the probe fails: twice as long
   clock.advance(std::chrono::seconds{50});
-  CHECK(board.view().of("a/b") == policy::Health::ejected);
+  CHECK(board.view().of("a/b") == Health::ejected);
   clock.advance(std::chrono::seconds{20});
   board.succeeded("a/b");
   CHECK(board.view().all_ok());

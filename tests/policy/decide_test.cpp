@@ -357,7 +357,7 @@ TEST_CASE("at a human turn a conversation goes down only if that pays for the lo
   CHECK(contains(world.reasons(), "switched_at_human_turn"));
   world.policy.switching.saving_min = 0.95F;
   CHECK(world.route() == "frontier: big/pro big/opus cheap/flash tiny/haiku");
-  CHECK(world.detail(Reason::cheapest_first)
+  CHECK(world.detail(Reason::stayed_for_cache)
             .starts_with("big/pro holds the cache; a switch would save 90 %"));
 }
 

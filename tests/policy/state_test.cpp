@@ -170,7 +170,7 @@ TEST_CASE("thinking again is part of the price of a move down", "[policy][state]
   world.stay->thinking_kept = true;
   world.policy.switching.rethink_tokens = 8000;  // 64 of the 680 milli-credits that staying costs
   CHECK(world.decide()->tier == "frontier");
-  CHECK(world.detail(Reason::cheapest_first)
+  CHECK(world.detail(Reason::stayed_for_cache)
             .starts_with("big/pro holds the cache; a switch would save 8"));
   world.policy.switching.rethink_tokens = 0;
   CHECK(world.decide()->tier == "bulk");

@@ -99,20 +99,13 @@ inline policy::Policy load_policy(const std::string& text, const catalog::Catalo
 
 /// A situation that owns its parts. The plain one: an easy human turn of an unrestricted key, name
 /// "auto".
-struct World {
+struct World : RouteInputs {
   catalog::Catalog catalog = world_catalog();
   policy::Policy policy = load_policy(world_policy, catalog);
   RequestFacts facts;
   Difficulty difficulty;
   Allowance allowance;
   Account account;
-  policy::HealthView health;
-  float threshold = 0.7F;
-  std::optional<policy::Stay> stay;
-  std::optional<std::string> override_target;
-  std::optional<std::string> override_tier;
-  std::optional<std::string> required_provider;
-  bool escalation_allowed = true;
   Instant now = at("2026-06-01");
 
   World() {
@@ -127,8 +120,7 @@ struct World {
   }
   [[nodiscard]] Result<RouteDecision> decide() const {
     return policy::decide(policy, catalog,
-                          {facts, difficulty, allowance, account, health, threshold, stay,
-                           override_target, override_tier, required_provider, escalation_allowed, now});
+                          {facts, difficulty, allowance, account, *this, now});
   }
   /// "tier: target target …"
   [[nodiscard]] std::string route() const {
