@@ -223,13 +223,20 @@ class Emitter {
     writer_.begin_object().member("role", role).key("content").begin_array();
     for (const auto& block : turn.blocks) {
       std::visit(Overloaded{[this](const ir::Text& text) { write_text(text); },
-                            [this](const ir::Media& media) { write_media(media); },
+                            [&](const ir::Media& media) { write_turn_media(turn, media); },
                             [this](const ir::Reasoning& reasoning) { write_reasoning(reasoning); },
                             [this](const ir::ToolCall& call) { write_call(call); },
                             [this](const ir::ToolResult& result) { write_result(result); }},
                  block);
     }
     writer_.end_array().end_object();
+  }
+
+  /// The API takes no media in the model's own turns; other vendors' models make pictures.
+  void write_turn_media(const ir::Turn& turn, const ir::Media& media) {
+    if (turn.who == ir::Turn::Who::user) return write_media(media);
+    request_.losses.add(Loss::response_modalities);
+    write_text({std::string{file_of_assistant}});
   }
 
   void write_media(const ir::Media& media) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "dialect/ir.hpp"
@@ -27,6 +28,9 @@ struct Conversation {
 };
 
 }  // namespace ir
+
+/// What stands for a picture or file of the model's own turn where the target takes none there.
+inline constexpr std::string_view file_of_assistant = "(A file of the assistant stood here.)";
 
 struct RepairRules {
   bool mid_system =

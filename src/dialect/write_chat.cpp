@@ -281,7 +281,7 @@ class ChatWriter {
         adjacent = false;
         if (!holds_media(block)) continue;
         request_.losses.add(Loss::response_modalities);
-        append_paragraph(text, "(A file of the assistant stood here.)");
+        append_paragraph(text, file_of_assistant);
         continue;
       }
       if (adjacent) {

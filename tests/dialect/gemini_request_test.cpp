@@ -310,6 +310,21 @@ TEST_CASE("Images of a function's response reach the model that is asked now") {
 
 // ---- tools
 
+TEST_CASE("A picture that a model made becomes a remark where the target takes none in its own turns") {
+  const std::string contents =
+      R"({"role":"user","parts":[{"text":"draw"}]},{"role":"model","parts":[{"text":"here"},)"
+      R"({"inlineData":{"mimeType":"image/png","data":"AAAA"}}]},{"role":"user","parts":[{"text":"bluer"}]})";
+  for (const auto& candidate : {claude(), deepseek()}) {
+    INFO(candidate.provider);
+    const auto outgoing = translate_gemini(with_contents(contents), candidate);
+    REQUIRE(outgoing);
+    CHECK(faults_of(*outgoing, candidate) == "");
+    CHECK(outgoing->body.find("(A file of the assistant stood here.)") != std::string::npos);
+    CHECK(outgoing->body.find("AAAA") == std::string::npos);
+    CHECK(outgoing->losses == std::vector<std::string>{"response_modalities"});
+  }
+}
+
 TEST_CASE("OpenAPI schemas become JSON Schema; JSON Schema stays as it came") {
   const auto converted = [](const std::string& schema) {
     return json_schema_of(schema).value_or("unchanged");
