@@ -51,6 +51,8 @@ struct Stay {
   bool thinking_kept = false;
   Instant answered_at{};   // end of its last answer
   std::int32_t steps = 0;  // of this conversation so far, over all targets
+  std::int32_t tier_steps = 0;  // of those, the last in a row that its tier answered
+  std::int32_t calm_steps = 0;  // likewise, the last in a row without a sign of trouble
 };
 
 /// A target that holds the beginning of this conversation in its prompt cache.
@@ -67,6 +69,7 @@ struct TargetPace {
   float token_ms = 0;         // per output token after the first
   float headroom = 1;         // left of the provider's rate limit, 0..1; 1 also if it tells none
   float tokens_per_byte = 0;  // prompt tokens billed per byte of text: tokenizers differ
+  float cache_hit = 1;  // share of what a running loop's last prompt left in the cache that its next step reads again
 };
 
 struct RouteInputs {
@@ -83,6 +86,7 @@ struct RouteInputs {
   std::vector<Warmth> warm;       // of this conversation, the target of `stay` among them; at most warm_max
   std::vector<TargetPace> paces;  // sorted by target; absent ones have not been measured
   float steps_left = 0;  // likely further steps of the conversation, learned; 0: the policy's steps_expected
+  float output_tokens = 0;  // likely output of a step of this kind, learned; 0: not known
   static constexpr std::size_t warm_max = 4;
 };
 
