@@ -78,6 +78,13 @@ ShareController::Steering ShareController::steer(std::string_view scope) const {
   return found == shard.scopes.end() ? fresh_->steer() : found->second.steer();
 }
 
+float ShareController::percentile(std::string_view scope, float score) const {
+  const auto& shard = shard_of(scope);
+  const std::scoped_lock lock{shard.mutex};
+  const auto found = shard.scopes.find(scope);
+  return found == shard.scopes.end() ? fresh_->percentile(score) : found->second.percentile(score);
+}
+
 void ShareController::observe(std::string_view scope, const Observation& observation) {
   auto& shard = shard_of(scope);
   const std::scoped_lock lock{shard.mutex};

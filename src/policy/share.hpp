@@ -67,6 +67,9 @@ class ShareController {
   /// What the decision needs. An unknown scope has the calibration's threshold.
   [[nodiscard]] Steering steer(std::string_view scope) const;
   [[nodiscard]] float threshold(std::string_view scope) const { return steer(scope).threshold; }
+  /// Share of the scope's recent steps (about 500) that were easier than this score, 0..1; in an
+  /// unknown scope, of the calibration's. Exact to the width of a bin, 1/128 of the scores' range.
+  [[nodiscard]] float percentile(std::string_view scope, float score) const;
   void observe(std::string_view scope, const Observation& observation);
   [[nodiscard]] Report report(std::string_view scope, Instant now) const;
   [[nodiscard]] std::vector<std::string> scopes() const;

@@ -103,6 +103,16 @@ float ShareScope::quantile(double position) const {
   return 1;
 }
 
+float ShareScope::percentile(float score) const {
+  if (!(score > 0)) return 0;  // also for a score that is not a number
+  const float place = std::min(score, 1.0F) * bins;
+  const auto bin = static_cast<std::size_t>(place);
+  float below = 0;
+  for (std::size_t i = 0; i < std::min(bin, bins); ++i) below += mass_[i];
+  if (bin < bins) below += mass_[bin] * (place - static_cast<float>(bin));
+  return std::clamp(below / total_, 0.0F, 1.0F);
+}
+
 double ShareScope::repaying(double position) const {
   const double debt = position - (1 - target_);
   if (std::abs(debt) <= debt_free) return position;

@@ -23,6 +23,8 @@ class ShareScope {
 
   void observe(const ShareController::Observation& observation);
   [[nodiscard]] ShareController::Steering steer() const;
+  /// Share of the remembered scores below this one; those of its own bin are taken as spread evenly.
+  [[nodiscard]] float percentile(float score) const;
   [[nodiscard]] ShareController::Report report(Instant now) const;
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
 

@@ -288,3 +288,23 @@ TEST_CASE("several threads may steer and observe at once", "[policy][share]") {
   CHECK(report.steps == 20'000);
   CHECK(std::abs(report.share - 0.3) <= 0.01);
 }
+
+TEST_CASE("a score's percentile is the share of recent steps that were easier", "[policy][share]") {
+  const auto seed = new_seed();
+  CAPTURE(seed);
+  Random random{seed};
+  ShareController control{{0.3, ShareOf::steps, SharePer::all, 6h}};
+  CHECK(control.percentile("all", 0.25F) == Approx(0.25F).margin(0.01));  // scores as percentiles
+  run(control, 5000, [&](int) { return 0.2F + 0.4F * uniform(random); });
+  CHECK(control.percentile("all", 0.2F) <= 0.02F);
+  CHECK(control.percentile("all", 0.4F) == Approx(0.5F).margin(0.1));
+  CHECK(control.percentile("all", 0.61F) >= 0.98F);
+  float last = 0;
+  for (int i = -10; i <= 110; ++i) {
+    const float now = control.percentile("all", static_cast<float>(i) / 100);
+    CHECK(now >= last);
+    CHECK(now <= 1);
+    last = now;
+  }
+  CHECK(control.percentile("all", std::nanf("")) == 0);
+}
