@@ -186,8 +186,9 @@ void ChatDecoder::Reader::document(const JsonObject& root, std::string_view delt
         Failure{classify_stream_error(decoder_.candidate_, told.type, told.code, told.message)});
     return;
   }
+  // What is known of the answer begins anew with Start: it never follows a choice.
   const std::string_view id = text_member(root, "id");
-  if (!id.empty() && !std::exchange(decoder_.started_, true)) {
+  if (!id.empty() && decoder_.choices_.empty() && !std::exchange(decoder_.started_, true)) {
     decoder_.response_id_ = id;
     events_.emplace_back(Start{id, text_member(root, "model")});
   }
