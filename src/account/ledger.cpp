@@ -8,11 +8,12 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "account/books.hpp"
-#include "account/decision_record.hpp"
 #include "account/fields.hpp"
 #include "account/lease_keeper.hpp"
 #include "account/load.hpp"
@@ -289,7 +290,12 @@ Result<Reservation> Ledger::reserve(const ReserveRequest& request) {
   return impl_->books.reserve(request);
 }
 
-void Ledger::record(const Exchange& exchange) { impl_->writer->enqueue(decision_row(exchange)); }
+void Ledger::record(Exchange exchange) {
+  // No text of the client's waits in the queue.
+  auto& facts = exchange.facts;
+  { const std::tuple gone{std::move(facts.question), std::move(facts.tool_tail), std::move(facts.trail)}; }
+  impl_->writer->enqueue(std::move(exchange));
+}
 
 Result<CreatedKey> Ledger::create_key(const NewKey& key) {
   auto minted = KeyRing::mint(impl_->options.pepper);

@@ -159,8 +159,8 @@ class Ledger {
   /// reservations are in the way), `concurrency_exceeded`; 503 `ledger_unavailable`. With
   /// `may_wait`: `lease_awaited`, a larger lease has been asked for.
   Result<Reservation> reserve(const ReserveRequest& request);
-  /// Stores the decision record; never blocks.
-  void record(const Exchange& exchange);
+  /// Stores the decision record; never blocks. The text is made on the writer's thread.
+  void record(Exchange exchange);
 
   // --- Keys and budgets. Each change is an entry with who and when, in the operating system on
   // return.

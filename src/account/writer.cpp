@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "account/decision_record.hpp"
 #include "account/load.hpp"
 #include "turnpike/log.hpp"
 
@@ -44,14 +45,14 @@ Writer::~Writer() {
   thread_.join();
 }
 
-void Writer::enqueue(DecisionRow row) {
+void Writer::enqueue(Exchange exchange) {
   {
     const std::lock_guard lock{mutex_};
-    if (records_.size() >= options_.records_queued_max) {
+    if (finished_.size() >= options_.records_queued_max) {
       dropped_.fetch_add(1, std::memory_order_relaxed);
       return;
     }
-    records_.push_back(std::move(row));
+    finished_.push_back(std::move(exchange));
   }
   bell_.ring();
 }
@@ -94,10 +95,13 @@ bool Writer::write_batch() {
   if (lost_) return false;
   Work work;
   work.batch = books_.take();
+  std::vector<Exchange> finished;
   {
     const std::lock_guard lock{mutex_};
-    work.records.swap(records_);
+    finished.swap(finished_);
   }
+  work.records.reserve(finished.size());
+  for (const auto& exchange : finished) work.records.push_back(decision_row(exchange));
   if (work.batch.entries.empty() && work.records.empty()) return true;
   return write(work);
 }

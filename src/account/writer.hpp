@@ -18,6 +18,7 @@
 #include "account/ledger.hpp"
 #include "account/store.hpp"
 #include "turnpike/clock.hpp"
+#include "turnpike/exchange.hpp"
 
 namespace turnpike::account {
 
@@ -30,8 +31,8 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  /// Any thread; never waits. Drops the record (counted) if too many wait.
-  void enqueue(DecisionRow row);
+  /// Any thread; never waits. Drops the record (counted) if too many wait. Its text is made on the writer thread.
+  void enqueue(Exchange exchange);
   [[nodiscard]] std::int64_t records_dropped() const {
     return dropped_.load(std::memory_order_relaxed);
   }
@@ -85,7 +86,7 @@ class Writer {
 
   std::mutex mutex_;
   std::condition_variable answered_;
-  std::vector<DecisionRow> records_;  // guarded by mutex_
+  std::vector<Exchange> finished_;    // guarded by mutex_: what the next records are made of
   std::vector<Waiting*> jobs_;        // guarded by mutex_
   std::mutex lost_mutex_;
   std::function<void(const Error&)> on_lost_;  // guarded by lost_mutex_

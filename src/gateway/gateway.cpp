@@ -330,8 +330,8 @@ void Gateway::finish(Call& call) {
   Exchange& exchange = call.exchange;
   exchange.finished = shared_.clock.monotonic();
   metrics_.record(exchange);
-  shared_.ledger.record(exchange);
   if (call.snapshot->log_requests) log_request(exchange);
+  shared_.ledger.record(std::move(exchange));
 }
 
 }  // namespace turnpike::gateway
