@@ -133,7 +133,7 @@ void describe(Visitor& visit, T& allowance) {
 template <typename Visitor, Is<Stay> T>
 void describe(Visitor& visit, T& stay) {
   auto& [target, tier, escalated, unusable_answer, cached_tokens, thinking_kept, answered_at,
-         steps] = stay;
+         steps, tier_steps, calm_steps] = stay;
   visit.always("target", target);
   visit.always("tier", tier);
   visit.maybe("escalated", escalated);
@@ -142,6 +142,8 @@ void describe(Visitor& visit, T& stay) {
   visit.maybe("thinking_kept", thinking_kept);
   visit.maybe("answered_at", answered_at);
   visit.maybe("steps", steps);
+  visit.maybe("tier_steps", tier_steps);
+  visit.maybe("calm_steps", calm_steps);
 }
 
 template <typename Visitor, Is<Warmth> T>
@@ -154,18 +156,19 @@ void describe(Visitor& visit, T& warmth) {
 
 template <typename Visitor, Is<TargetPace> T>
 void describe(Visitor& visit, T& pace) {
-  auto& [target, first_token_ms, token_ms, headroom, tokens_per_byte] = pace;
+  auto& [target, first_token_ms, token_ms, headroom, tokens_per_byte, cache_hit] = pace;
   visit.always("target", target);
   visit.maybe("first_token_ms", first_token_ms);
   visit.maybe("token_ms", token_ms);
   visit.maybe("headroom", headroom, 1.0F);
   visit.maybe("tokens_per_byte", tokens_per_byte);
+  visit.maybe("cache_hit", cache_hit, 1.0F);
 }
 
 template <typename Visitor, Is<RouteInputs> T>
 void describe(Visitor& visit, T& inputs) {
   auto& [health, threshold, escalation_allowed, stay, override_target, override_tier,
-         required_provider, warm, paces, steps_left] = inputs;
+         required_provider, warm, paces, steps_left, output_tokens] = inputs;
   visit.always("threshold", threshold);
   visit.maybe("escalation_allowed", escalation_allowed, true);
   visit.maybe("health", health);
@@ -176,6 +179,7 @@ void describe(Visitor& visit, T& inputs) {
   visit.maybe("warm", warm);
   visit.maybe("paces", paces);
   visit.maybe("steps_left", steps_left);
+  visit.maybe("output_tokens", output_tokens);
 }
 
 template <typename Visitor, Is<Usage> T>

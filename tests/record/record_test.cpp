@@ -72,7 +72,9 @@ Exchange example() {
                               .cached_tokens = 31,
                               .thinking_kept = true,
                               .answered_at = exchange.at,
-                              .steps = 32};
+                              .steps = 32,
+                              .tier_steps = 37,
+                              .calm_steps = 38};
   exchange.inputs.override_target = "acme/other";
   exchange.inputs.override_tier = "bulk";
   exchange.inputs.required_provider = "acme";
@@ -81,8 +83,10 @@ Exchange example() {
                             .first_token_ms = 34,
                             .token_ms = 35,
                             .headroom = 0.75F,
-                            .tokens_per_byte = 0.28F}};
+                            .tokens_per_byte = 0.28F,
+                            .cache_hit = 0.5F}};
   exchange.inputs.steps_left = 36;
+  exchange.inputs.output_tokens = 39;
   exchange.decision.policy = "p";
   exchange.decision.candidates.push_back({.provider = "acme", .model = "plain"});
   return exchange;
@@ -119,9 +123,9 @@ TEST_CASE("every member is told under its own name", "[record]") {
            R"("facts":{"dialect":"gemini-generate","model":"auto","stream":true,"step":"subagent","question_bytes":11,"context_bytes":12,"fenced_code_bytes":13,"needs":{"vision":true,"logprobs":true},"effort":"xhigh","server_calls":{"web_search":true,"code_execution":4},"unpriced_tool":"googleMaps","output_tokens_max":14,"choices":15,"messages":16,"tools":17,"images":18,"files":19,"text_bytes":20,"body_bytes":21,"hour_cache":true,"trace":{"tool_results":22,"errors_recent":23,"repeats_recent":24,"assistant_turns":25},"conversation":"feed","in_tool_loop":true},)",
            R"("difficulty":{"score":0.1,"prior":0.2,"percentile":0.3,"weak_fails":0.4,"confidence":0.5,"abstained":true,"step":"compaction","signals":[{"name":"length","weight":0.6}]},)",
            R"("inputs":{"threshold":0.71,"escalation_allowed":false,"health":[{"target":"acme/plain","state":"ejected"}],)",
-           R"("stay":{"target":"acme/strong","tier":"frontier","escalated":true,"unusable_answer":true,"cached_tokens":31,"thinking_kept":true,"answered_at":"2026-11-23T01:02:03.000004Z","steps":32},)",
+           R"("stay":{"target":"acme/strong","tier":"frontier","escalated":true,"unusable_answer":true,"cached_tokens":31,"thinking_kept":true,"answered_at":"2026-11-23T01:02:03.000004Z","steps":32,"tier_steps":37,"calm_steps":38},)",
            R"("override_target":"acme/other","override_tier":"bulk","required_provider":"acme","warm":[{"target":"acme/strong","cached_tokens":33,"alive":0.25}],)",
-           R"("paces":[{"target":"acme/plain","first_token_ms":34,"token_ms":35,"headroom":0.75,"tokens_per_byte":0.28}],"steps_left":36},)",
+           R"("paces":[{"target":"acme/plain","first_token_ms":34,"token_ms":35,"headroom":0.75,"tokens_per_byte":0.28,"cache_hit":0.5}],"steps_left":36,"output_tokens":39},)",
        }) {
     CHECK(text.find(part) != std::string::npos);
   }
