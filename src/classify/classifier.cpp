@@ -131,27 +131,78 @@ std::int32_t confidence_of(const RequestFacts& facts, const TextScan& scan, std:
   return std::min(feature_one, confidence + (feature_one - confidence) * outcomes / 8);
 }
 
+struct Reading {
+  std::int64_t logit = 0;  // of the prior
+  std::int32_t known = 0;
+};
+
+Reading read(const Weights& weights, const RequestFacts& facts, const TextScan& scan,
+             std::span<const std::uint32_t> buckets, SignalList& signals) {
+  const NgramSum ngrams = sum_ngrams(weights, buckets);
+  signals.add("wording", ngrams.logit);
+  std::int64_t text = ngrams.logit + count_logit(weights, scan, signals);
+  if (facts.in_tool_loop) text = text * weights.loop_text_share / feature_one;
+  return {weights.bias + text + trace_logit(weights, facts, signals), ngrams.known};
+}
+
+float curve_score(const Weights& weights, std::int64_t logit) {
+  return static_cast<float>(curve_at(weights, logit)) / static_cast<float>(score_one);
+}
+
+FootprintView footprint_of(const Weights& weights, const RequestFacts& facts, const TextScan& scan,
+                           std::span<const std::uint32_t> buckets, std::int64_t prior_logit,
+                           FootprintRoom& room) {
+  const auto traces = trace_features(facts);
+  FootprintView view = make_footprint(
+      {.scan = scan,
+       .buckets = buckets,
+       .means = weights.count_means,
+       .traces = traces,
+       .text_share = facts.in_tool_loop ? weights.loop_text_share : feature_one},
+      room);
+  constexpr std::int64_t most = std::int64_t{64} * logit_one;  // an absurd one must not drown what is learned
+  view.prior_logit = static_cast<std::int32_t>(std::clamp(prior_logit, -most, most));
+  view.prior_score = curve_score(weights, prior_logit);
+  return view;
+}
+
 }  // namespace
 
-Difficulty Classifier::classify(const RequestFacts& facts) const {
+Difficulty Classifier::classify(const RequestFacts& facts, const OnlineLayer* layer) const {
   std::array<std::uint32_t, ngrams_max> buckets;  // NOLINT: filled by the scan, 32 KiB on the stack
   const TextScan scan = scan_text(facts.question, buckets);
-  const NgramSum ngrams = sum_ngrams(weights_, std::span{buckets}.first(scan.ngrams));
-
+  const auto found = std::span{buckets}.first(scan.ngrams);
   SignalList signals;
-  signals.add("wording", ngrams.logit);
-  std::int64_t text = ngrams.logit + count_logit(weights_, scan, signals);
-  if (facts.in_tool_loop) text = text * weights_.loop_text_share / feature_one;
-  const std::int64_t logit = weights_.bias + text + trace_logit(weights_, facts, signals);
+  const Reading reading = read(weights_, facts, scan, found, signals);
 
   Difficulty difficulty;
-  difficulty.score = static_cast<float>(curve_at(weights_, logit)) / static_cast<float>(score_one);
-  const std::int32_t confidence = confidence_of(facts, scan, ngrams.known);
+  difficulty.prior = curve_score(weights_, reading.logit);
+  difficulty.score = difficulty.prior;
+  if (layer != nullptr) {
+    FootprintRoom room;  // NOLINT: filled up to what the view says
+    const FootprintView view = footprint_of(weights_, facts, scan, found, reading.logit, room);
+    const std::int64_t learned = layer->logit(view) - view.prior_logit;
+    signals.add("learned", learned);
+    difficulty.score = curve_score(weights_, reading.logit + learned);
+  }
+  const std::int32_t confidence = confidence_of(facts, scan, reading.known);
   difficulty.confidence = static_cast<float>(confidence) / static_cast<float>(feature_one);
   difficulty.abstained = confidence < weights_.confidence_floor;
   difficulty.step = facts.step;
   difficulty.signals = signals.signals();
   return difficulty;
+}
+
+float Classifier::score_at(std::int64_t logit) const { return curve_score(weights_, logit); }
+
+Footprint Classifier::footprint(const RequestFacts& facts) const {
+  std::array<std::uint32_t, ngrams_max> buckets;  // NOLINT: filled by the scan, 32 KiB on the stack
+  const TextScan scan = scan_text(facts.question, buckets);
+  const auto found = std::span{buckets}.first(scan.ngrams);
+  SignalList signals;
+  const Reading reading = read(weights_, facts, scan, found, signals);
+  FootprintRoom room;  // NOLINT: filled up to what the view says
+  return Footprint{footprint_of(weights_, facts, scan, found, reading.logit, room)};
 }
 
 Result<Classifier> Classifier::load(std::span<const std::byte> bytes) {

@@ -13,6 +13,8 @@
 #include <span>
 #include <string_view>
 
+#include "classify/footprint.hpp"
+#include "classify/online_layer.hpp"
 #include "classify/weights.hpp"
 #include "turnpike/difficulty.hpp"
 #include "turnpike/error.hpp"
@@ -29,8 +31,13 @@ class Classifier {
   static Result<Classifier> load(std::span<const std::byte> bytes);
   static Result<Classifier> load(const std::filesystem::path& path);
 
-  [[nodiscard]] Difficulty classify(const RequestFacts& facts) const;
+  /// `layer`: what was learned on top; null: the frozen prior alone.
+  [[nodiscard]] Difficulty classify(const RequestFacts& facts, const OnlineLayer* layer = nullptr) const;
+  /// What a layer learns from, once the outcome of these facts is known.
+  [[nodiscard]] Footprint footprint(const RequestFacts& facts) const;
 
+  /// Of a logit in logit_one: rising, in (0, 1).
+  [[nodiscard]] float score_at(std::int64_t logit) const;
   /// Score at each percentile 0..100 of the training data: the cold start of the share controller.
   [[nodiscard]] const std::array<float, 101>& quantiles() const { return weights_.quantiles; }
   /// Name of the trained model, for logs and decision records.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "classify/learner.hpp"
+
 namespace turnpike::classify {
 namespace {
 
@@ -26,10 +28,10 @@ std::string json_string(std::string_view text) {
 
 std::string score_line(std::string_view id, const Difficulty& difficulty, double microseconds) {
   return fmt::format(
-      "{{\"id\":{},\"score\":{:.8f},\"confidence\":{:.3f},\"abstain\":{},\"step\":\"{}\",\"us\":{:."
-      "2f}}}\n",
+      "{{\"id\":{},\"score\":{:.8f},\"confidence\":{:.3f},\"abstain\":{},\"weak_fails\":{:.3f},\"step\":\"{}\",\"us\":"
+      "{:.2f}}}\n",
       json_string(id), difficulty.score, difficulty.confidence, difficulty.abstained,
-      to_string(difficulty.step), microseconds);
+      difficulty.weak_fails, to_string(difficulty.step), microseconds);
 }
 
 bool is_blank(std::string_view line) {
@@ -43,16 +45,20 @@ Result<void> classify_jsonl(std::istream& in, std::ostream& out, const Classifie
   std::string line;
   std::int64_t number = 0;
   std::int64_t failed = 0;
+  Learner learner{classifier};
   while (std::getline(in, line)) {
     ++number;
     if (is_blank(line)) continue;
     const Monotonic begin = clock.monotonic();
     const auto row = read_line(line);
-    if (row) {
-      const Difficulty difficulty = classifier.classify(row->second);
+    if (row && row->learn) {
+      const Lesson lesson{.weak_failed = 1 - row->learn->weak, .strong_right = row->learn->strong};
+      learner.learn(classifier.footprint(row->facts), lesson, Learner::Kind::known);
+    } else if (row) {
+      const Difficulty difficulty = learner.classify(row->facts);
       const std::chrono::duration<double, std::micro> spent = clock.monotonic() - begin;
-      out << score_line(row->first, difficulty, spent.count());
-    } else if (row.error().code != "learn_unsupported") {
+      out << score_line(row->id, difficulty, spent.count());
+    } else {
       ++failed;
       out << fmt::format("{{\"line\":{},\"error\":{}}}\n", number,
                          json_string(row.error().message));

@@ -2,18 +2,16 @@
 #pragma once
 
 #include <string>
-#include <utility>
 
 #include "turnpike/error.hpp"
-#include "turnpike/facts.hpp"
+#include "turnpike/facts_row.hpp"
 
 namespace turnpike::dialect {
 
 /// line := {"id", "text"} | {"id", "text", "request": body} | {"id", "body": body} | body (a chat
-/// request) Gives the row's id ("" if it has none) and its facts; `request` and `body` win over
-/// `text`. A row with a `learn` member (an outcome to learn from) is 422 learn_unsupported: this
-/// version has no online layer. The line is changed by the parser (lone surrogates) and must not be
+/// request). `request` and `body` win over `text`. A row with "learn": {"weak": 0..1, "strong": 0..1}
+/// teaches; "strong" may be left out. The line is changed by the parser (lone surrogates) and must not be
 /// used afterwards.
-Result<std::pair<std::string, RequestFacts>> read_facts_line(std::string& line);
+Result<FactsRow> read_facts_line(std::string& line);
 
 }  // namespace turnpike::dialect

@@ -99,12 +99,18 @@ Result<void> Gateway::plan(Call& call) {
   auto allowance = shared_.ledger.admit(*exchange.account, exchange.facts.conversation);
   if (!allowance) return std::unexpected{allowance.error()};
   exchange.allowance = std::move(*allowance);
-  exchange.difficulty = call.snapshot->classifier->classify(exchange.facts);
+  exchange.difficulty = difficulty_of(call);
   auto decision = decide(call);
   if (!decision) return std::unexpected{decision.error()};
   exchange.decision = std::move(*decision);
   exchange.decided = shared_.clock.monotonic();
   return {};
+}
+
+Difficulty Gateway::difficulty_of(const Call& call) const {
+  const Exchange& exchange = call.exchange;
+  if (shared_.learning == nullptr) return call.snapshot->classifier->classify(exchange.facts);
+  return shared_.learning->classify(Learning::group_of(call.snapshot->policy, *exchange.account), exchange.facts);
 }
 
 /// The body once: what is spliced later, and what is decided on.

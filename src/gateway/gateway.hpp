@@ -21,6 +21,7 @@
 #include "gateway/call.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/health_board.hpp"
+#include "gateway/learning.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/snapshot.hpp"
 #include "gateway/ticker.hpp"
@@ -42,6 +43,7 @@ struct Shared {
   TokenMeter& tokens;
   const Clock& clock;
   Randomness& randomness;
+  Learning* learning = nullptr;  // null: the frozen classifier alone speaks
 };
 
 struct GatewayLimits {
@@ -100,6 +102,7 @@ class Gateway final : public Handler {
   // --- what to do, without doing any of it: no waiting, no I/O
   Result<void> plan(Call& call);
   Result<void> read(Call& call);
+  [[nodiscard]] Difficulty difficulty_of(const Call& call) const;
   [[nodiscard]] Result<std::optional<std::string>> provider_of_previous(const Call& call) const;
   Result<RouteInputs> inputs_of(Call& call);
   Result<RouteDecision> decide(Call& call);

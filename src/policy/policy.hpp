@@ -13,6 +13,7 @@
 
 #include "catalog/catalog.hpp"
 #include "catalog/fault.hpp"
+#include "policy/learning.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/facts.hpp"
 
@@ -148,6 +149,7 @@ class Policy {
   Escalation escalation;
   PressureActions pressure;
   Switching switching;
+  ClassifierSettings classifier;
   std::chrono::seconds price_horizon{
       600};  // total time-out: the ceiling of a quote looks so far ahead
 

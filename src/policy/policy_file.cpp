@@ -49,6 +49,7 @@ Policy PolicyLoader::read(const Node& root) {
   read_rules(table);
   read_models(table);
   read_settings(table);
+  read_classifier(table);
   table.finish();
   std::vector<TomlPosition> tiers_at;
   tiers_at.reserve(drafts_.size());

@@ -1,7 +1,7 @@
 // Reads one file of policies/ and resolves its names. docs/policies.md describes the format key by
 // key.
 //   file := [policy] [[tier]]+ [frontier_share]? [[rule]]* [models]? [escalation]? [budget]?
-//   [conversation]?
+//   [conversation]? [classifier]?
 #pragma once
 
 #include <optional>
@@ -51,6 +51,7 @@ class PolicyLoader {
   Rule read_rule(const Node& node);
   void read_models(Reader& root);
   void read_settings(Reader& root);
+  void read_classifier(Reader& root);
   std::optional<Action> read_action(const std::string& what, const Node& value);
 
   std::optional<TierIndex> tier_at(const std::string& what, const std::string& name,

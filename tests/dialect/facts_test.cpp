@@ -375,12 +375,21 @@ TEST_CASE("rows of evaluation sets and whole bodies are read from lines", "[dial
   std::string row = R"({"id":"a2","text":"x","request":)" + agent_body(ask) + "}";
   std::string shape = R"({"id":"a3","body":)" + agent_body(ask) + "}";
   std::string body = agent_body(ask);
-  CHECK(read_facts_line(text).value().first == "a1");
-  CHECK(read_facts_line(row).value().second.tools == 1);
-  CHECK(read_facts_line(shape).value().first == "a3");
-  CHECK(read_facts_line(body).value().second.tools == 1);
+  CHECK(read_facts_line(text).value().id == "a1");
+  CHECK(read_facts_line(row).value().facts.tools == 1);
+  CHECK(read_facts_line(shape).value().id == "a3");
+  CHECK(read_facts_line(body).value().facts.tools == 1);
   std::string learn = R"({"id":"a","text":"x","learn":{"weak":0,"strong":1}})";
-  CHECK(read_facts_line(learn).error().code == "learn_unsupported");
+  const auto taught = read_facts_line(learn).value();
+  REQUIRE(taught.learn);
+  CHECK(taught.learn->weak == 0);
+  CHECK(taught.learn->strong == 1.0F);
+  CHECK(taught.facts.question == "x");
+  std::string lone = R"({"id":"a","text":"x","learn":{"weak":0.25,"strong":null}})";
+  CHECK_FALSE(read_facts_line(lone).value().learn->strong);
+  for (std::string bad : {R"({"text":"x","learn":{"strong":1}})", R"({"text":"x","learn":{"weak":2}})", R"({"text":"x","learn":{"weak":"0"}})",
+                          R"({"text":"x","learn":1})"})
+    CHECK(read_facts_line(bad).error().code == "bad_row");
   std::string nothing = R"({"id":"a"})";
   CHECK(read_facts_line(nothing).error().code == "bad_row");
   std::string broken = R"({"id":)";
