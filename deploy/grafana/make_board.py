@@ -101,6 +101,13 @@ ROWS = [
                             query(f"sum by (step_kind) (rate(turnpike_difficulty_sum{{{AT}}}[{R}])) / (sum by (step_kind) (rate(turnpike_difficulty_count{{{AT}}}[{R}])) > 0)", "mean difficulty, {{step_kind}}")],
               "none", about="Difficulty from which a step goes to the frontier tier."),
         graph("Share error", [query(f"turnpike_frontier_share_error{{{AT}}}", "{{scope}}")], "percentunit"),
+        graph("Share debt", [query(f"turnpike_frontier_share_debt{{{AT}}}", "{{scope}}"),
+                             query(f"turnpike_frontier_steps_open{{{AT}}}", "{{scope}}, under way")],
+              "none", about="Steps sent to the frontier beyond the target; below 0: owed. The loop keeps it within about five steps."),
+        graph("Steps by side of the frontier", [query(f"sum by (frontier) (rate(turnpike_frontier_steps_total{{{AT}}}[{R}]))", "frontier {{frontier}}")], "reqps", stack=True,
+              about="What really ran, fallbacks included."),
+        graph("Escalations allowed", [query(f"sum(turnpike_frontier_escalation_allowed{{{AT}}})", "scopes that may escalate"),
+                                      query(f"turnpike_frontier_scopes{{{AT}}}", "scopes")], "none", min=0),
     ]),
     ("Money", [
         graph("Spend by model", [query(f"sum by (provider, model) (rate(turnpike_spend_credits_total{{{TARGETED}}}[{R}])) * 3600", "{{provider}}/{{model}}")], "none", stack=True, about="Credits per hour."),

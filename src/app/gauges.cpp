@@ -74,15 +74,26 @@ void add_replica(std::vector<Gauge>& out, const account::Ledger& ledger) {
   add(out, "turnpike_lease_waits_total", "Reservations that waited for a larger lease.", static_cast<double>(figures.awaited));
 }
 
+/// With a share per key there may be thousands of scopes: only the busiest are shown, all are counted.
+constexpr std::size_t share_scopes_shown = 100;
+
 void add_share(std::vector<Gauge>& out, const gateway::Snapshot& snapshot, Instant now) {
   if (!snapshot.share) return;
-  for (const auto& scope : snapshot.share->scopes()) {
-    const auto report = snapshot.share->report(scope, now);
-    const Labels labels{{"scope", scope}};
+  add(out, "turnpike_frontier_scopes", "Scopes whose frontier share is held.", static_cast<double>(snapshot.share->scopes().size()));
+  for (const auto& report : snapshot.share->busiest(share_scopes_shown, now)) {
+    const Labels labels{{"scope", report.scope}};
     add(out, "turnpike_frontier_share", "Share of the window that went to the frontier tier.", report.share, labels);
     add(out, "turnpike_frontier_share_target", "Target of the frontier share.", report.target, labels);
     add(out, "turnpike_frontier_share_error", "Share less target.", report.share - report.target, labels);
+    add(out, "turnpike_frontier_share_debt", "Sent to the frontier beyond the target, in steps of mean weight.", report.debt, labels);
     add(out, "turnpike_frontier_threshold", "Difficulty from which a step goes to the frontier.", report.threshold, labels);
+    add(out, "turnpike_frontier_escalation_allowed", "1 while the share leaves room for escalations.", report.escalation_allowed ? 1 : 0, labels);
+    add(out, "turnpike_frontier_steps_open", "Steps that are decided and have no outcome yet.", static_cast<double>(report.open), labels);
+    for (const bool frontier : {false, true}) {
+      const auto steps = frontier ? report.frontier_steps : report.steps - report.frontier_steps;
+      add(out, "turnpike_frontier_steps_total", "Steps that ran, by side of the frontier.", static_cast<double>(steps),
+          {{"scope", report.scope}, {"frontier", frontier ? "true" : "false"}});
+    }
   }
 }
 

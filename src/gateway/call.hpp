@@ -30,6 +30,7 @@ struct Call {
   dialect::RequestView view;
   std::optional<Remembered> previous;  // what answered the conversation's previous step
   Exchange exchange;
+  std::optional<policy::OpenShareStep> share_step;  // from the decision to finish(); absent if it is not to be counted
 };
 
 }  // namespace turnpike::gateway

@@ -12,6 +12,7 @@
 #include "dialect/responses_items_kept.hpp"
 #include "gateway/client_watch.hpp"
 #include "gateway/head_rules.hpp"
+#include "gateway/share_step.hpp"
 #include "policy/decide.hpp"
 #include "turnpike/log.hpp"
 #include "wire/json_document.hpp"
@@ -103,6 +104,9 @@ Result<void> Gateway::plan(Call& call) {
   auto decision = decide(call);
   if (!decision) return std::unexpected{decision.error()};
   exchange.decision = std::move(*decision);
+  if (!counts_tokens(call.head.route)) {
+    if (auto counted = open_share_step(*call.snapshot, exchange)) call.share_step.emplace(std::move(*counted));
+  }
   exchange.decided = shared_.clock.monotonic();
   return {};
 }
@@ -187,10 +191,6 @@ Result<RouteDecision> Gateway::decide(Call& call) {
                                   .account = *exchange.account,
                                   .inputs = exchange.inputs,
                                   .now = exchange.at});
-  if (decision && snapshot.share && !counts_tokens(call.head.route)) {
-    snapshot.share->observe(snapshot.share->scope_of(*exchange.account),
-                            {exchange.difficulty.score, decision->frontier, 1, exchange.at});
-  }
   return decision;
 }
 
@@ -335,6 +335,7 @@ void Gateway::tell_error(Call& call, const Error& error) {
 void Gateway::finish(Call& call) {
   Exchange& exchange = call.exchange;
   exchange.finished = shared_.clock.monotonic();
+  if (call.share_step) call.share_step->settle(share_outcome(exchange, *call.snapshot));
   metrics_.record(exchange);
   if (call.snapshot->log_requests) log_request(exchange);
   shared_.ledger.record(std::move(exchange));

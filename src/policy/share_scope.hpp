@@ -1,5 +1,23 @@
-// The state of one scope of the share controller: a fading histogram of scores and a position in
-// it.
+// The state of one scope of the share controller: a fading histogram of scores, a debt, and a
+// position in the histogram where the frontier begins.
+//
+// The debt is what ran on the frontier beyond the target, in steps of mean weight:
+//   debt += (sent - target) * weight / mean weight
+// Summed over any n steps, share - target = (debt_after - debt_before) / n, so a bounded debt is a
+// held share, whatever the scores do. The position follows it,
+//   position = base + stiffness * pull(debt)
+// and the threshold is the histogram's quantile there, so that the hardest steps are the ones that
+// go. `base` follows the position slowly and so finds where the share is in balance: loops that run
+// on, pins and frontier steps that weigh more than others move it away from 1 - target.
+//
+// pull() is gentle up to three steps of debt, five times as steep beyond: between about -5.2 and
+// +4.3 steps nothing or everything goes, which bounds the error of any 500 steps by 2 points if each
+// step is free to go either way and weighs the same.
+//
+// Stiffness is 1 then. With loops that stay where they began, only every L-th step is free, and the
+// loop has to pull L times as hard; that costs choice (the threshold swings), so beyond L = 3.5 it
+// lets go, and the share is held over some hundreds of loops instead of 500 steps. Frontier steps
+// that weigh w times the mean do the opposite: stiffness is divided by w, and bounds are multiplied.
 #pragma once
 
 #include <array>
@@ -10,29 +28,36 @@
 #include <string_view>
 
 #include "policy/share.hpp"
+#include "policy/share_histogram.hpp"
 
 namespace turnpike::policy {
 
-/// Not thread-safe: its shard's mutex guards it.
+/// Not thread-safe: its shard's mutex guards it. A value.
 class ShareScope {
  public:
-  static constexpr std::size_t bins = 128;
+  ShareScope(double target, std::chrono::seconds window, const ShareHistogram& scores);
 
-  ShareScope(double target, std::chrono::seconds window,
-             const std::optional<Quantiles>& calibration);
+  /// Counts a step as decided; what it moved the debt by.
+  double open(const ShareStep& step);
+  /// Takes that back and counts what ran.
+  void close(const ShareStep& step, double counted, const ShareOutcome& outcome);
 
-  void observe(const ShareController::Observation& observation);
   [[nodiscard]] ShareController::Steering steer() const;
-  /// Share of the remembered scores below this one; those of its own bin are taken as spread evenly.
-  [[nodiscard]] float percentile(float score) const;
+  [[nodiscard]] float percentile(float score) const { return scores_.percentile(score); }
   [[nodiscard]] ShareController::Report report(Instant now) const;
   [[nodiscard]] std::uint64_t steps() const { return steps_; }
+  [[nodiscard]] double base() const { return base_; }
+  [[nodiscard]] const ShareHistogram& scores() const { return scores_; }
 
-  /// "position mean-weight steps bin…", read back by parse() to the same state.
+  /// Begin with these scores and this base, as a newcomer among scopes that have found theirs.
+  void begin_from(const ShareHistogram& scores, double base);
+
+  /// A line, read back by parse() to the same state less the steps that are open.
   [[nodiscard]] std::string text() const;
   [[nodiscard]] bool parse(std::string_view text);
 
   std::uint64_t last_use = 0;  // for forgetting the scope longest unseen
+  std::uint64_t life = 0;      // tells this scope from one of the same name before or after it
 
  private:
   static constexpr std::size_t buckets = 12;
@@ -41,22 +66,39 @@ class ShareScope {
     double all = 0;
     double frontier = 0;
   };
+  /// Fading sums over the steps that ran on one side.
+  struct Side {
+    double steps = 0;
+    double weight = 0;
+    double guess = 0;
+  };
 
-  void remember(float score);
-  void count(const ShareController::Observation& observation);
-  /// Where in the distribution the threshold stands for this position.
-  [[nodiscard]] double repaying(double position) const;
-  [[nodiscard]] float quantile(double position) const;
+  [[nodiscard]] double mean_weight() const;
+  [[nodiscard]] double expected_weight(const ShareStep& step) const;
+  [[nodiscard]] double debt_of(bool frontier, double weight) const;
+  [[nodiscard]] double heaviness() const;
+  [[nodiscard]] double stiffness() const;
+  [[nodiscard]] double position() const;
+  void learn_course(ShareCourse course);
+  void learn_weight(const ShareStep& step, bool frontier, double weight);
+  void count(Instant at, bool frontier, double weight);
+  void move(double debt);
 
   double target_;
   std::chrono::microseconds bucket_length_;
-  std::array<float, bins> mass_{};
-  float total_ = 0;
-  float increment_ = 1;  // grows instead of letting all bins shrink; brought back to 1 now and then
-  double position_;  // in the score distribution; leaves [0, 1] when the share is owed or overdrawn
-  double mean_weight_ = 0;  // fading
-  std::uint64_t steps_ = 0;
+  ShareHistogram scores_;
+  double debt_ = 0;          // open steps included
+  double debt_open_ = 0;     // of those
+  double base_;              // position at which the share is in balance, learned; 0..1
+  double position_used_;     // the position last moved to
+  double steps_per_choice_ = 1;  // fading: all steps to steered ones
+  Side frontier_side_;
+  Side bulk_side_;
+  bool escalation_allowed_ = true;
   float threshold_ = 0;
+  std::uint64_t steps_ = 0;
+  std::uint64_t frontier_steps_ = 0;
+  std::uint64_t open_ = 0;
   std::array<Bucket, buckets> window_{};
 };
 
