@@ -266,7 +266,14 @@ class Application::Impl {
 
   void save_share() const {
     const auto snapshot = current();
-    if (snapshot->share) std::ofstream{share_file(), std::ios::trunc} << snapshot->share->serialise();
+    if (!snapshot->share) return;
+    // A crash in the middle of writing leaves the older state.
+    auto fresh = share_file();
+    fresh += ".new";
+    const bool written = (std::ofstream{fresh, std::ios::trunc} << snapshot->share->serialise()).flush().good();
+    std::error_code failed;
+    if (written) std::filesystem::rename(fresh, share_file(), failed);
+    if (!written || failed) log(LogLevel::warn, "share_state_not_saved", {{"file", std::string_view{share_file().native()}}});
   }
 
   void restore_share() const {

@@ -33,7 +33,8 @@ std::string_view name_of(ShareOf of) {
   return "steps";
 }
 
-/// The steered steps of all scopes of a shard, so that a newcomer need not begin from the calibration.
+/// The steered steps of all scopes of a shard, so that a newcomer need not begin from the
+/// calibration.
 struct Crowd {
   ShareHistogram scores = ShareHistogram::nothing();
   double bases = 0;  // sum over the same steps

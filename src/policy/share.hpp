@@ -64,7 +64,8 @@ class OpenShareStep {
 
  private:
   friend class ShareController;
-  OpenShareStep(ShareController& controller, std::string scope) : controller_(&controller), scope_(std::move(scope)) {}
+  OpenShareStep(ShareController& controller, std::string scope)
+      : controller_(&controller), scope_(std::move(scope)) {}
 
   ShareController* controller_;  // null once settled
   std::string scope_;
@@ -84,7 +85,8 @@ class ShareController {
     double target = 0;
     double share = 0;   // over the window; the target itself while nothing was observed
     double weight = 0;  // observed in the window
-    double debt = 0;    // sent to the frontier beyond the target, in steps of mean weight; below 0: owed
+    double debt =
+        0;  // sent to the frontier beyond the target, in steps of mean weight; below 0: owed
     float threshold = 0;
     bool escalation_allowed = true;
     std::uint64_t steps = 0;  // since the beginning

@@ -65,7 +65,8 @@ float ShareHistogram::percentile(float score) const {
   if (!(score > 0)) return 0;  // also for a score that is not a number
   const float place = std::min(score, 1.0F) * bins;
   const auto bin = std::min(static_cast<std::size_t>(place), bins);
-  float below = std::accumulate(mass_.begin(), mass_.begin() + static_cast<std::ptrdiff_t>(bin), 0.0F);
+  float below =
+      std::accumulate(mass_.begin(), mass_.begin() + static_cast<std::ptrdiff_t>(bin), 0.0F);
   if (bin < bins) below += mass_[bin] * (place - static_cast<float>(bin));
   return std::clamp(below / total_, 0.0F, 1.0F);
 }
@@ -86,7 +87,8 @@ void ShareHistogram::scale_to(float steps) {
 std::string ShareHistogram::text() const {
   std::string line;
   for (const auto mass : mass_)
-    fmt::format_to(std::back_inserter(line), "{}{:.9g}", line.empty() ? "" : " ", mass / increment_);
+    fmt::format_to(std::back_inserter(line), "{}{:.9g}", line.empty() ? "" : " ",
+                   mass / increment_);
   return line;
 }
 

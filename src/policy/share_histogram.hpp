@@ -24,7 +24,8 @@ class ShareHistogram {
   static ShareHistogram nothing() { return ShareHistogram{}; }
 
   void remember(float score);
-  /// The score that a share of `position` lies below; 0 from 0 downwards, more than any score from 1 upwards.
+  /// The score that a share of `position` lies below; 0 from 0 downwards, more than any score from
+  /// 1 upwards.
   [[nodiscard]] float quantile(double position) const;
   /// Share of the scores below this one, 0..1; those of its own bin are taken as spread evenly.
   [[nodiscard]] float percentile(float score) const;
@@ -36,7 +37,8 @@ class ShareHistogram {
 
   /// "bin bin …"
   [[nodiscard]] std::string text() const;
-  /// Takes the bins off the front of `text`; false if they are malformed, the histogram is then unusable.
+  /// Takes the bins off the front of `text`; false if they are malformed, the histogram is then
+  /// unusable.
   [[nodiscard]] bool parse(std::string_view& text);
 
  private:

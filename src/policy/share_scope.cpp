@@ -19,10 +19,11 @@ constexpr double debt_gentle = 3;  // beyond, the pull is five times as steep
 constexpr double steep_gain = 4 * eta;
 // The threshold stands still until its position has this far to go: a score near it would change
 // sides with every other step.
-constexpr double position_rest = 0.04;
+constexpr double position_rest = 0.08;
 constexpr double base_steps = 500;  // in how many steered steps the base follows the position
 constexpr double course_rate = 0.005;
-constexpr double steps_per_choice_held = 3.5;  // up to here the bound of 2 points over 500 steps is fought for
+constexpr double steps_per_choice_held =
+    3.5;  // up to here the bound of 2 points over 500 steps is fought for
 constexpr double weight_fading = 499.0 / 500;
 // A share that was missed for long (every step pinned, a budget that closed the frontier) is not
 // made up for endlessly: what lies beyond is forgiven.
@@ -150,8 +151,9 @@ double ShareScope::heaviness() const {
 
 double ShareScope::stiffness() const {
   const double held = steps_per_choice_held;
-  const double loops = std::min(steps_per_choice_, held * held * held / (steps_per_choice_ * steps_per_choice_));
-  return loops / heaviness();
+  const double loops =
+      std::min(steps_per_choice_, held * held * held / (steps_per_choice_ * steps_per_choice_));
+  return loops / std::sqrt(heaviness());
 }
 
 double ShareScope::position() const {
@@ -189,35 +191,39 @@ ShareController::Report ShareScope::report(Instant now) const {
 // --- Stored.
 
 std::string ShareScope::text() const {
-  auto line = fmt::format("{} {:.17g} {:.17g} {:.17g} {} {}", version, debt_ - debt_open_, base_, steps_per_choice_, steps_,
-                          frontier_steps_);
+  auto line = fmt::format("{} {:.17g} {:.17g} {:.17g} {:.17g} {} {}", version, debt_ - debt_open_,
+                          base_, position_used_, steps_per_choice_, steps_, frontier_steps_);
   for (const auto* side : {&frontier_side_, &bulk_side_})
-    fmt::format_to(std::back_inserter(line), " {:.17g} {:.17g} {:.17g}", side->steps, side->weight, side->guess);
+    fmt::format_to(std::back_inserter(line), " {:.17g} {:.17g} {:.17g}", side->steps, side->weight,
+                   side->guess);
   fmt::format_to(std::back_inserter(line), " {}", bucket_length_.count());
   for (const auto& bucket : window_)
-    fmt::format_to(std::back_inserter(line), " {} {:.17g} {:.17g}", bucket.number, bucket.all, bucket.frontier);
+    fmt::format_to(std::back_inserter(line), " {} {:.17g} {:.17g}", bucket.number, bucket.all,
+                   bucket.frontier);
   return line + " " + scores_.text();
 }
 
 bool ShareScope::parse(std::string_view text) {
   if (!text.starts_with(version)) return false;
   text.remove_prefix(version.size());
-  bool sound = take_number(text, debt_) && take_number(text, base_) && take_number(text, steps_per_choice_) &&
+  bool sound = take_number(text, debt_) && take_number(text, base_) &&
+               take_number(text, position_used_) && take_number(text, steps_per_choice_) &&
                take_number(text, steps_) && take_number(text, frontier_steps_);
   for (auto* side : {&frontier_side_, &bulk_side_}) {
-    sound = sound && take_number(text, side->steps) && take_number(text, side->weight) && take_number(text, side->guess) &&
-            side->steps >= 0 && side->weight >= 0 && side->guess >= 0;
+    sound = sound && take_number(text, side->steps) && take_number(text, side->weight) &&
+            take_number(text, side->guess) && side->steps >= 0 && side->weight >= 0 &&
+            side->guess >= 0;
   }
   std::int64_t length = 0;
   sound = sound && take_number(text, length);
   for (auto& bucket : window_) {
-    sound = sound && take_number(text, bucket.number) && take_number(text, bucket.all) && take_number(text, bucket.frontier) &&
-            bucket.number >= -1;
+    sound = sound && take_number(text, bucket.number) && take_number(text, bucket.all) &&
+            take_number(text, bucket.frontier) && bucket.number >= -1;
   }
-  sound = sound && scores_.parse(text) && text.empty() && base_ >= 0 && base_ <= 1 && steps_per_choice_ >= 1;
+  sound = sound && scores_.parse(text) && text.empty() && base_ >= 0 && base_ <= 1 &&
+          steps_per_choice_ >= 1;
   if (!sound) return false;
   if (length != bucket_length_.count()) window_ = {};  // another window is reported from now on
-  position_used_ = position();
   move(0);
   return true;
 }

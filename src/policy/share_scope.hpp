@@ -10,14 +10,18 @@
 // go. `base` follows the position slowly and so finds where the share is in balance: loops that run
 // on, pins and frontier steps that weigh more than others move it away from 1 - target.
 //
-// pull() is gentle up to three steps of debt, five times as steep beyond: between about -5.2 and
-// +4.3 steps nothing or everything goes, which bounds the error of any 500 steps by 2 points if each
-// step is free to go either way and weighs the same.
+// pull() is gentle up to three steps of debt, five times as steep beyond: at a target of 0.3,
+// everything goes from about -5.5 steps on and nothing from about +4.5. The debt therefore moves
+// within some ten steps, two points of 500, if each step is free to go either way and weighs the
+// same; bench/share sees at most 1.8 points. Small movements of the position are not followed, so
+// that a score near the threshold does not change sides with every step.
 //
 // Stiffness is 1 then. With loops that stay where they began, only every L-th step is free, and the
 // loop has to pull L times as hard; that costs choice (the threshold swings), so beyond L = 3.5 it
-// lets go, and the share is held over some hundreds of loops instead of 500 steps. Frontier steps
-// that weigh w times the mean do the opposite: stiffness is divided by w, and bounds are multiplied.
+// lets go, and the share is held over some hundreds of loops instead of 500 steps. Where frontier
+// steps weigh w times the mean (a share of spend), each of them alone is a debt of w steps: the
+// stiffness is divided by the root of w, a compromise between holding the share and choosing well.
+// bench/share shows what comes of it.
 #pragma once
 
 #include <array>
@@ -87,10 +91,10 @@ class ShareScope {
   double target_;
   std::chrono::microseconds bucket_length_;
   ShareHistogram scores_;
-  double debt_ = 0;          // open steps included
-  double debt_open_ = 0;     // of those
-  double base_;              // position at which the share is in balance, learned; 0..1
-  double position_used_;     // the position last moved to
+  double debt_ = 0;              // open steps included
+  double debt_open_ = 0;         // of those
+  double base_;                  // position at which the share is in balance, learned; 0..1
+  double position_used_;         // the position last moved to
   double steps_per_choice_ = 1;  // fading: all steps to steered ones
   Side frontier_side_;
   Side bulk_side_;

@@ -8,7 +8,8 @@
 
 namespace turnpike::policy {
 
-/// Takes a blank, if there is one, and a number off the front; false if there is none, or if it is no finite number.
+/// Takes a blank, if there is one, and a number off the front; false if there is none, or if it is
+/// no finite number.
 template <class Number>
 [[nodiscard]] bool take_number(std::string_view& text, Number& value) {
   if (text.starts_with(' ')) text.remove_prefix(1);

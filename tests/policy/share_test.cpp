@@ -240,9 +240,12 @@ TEST_CASE("state survives being written and read", "[policy][share]") {
   ShareController second{{0.3, ShareOf::steps, SharePer::all, 6h}};
   REQUIRE(second.restore(first.serialise()));
   CHECK(second.threshold("all") == Approx(first.threshold("all")).margin(1e-4));
-  CHECK(second.report("all", at("2026-06-01")).steps == 3000);
+  const auto now = at("2026-06-01") + 3000s;
+  CHECK(second.report("all", now).steps == 3000);
+  CHECK(second.report("all", now).weight == first.report("all", now).weight);
+  CHECK(second.report("all", now).share == first.report("all", now).share);
   const auto before = second.serialise();
-  for (const auto* bad : {"nonsense", "share1 1 2\tall", "share1 nan 0 0\tx\n"}) {
+  for (const auto* bad : {"nonsense", "steps share1 1 2\tall", "steps share2 nan 0 0\tx\n"}) {
     CAPTURE(bad);
     CHECK_FALSE(second.restore(bad));
   }
@@ -250,6 +253,80 @@ TEST_CASE("state survives being written and read", "[policy][share]") {
   cut.resize(cut.size() / 2);
   CHECK_FALSE(second.restore(cut));
   CHECK(second.serialise() == before);
+}
+
+TEST_CASE("what was stored for other weights is not taken over", "[policy][share]") {
+  ShareController steps{{0.3, ShareOf::steps, SharePer::all, 6h}};
+  run(steps, 100, [](int i) { return static_cast<float>(i) / 100; });
+  ShareController tokens{{0.3, ShareOf::tokens, SharePer::all, 6h}};
+  CHECK_FALSE(tokens.restore(steps.serialise()));
+  CHECK(tokens.scopes().empty());
+  ShareController other_window{{0.3, ShareOf::steps, SharePer::all, 12h}};
+  REQUIRE(other_window.restore(steps.serialise()));
+  CHECK(other_window.report("all", at("2026-06-01")).steps == 100);
+  CHECK(other_window.report("all", at("2026-06-01")).weight == 0);  // the window begins anew
+}
+
+TEST_CASE("a step counts from its decision on and is corrected at its outcome", "[policy][share]") {
+  ShareController control{{0.3, ShareOf::steps, SharePer::all, 6h}};
+  const auto debt = [&] { return control.report("all", at("2026-06-01")).debt; };
+  {
+    auto step = control.open("all", {.score = 0.9F, .frontier = true});
+    CHECK(debt() == Approx(0.7));
+    CHECK(control.report("all", at("2026-06-01")).open == 1);
+    CHECK(control.report("all", at("2026-06-01")).steps == 0);
+    step.settle({.ran = true, .frontier = false, .weight = 1.0, .at = at("2026-06-01")});  // a fallback
+    CHECK(debt() == Approx(-0.3));
+    step.settle({});  // once is enough
+  }
+  CHECK(debt() == Approx(-0.3));
+  CHECK(control.report("all", at("2026-06-01")).frontier_steps == 0);
+  { const auto dropped = control.open("all", {.score = 0.9F, .frontier = true}); }
+  CHECK(debt() == Approx(-0.3));
+  CHECK(control.report("all", at("2026-06-01")).steps == 1);
+  const auto open = control.open("all", {.score = 0.9F, .frontier = true});
+  ShareController after_restart{{0.3, ShareOf::steps, SharePer::all, 6h}};
+  REQUIRE(after_restart.restore(control.serialise()));
+  CHECK(after_restart.report("all", at("2026-06-01")).debt == Approx(-0.3));
+  CHECK(after_restart.report("all", at("2026-06-01")).open == 0);
+}
+
+TEST_CASE("a guess of a step's weight is corrected by how guesses have done", "[policy][share]") {
+  ShareController control{{0.3, ShareOf::tokens, SharePer::all, 6h}};
+  for (int i = 0; i < 200; ++i) {
+    const bool frontier = i % 10 < 3;
+    auto step = control.open("all", {.score = 0.5F, .frontier = frontier, .weight_guess = 1000});
+    step.settle({.ran = true, .frontier = frontier, .weight = 3000.0, .at = at("2026-06-01")});
+  }
+  const double before = control.report("all", at("2026-06-01")).debt;
+  const auto open = control.open("all", {.score = 0.5F, .frontier = true, .weight_guess = 2000});
+  CHECK(control.report("all", at("2026-06-01")).debt - before == Approx(2 * 0.7).epsilon(0.01));
+}
+
+TEST_CASE("a new scope begins where the others stand", "[policy][share]") {
+  Random random{9};
+  ShareController control{{0.3, ShareOf::steps, SharePer::key, 6h}};
+  for (int i = 0; i < 3000; ++i) {
+    const std::string scope = "key:" + std::to_string(i % 5);
+    const float score = 0.40F + 0.1F * uniform(random);
+    control.observe(scope, {score, score >= control.threshold(scope), 1, at("2026-06-01")});
+  }
+  CHECK(control.threshold("key:new") == Approx(0.47F).margin(0.02));
+  CHECK(control.percentile("key:new", 0.45F) == Approx(0.5F).margin(0.06));
+  const auto step = control.open("key:new", {.score = 0.45F});
+  CHECK(control.threshold("key:new") == Approx(0.47F).margin(0.02));
+}
+
+TEST_CASE("of many scopes the busiest are told", "[policy][share]") {
+  ShareController control{{0.3, ShareOf::steps, SharePer::key, 6h}};
+  for (int key = 0; key < 30; ++key) {
+    for (int i = 0; i <= key; ++i) control.observe("key:" + std::to_string(key), {0.5F, false, 1, at("2026-06-01")});
+  }
+  const auto told = control.busiest(3, at("2026-06-01"));
+  REQUIRE(told.size() == 3);
+  CHECK(told[0].scope == "key:27");
+  CHECK(told[2].scope == "key:29");
+  CHECK(told[2].steps == 30);
 }
 
 TEST_CASE("the report covers the window and forgets what is older", "[policy][share]") {
