@@ -78,16 +78,18 @@ class Finder {
         s_(situation),
         why_(why),
         keeper_(situation.inputs.required_provider.value_or("")),
-        budget_counts_(situation.facts.step != StepKind::permission_check) {}
+        protected_(situation.facts.step == StepKind::permission_check),
+        budget_counts_(!protected_) {}
 
   Result<std::vector<Candidate>> of_tier(TierIndex index, const std::string& keep) {
     const auto& tier = policy_.tiers[index];
     take(tier.targets);
-    order(tier, keep);
+    // A safety check is made by the tier's own models, in the order written, or not at all.
+    if (!protected_) order(tier, keep);
     const auto own = found_.size();
-    take(tier.fallback);
+    if (!protected_) take(tier.fallback);
     if (found_.size() > own) why_.push_back({Reason::fallback, names_from(own)});
-    if (found_.empty()) take_others(index);
+    if (found_.empty() && !protected_) take_others(index);
     if (found_.empty()) return std::unexpected{nothing_left()};
     demote_unhealthy();
     if (found_.size() > candidates_max) found_.resize(candidates_max);
@@ -341,6 +343,7 @@ class Finder {
   const Situation& s_;
   std::vector<Why>& why_;
   std::string keeper_;  // provider that keeps the response this request continues; mostly empty
+  bool protected_;
   bool budget_counts_;  // safety checks and, if the policy says so, pins are not held back by a
                         // thin budget
   std::vector<Candidate> found_;

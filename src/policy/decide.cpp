@@ -14,9 +14,9 @@ TierChoice mapped_tier(const Policy& policy, const Situation& situation, TierInd
                        std::vector<Why>& why) {
   TierChoice choice;
   choice.threshold = situation.inputs.threshold;
-  choice.tier = situation.facts.step == StepKind::permission_check
-                    ? tier
-                    : within_budget(policy, situation, tier, why);
+  choice.tier = tier;
+  if (situation.facts.step == StepKind::permission_check) return choice;  // neither budget nor loop moves it
+  choice.tier = within_budget(policy, situation, tier, why);
   const bool staying = situation.inputs.stay && situation.inputs.stay->tier == policy.tiers[choice.tier].name;
   if (!staying) return choice;
   choice.keep = situation.inputs.stay->target;

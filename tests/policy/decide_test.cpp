@@ -144,7 +144,7 @@ TEST_CASE("a safety check goes where the client asked, else to the strongest tie
   CHECK(world.route() == "frontier: big/pro");
   CHECK(world.reasons() == Words{"protected_step"});
   world.facts.model = "auto";
-  CHECK(world.route() == "frontier: big/opus big/pro cheap/flash tiny/haiku");
+  CHECK(world.route() == "frontier: big/opus big/pro");
   world.facts.model = "cheap/gone";
   CHECK(world.decide()->tier == "frontier");
 }
