@@ -95,7 +95,8 @@ account::ReserveRequest Gateway::wanted_for(const Call& call, const Candidate& c
                                     candidate.output_tokens_max),
       .choices = call.view.choices,
       .items_max = server_calls_bound(exchange.facts, candidate),
-      .client_gave_max = call.view.output_tokens_max.has_value(),
+      // A thin budget shortens an answer whose length the client left open, but never that of a protected step.
+      .client_gave_max = call.view.output_tokens_max.has_value() || exchange.facts.step == StepKind::permission_check,
       .streaming = call.view.stream,
       .context_tokens = billed_tokens_bound(exchange.facts, candidate)};
 }
