@@ -39,6 +39,8 @@ struct Provider {
   bool key_missing = false;  // a key is needed, was looked for, and is not there
   std::chrono::milliseconds total_timeout{600'000};  // no answer of it takes longer
   bool cancel_stops_billing = true;
+  bool cache_marked = false;  // prompts are cached where a request marks them; else all are
+  std::chrono::seconds cache_lifetime{300};  // of an unused entry, as documented
   std::vector<std::string> data_tags;  // data-handling promises: "no_training", "eu_only"
 
   /// How far ahead a reservation looks for dearer prices: to the end of the longest answer, or to `least`.

@@ -126,6 +126,16 @@ void check_dialects(const std::vector<EndpointSpec>& endpoints, FaultLog& faults
                  "gemini-generate for the clients of other dialects");
 }
 
+/// Where a provider's prompt cache differs from what its dialect makes likely.
+void read_cache(TableReader& table, const EndpointSpec& main, Provider& provider) {
+  static const std::array<std::string, 2> ways{"automatic", "marked"};
+  const bool likely = main.dialect == Dialect::anthropic_messages;
+  const auto way = table.word("cache", ways);
+  provider.cache_marked = way ? *way == "marked" : likely;
+  if (const auto seconds = table.integer("cache_lifetime_s", 1, 30 * 86'400))
+    provider.cache_lifetime = std::chrono::seconds{*seconds};
+}
+
 void read_provider(const TomlNode& node, ProviderFile& out, FaultLog& faults) {
   static const std::array<std::string, 2> versions{"1.1", "2"};
   TableReader table{node, "[provider]", faults};
@@ -142,6 +152,7 @@ void read_provider(const TomlNode& node, ProviderFile& out, FaultLog& faults) {
   main.insecure_http = table.boolean("insecure_http").value_or(false);
   main.ca_file = table.string("ca_file").value_or("");
   provider.cancel_stops_billing = table.boolean("cancel_stops_billing").value_or(true);
+  read_cache(table, main, provider);
   provider.data_tags = table.strings("data");
   read_timeouts(table, main);
   provider.total_timeout = main.total.value_or(provider.total_timeout);

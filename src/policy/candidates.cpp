@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "policy/choose_tier.hpp"
+#include "policy/tier_order.hpp"
 #include "policy/wildcard.hpp"
 #include "turnpike/server_tools.hpp"
 
@@ -63,12 +63,6 @@ std::int64_t context_estimate(const RequestFacts& facts, const Model& model) {
          facts.images * model.tokens_per_image_max + answer;
 }
 
-std::uint64_t hash_of(std::string_view text) {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
-  return hash ^ hash >> 32U;
-}
-
 class Finder {
  public:
   Finder(const Policy& policy, const catalog::Catalog& catalog, const Situation& situation,
@@ -85,7 +79,8 @@ class Finder {
     const auto& tier = policy_.tiers[index];
     take(tier.targets);
     // A safety check is made by the tier's own models, in the order written, or not at all.
-    if (!protected_) order(tier, keep);
+    if (found_.size() > 1 && !protected_)
+      put_in_order(policy_, tier, CostOutlook{policy_, catalog_, s_}, s_, keep, found_, why_);
     const auto own = found_.size();
     if (!protected_) take(tier.fallback);
     if (found_.size() > own) why_.push_back({Reason::fallback, names_from(own)});
@@ -93,7 +88,7 @@ class Finder {
     if (found_.empty()) return std::unexpected{nothing_left()};
     demote_unhealthy();
     if (found_.size() > candidates_max) found_.resize(candidates_max);
-    return std::move(found_);
+    return candidates();
   }
 
   Result<std::vector<Candidate>> of_pin(ModelIndex index) {
@@ -102,38 +97,56 @@ class Finder {
     const Target target{index, model.target(), owner.value_or(0), 1};
     if (const auto wrong = catalog_.unusable(model, s_.now)) return std::unexpected{*wrong};
     budget_counts_ = budget_counts_ && !policy_.pressure.cheap_only_pins;
-    take_one(target, owner ? policy_.tiers[*owner].name : std::string{pin_tier});
+    take_one(target, owner ? policy_.tiers[*owner].name : pin_tier);
     if (found_.empty()) return std::unexpected{nothing_left()};
-    return std::move(found_);
+    return candidates();
+  }
+
+  std::optional<Pick> first_of(TierIndex index) {
+    const auto& tier = policy_.tiers[index];
+    for (const auto& target : tier.targets) {
+      if (judge(target, tier.name).lack == Lack::none)
+        found_.push_back({&target, &catalog_.models()[target.model], &tier.name});
+    }
+    if (found_.size() > 1)
+      put_in_order(policy_, tier, CostOutlook{policy_, catalog_, s_}, s_, {}, found_, why_);
+    demote_unhealthy();
+    return found_.empty() ? std::nullopt : std::optional{found_.front()};
   }
 
  private:
-  static constexpr std::string_view pin_tier = "pin";  // tier of a target that no tier lists
+  static inline const std::string pin_tier{"pin"};  // tier of a target that no tier lists
 
   void take(const std::vector<Target>& targets) {
     for (const auto& target : targets) take_one(target, policy_.tiers[target.tier].name);
   }
 
   void take_one(const Target& target, const std::string& tier) {
-    const bool there = std::any_of(found_.begin(), found_.end(), [&](const Candidate& c) {
-      const auto& model = catalog_.models()[target.model];
-      return c.model == model.id && c.provider == model.provider;
-    });
-    if (there) return;
+    const auto* model = &catalog_.models()[target.model];
+    if (std::any_of(found_.begin(), found_.end(), [&](const Pick& p) { return p.model == model; }))
+      return;
     auto verdict = judge(target, tier);
     if (verdict.lack == Lack::none) {
-      const auto& model = catalog_.models()[target.model];
-      const auto horizon = catalog_.provider_of(model).price_horizon(policy_.price_horizon);
-      auto candidate = catalog_.candidate(model, s_.now, horizon, s_.facts.dialect);
-      if (!candidate) return;  // judge() has asked for the price at the same instant
-      candidate->tier = tier;
-      found_.push_back(std::move(*candidate));
-      weights_.push_back(target.weight);
+      found_.push_back({&target, model, &tier});
       return;
     }
     worst_ = std::max(worst_, verdict.lack);
     if (verdict.lack == worst_) worst_detail_ = verdict.detail;
     why_.push_back({reason_of(verdict.lack), std::move(verdict.detail)});
+  }
+
+  /// What is left of the list, with everything that translating and paying need.
+  std::vector<Candidate> candidates() const {
+    std::vector<Candidate> list;
+    list.reserve(found_.size());
+    for (const auto& pick : found_) {
+      const auto horizon = catalog_.provider_of(*pick.model).price_horizon(policy_.price_horizon);
+      auto candidate = catalog_.candidate(*pick.model, s_.now, horizon, s_.facts.dialect);
+      if (!candidate) continue;  // judge() has asked for the price at the same instant
+      candidate->tier = *pick.tier;
+      list.push_back(std::move(*candidate));
+    }
+    return list;
   }
 
   Verdict judge(const Target& target, const std::string& tier) {
@@ -219,46 +232,6 @@ class Finder {
     return Reason::unpriced_dropped;
   }
 
-  void order(const Tier& tier, const std::string& keep) {
-    if (found_.size() < 2) return;
-    if (tier.order == TierOrder::cheapest) by_price();
-    if (tier.order == TierOrder::weighted) by_weight();
-    if (keep.empty()) return;
-    const auto kept = std::find_if(found_.begin(), found_.end(),
-                                   [&](const Candidate& c) { return c.target() == keep; });
-    if (kept != found_.end()) std::rotate(found_.begin(), kept, kept + 1);
-  }
-
-  void by_price() {
-    const auto prompt = likely_prompt_tokens(s_.facts);
-    std::vector<std::pair<Credits, std::size_t>> costs;
-    for (std::size_t i = 0; i < found_.size(); ++i) {
-      const bool warm = s_.inputs.stay && s_.inputs.stay->target == found_[i].target();
-      costs.emplace_back(expected_cost(found_[i].quote, prompt, warm ? s_.inputs.stay->cached_tokens : 0),
-                         i);
-    }
-    std::sort(costs.begin(), costs.end());
-    std::vector<Candidate> sorted;
-    sorted.reserve(found_.size());
-    for (const auto& [cost, i] : costs) sorted.push_back(std::move(found_[i]));
-    found_ = std::move(sorted);
-    why_.push_back(
-        {Reason::cheapest_first, fmt::format("{}: about {} credits", found_.front().target(),
-                                             to_string(costs.front().first))});
-  }
-
-  /// The same conversation always draws the same first target, so that its cache stays warm.
-  void by_weight() {
-    std::uint64_t sum = 0;
-    for (const auto weight : weights_) sum += weight;
-    if (sum == 0) return;
-    auto draw = hash_of(s_.facts.conversation) % sum;
-    std::size_t first = 0;
-    while (draw >= weights_[first]) draw -= weights_[first++];
-    const auto chosen = found_.begin() + static_cast<std::ptrdiff_t>(first);
-    std::rotate(found_.begin(), chosen, chosen + 1);
-  }
-
   /// A capability that only another tier has is worth more than the tier.
   void take_others(TierIndex except) {
     for (TierIndex i = 0; i < policy_.tiers.size(); ++i) {
@@ -270,17 +243,14 @@ class Finder {
   // Ejected targets stay on the list: if all are, the caller tries the first all the same.
   void demote_unhealthy() {
     if (s_.inputs.health.all_ok()) return;
-    std::vector<Health> levels;
-    levels.reserve(found_.size());
-    for (const auto& candidate : found_) levels.push_back(s_.inputs.health.of(candidate.target()));
-    std::vector<Candidate> sorted;
+    const auto level = [this](const Pick& pick) { return s_.inputs.health.of(pick.target->name); };
+    std::vector<Pick> sorted;
     sorted.reserve(found_.size());
-    for (const auto level : {Health::ok, Health::degraded, Health::ejected}) {
-      for (std::size_t i = 0; i < levels.size(); ++i) {
-        if (levels[i] != level) continue;
-        sorted.push_back(std::move(found_[i]));
-        if (level != Health::ok)
-          why_.push_back({Reason::unhealthy_demoted, sorted.back().target()});
+    for (const auto wanted : {Health::ok, Health::degraded, Health::ejected}) {
+      for (const auto& pick : found_) {
+        if (level(pick) != wanted) continue;
+        sorted.push_back(pick);
+        if (wanted != Health::ok) why_.push_back({Reason::unhealthy_demoted, pick.target->name});
       }
     }
     found_ = std::move(sorted);
@@ -290,7 +260,7 @@ class Finder {
     std::string names;
     for (std::size_t i = first; i < found_.size(); ++i) {
       if (i > first) names += ", ";
-      names += found_[i].target();
+      names += found_[i].target->name;
     }
     return names;
   }
@@ -346,8 +316,7 @@ class Finder {
   bool protected_;
   bool budget_counts_;  // safety checks and, if the policy says so, pins are not held back by a
                         // thin budget
-  std::vector<Candidate> found_;
-  std::vector<std::uint32_t> weights_;  // parallel to found_ while a tier's own targets are taken
+  std::vector<Pick> found_;
   Lack worst_ = Lack::none;
   std::string worst_detail_;
 };
@@ -366,6 +335,12 @@ Result<std::vector<Candidate>> candidates_of(const Policy& policy, const catalog
                                              const Situation& situation, TierIndex tier,
                                              const std::string& keep, std::vector<Why>& why) {
   return Finder{policy, catalog, situation, why}.of_tier(tier, keep);
+}
+
+std::optional<Pick> first_able(const Policy& policy, const catalog::Catalog& catalog,
+                               const Situation& situation, TierIndex tier) {
+  std::vector<Why> unheard;
+  return Finder{policy, catalog, situation, unheard}.first_of(tier);
 }
 
 Result<std::vector<Candidate>> pinned_candidate(const Policy& policy,

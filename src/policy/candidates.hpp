@@ -2,6 +2,7 @@
 // the order of trying.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "catalog/catalog.hpp"
 #include "policy/policy.hpp"
 #include "policy/situation.hpp"
+#include "policy/tier_order.hpp"
 #include "turnpike/account.hpp"
 #include "turnpike/decision.hpp"
 #include "turnpike/error.hpp"
@@ -26,6 +28,10 @@ bool key_allows(const Account& key, std::string_view target, std::string_view ti
 Result<std::vector<Candidate>> candidates_of(const Policy& policy, const catalog::Catalog& catalog,
                                              const Situation& situation, TierIndex tier,
                                              const std::string& keep, std::vector<Why>& why);
+
+/// The target that would come first if the request went to this tier; nullopt if none of its own can serve it.
+std::optional<Pick> first_able(const Policy& policy, const catalog::Catalog& catalog,
+                               const Situation& situation, TierIndex tier);
 
 /// The one candidate of a pin, or the error that tells why it cannot be.
 Result<std::vector<Candidate>> pinned_candidate(const Policy& policy,

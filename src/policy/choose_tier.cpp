@@ -4,37 +4,19 @@
 
 #include <algorithm>
 
+#include "policy/escalation.hpp"
+#include "policy/expected_cost.hpp"
+#include "policy/switching.hpp"
+
 namespace turnpike::policy {
 namespace {
-
-constexpr std::int64_t output_tokens_expected = 600;
 
 std::string score_against(float score, float threshold) {
   return fmt::format("score {:.3f}, threshold {:.3f}", score, threshold);
 }
 
-/// The sign that the model at work is out of its depth, or nothing.
-std::string trouble(const Escalation& limits, const TraceCounters& trace, const Stay* stay) {
-  const auto reached = [](std::int32_t value, std::int32_t limit) {
-    return limit > 0 && value >= limit;
-  };
-  if (reached(trace.error_streak, limits.error_streak))
-    return fmt::format("error_streak {}", trace.error_streak);
-  if (reached(trace.errors_recent, limits.errors_recent))
-    return fmt::format("errors_recent {}", trace.errors_recent);
-  if (reached(trace.repeats_recent, limits.repeats_recent))
-    return fmt::format("repeats_recent {}", trace.repeats_recent);
-  if (limits.unusable_answer && stay != nullptr && stay->unusable_answer) return "unusable_answer";
-  return "";
-}
-
-Credits step_cost(const PriceQuote& quote, std::int64_t prompt, std::int64_t cached,
-                  std::int64_t output) {
-  Usage usage;
-  usage.input_cache_read = std::min(prompt, cached);
-  usage.input_fresh = prompt - usage.input_cache_read;
-  usage.output_text = output;
-  return charge(quote, usage).value_or(Credits::max());
+double ratio(Credits part, Credits whole) {
+  return whole.nano() > 0 ? static_cast<double>(part.nano()) / static_cast<double>(whole.nano()) : 0.0;
 }
 
 class Chooser {
@@ -48,12 +30,18 @@ class Chooser {
     find_stay();
     if (s_.facts.in_tool_loop) {
       in_loop();
+    } else if (stay_ != nullptr && not_calm()) {
+      choice_.tier = stay_tier_;
     } else {
       choice_.tier = by_difficulty();
-      if (stay_ != nullptr) at_human_turn();
+      if (stay_ != nullptr && choice_.tier != stay_tier_) at_human_turn();
     }
     choice_.tier = within_budget(policy_, s_, choice_.tier, why_);
-    if (stay_ != nullptr && choice_.tier == stay_tier_) choice_.keep = stay_->target;
+    const bool stays = stay_ != nullptr && choice_.tier == stay_tier_;
+    if (stays && worth_keeping()) choice_.keep = stay_->target;
+    // A thin budget may have had the last word over what was weighed.
+    const auto wanted = stays ? SwitchVerdict::Move::avoided : SwitchVerdict::Move::made;
+    if (choice_.switching.move != wanted) choice_.switching = {};
     return std::move(choice_);
   }
 
@@ -76,19 +64,52 @@ class Chooser {
   void in_loop() {
     const bool staying = stay_ != nullptr && policy_.switching.stay_in_tool_loop;
     choice_.tier = staying ? stay_tier_ : by_difficulty();
-    if (staying && stay_->escalated) {
+    const bool escalated = staying && stay_->escalated;
+    if (escalate(escalated)) return;
+    if (escalated) {
       why_.push_back({Reason::escalated, "until the loop ends"});
-      return;
-    }
-    const auto sign = trouble(policy_.escalation, s_.facts.trace, stay_);
-    const auto up = policy_.tiers[choice_.tier].escalate_to;
-    const bool may = s_.inputs.escalation_allowed && s_.allowance.pressure != Pressure::cheap_only;
-    if (!sign.empty() && up && may) {
-      choice_.tier = *up;
-      why_.push_back({Reason::escalated, sign});
     } else if (staying) {
       why_.push_back({Reason::stayed_in_tool_loop, stay_->target});
     }
+  }
+
+  /// Where a tier is in an order of its own, a conversation whose cache is known to be gone, and with it nothing else,
+  /// begins anew with the first of that order.
+  bool worth_keeping() const {
+    const auto order = policy_.tiers[stay_tier_].order;
+    const bool ranked = order == TierOrder::cheapest || order == TierOrder::fastest || order == TierOrder::balanced;
+    if (!ranked || s_.facts.in_tool_loop || stay_->thinking_kept) return true;
+    const auto found = CostOutlook{policy_, catalog_, s_}.prospect(*stay_model_, stay_->target);
+    return !found || found->held == 0 || found->readable > 0;
+  }
+
+  /// True if signs of trouble have moved the loop to the next tier.
+  bool escalate(bool escalated) {
+    auto sign = trouble(policy_.escalation, s_.facts.trace, stay_ != nullptr && stay_->unusable_answer);
+    if (sign.empty()) return false;
+    // The counters look back over several steps: right after a move they still tell of the model before.
+    if (escalated && stay_->tier_steps < policy_.escalation.settle_steps) return false;
+    const auto up = policy_.tiers[choice_.tier].escalate_to;
+    if (!up && (escalated || policy_.tiers[choice_.tier].frontier)) return false;  // nowhere further up
+    auto bar = up ? barred(policy_, catalog_, s_, choice_.tier, *up)
+                  : fmt::format("tier {} has none above it", policy_.tiers[choice_.tier].name);
+    if (!bar.empty()) {
+      why_.push_back({Reason::escalation_refused, sign + "; " + bar});
+      return false;
+    }
+    choice_.tier = *up;
+    why_.push_back({Reason::escalated, std::move(sign)});
+    return true;
+  }
+
+  /// Hysteresis: a loop that was in trouble a moment ago does not hand the conversation down.
+  bool not_calm() {
+    const bool bounces = s_.facts.step == StepKind::human_turn && stay_->escalated &&
+                         stay_->calm_steps < policy_.escalation.calm_steps;
+    if (bounces)
+      why_.push_back({Reason::escalated, fmt::format("{} of {} calm steps", stay_->calm_steps,
+                                                     policy_.escalation.calm_steps)});
+    return bounces;
   }
 
   TierIndex by_difficulty() {
@@ -115,45 +136,54 @@ class Chooser {
     return policy_.easy_tier;
   }
 
-  /// A switch upwards is what the difficulty asks for. One downwards must pay for the lost cache.
+  /// The difficulty asks for another tier than that of the running conversation. A summary of it is one step, after which
+  /// the conversation is another one.
   void at_human_turn() {
-    if (choice_.tier == stay_tier_ || s_.facts.step != StepKind::human_turn) return;
-    const bool down = policy_.tiers[stay_tier_].frontier && !policy_.tiers[choice_.tier].frontier;
-    const auto saving = down ? switch_saving() : 1.0;
-    if (saving >= double{policy_.switching.saving_min}) {
-      why_.push_back({Reason::switched_at_human_turn, fmt::format("from {}", stay_->target)});
-      return;
+    const auto step = s_.facts.step;
+    if (step != StepKind::human_turn && step != StepKind::compaction) return;
+    const CostOutlook outlook{policy_, catalog_, s_};
+    const auto steps_after = step == StepKind::compaction ? 0 : outlook.steps_after();
+    const auto weighed = weigh(policy_, catalog_, s_, *stay_, choice_.tier, steps_after);
+    if (!weighed.possible) return stay_for("its tier's targets cannot answer");
+    if (choice_.tier > stay_tier_) {
+      up(weighed);
+    } else {
+      down(weighed);
     }
-    choice_.tier = stay_tier_;
-    why_.push_back(
-        {Reason::stayed_for_cache, fmt::format("{} holds the cache; a switch would save {:.0f} %",
-                                             stay_->target, saving * 100)});
   }
 
-  /// Share of the cost of the conversation's likely rest that moving to the chosen tier saves, the
-  /// lost cache and the lost thoughts paid for; negative if it costs.
-  double switch_saving() const {
-    const auto& targets = policy_.tiers[choice_.tier].targets;
-    const auto usable = std::find_if(targets.begin(), targets.end(), [this](const Target& t) {
-      return !catalog_.unusable(catalog_.models()[t.model], s_.now);
-    });
-    if (usable == targets.end()) return 0;
-    const auto old_price = catalog::quote_at(stay_model_->prices, s_.now, policy_.price_horizon);
-    const auto new_price =
-        catalog::quote_at(catalog_.models()[usable->model].prices, s_.now, policy_.price_horizon);
-    if (!old_price || !new_price) return 0;
-    const auto prompt = std::max(likely_prompt_tokens(s_.facts), stay_->cached_tokens);
-    const auto rest = static_cast<double>(policy_.switching.steps_expected - 1);
-    const auto nano = [&](const PriceQuote& quote, std::int64_t cached, std::int64_t more = 0) {
-      return static_cast<double>(
-          step_cost(quote, prompt, cached, output_tokens_expected + more).nano());
-    };
-    const double stay = nano(*old_price, stay_->cached_tokens) + rest * nano(*old_price, prompt);
-    const bool thoughts_lost =
-        stay_->thinking_kept && catalog_.models()[usable->model].family != stay_model_->family;
-    const auto rethinking = thoughts_lost ? policy_.switching.rethink_tokens : 0;
-    const double move = nano(*new_price, 0, rethinking) + rest * nano(*new_price, prompt);
-    return stay > 0 ? (stay - move) / stay : 0;
+  /// Upwards the difficulty asks, and the share pays; but a step that is barely hard does not throw a large cache away.
+  void up(const Weighing& weighed) {
+    const float margin = margin_above(s_.difficulty, choice_.threshold, policy_);
+    const double lost = std::min(1.0, ratio(weighed.lost, weighed.moving));
+    const double needed = lost * static_cast<double>(policy_.switching.climb_margin);
+    if (static_cast<double>(margin) >= needed) return move(weighed, Reason::switched_at_human_turn);
+    avoid(weighed);
+    stay_for(fmt::format("{:.0f} % into the hard share, {:.0f} % needed", margin * 100, needed * 100));
+  }
+
+  void down(const Weighing& weighed) {
+    const double saving = ratio(weighed.staying - weighed.moving, weighed.staying);
+    if (saving >= static_cast<double>(policy_.switching.saving_min))
+      return move(weighed, stay_->escalated ? Reason::deescalated : Reason::switched_at_human_turn);
+    avoid(weighed);
+    stay_for(fmt::format("a switch would save {:.0f} %", saving * 100));
+  }
+
+  void move(const Weighing& weighed, Reason reason) {
+    choice_.switching = {SwitchVerdict::Move::made, stay_->target, weighed.staying - weighed.moving};
+    why_.push_back({reason, fmt::format("from {}", stay_->target)});
+  }
+
+  void avoid(const Weighing& weighed) {
+    choice_.switching = {SwitchVerdict::Move::avoided, std::string{weighed.target},
+                         weighed.moving - weighed.staying};
+  }
+
+  void stay_for(std::string_view cause) {
+    choice_.tier = stay_tier_;
+    why_.push_back({Reason::stayed_for_cache,
+                    fmt::format("{} holds the cache; {}", stay_->target, cause)});
   }
 
   const Policy& policy_;
@@ -180,11 +210,5 @@ TierIndex within_budget(const Policy& policy, const Situation& situation, TierIn
   why.push_back({Reason::budget_pressure, situation.allowance.pressure_scope + ":cheap_only"});
   return policy.easy_tier;
 }
-
-Credits expected_cost(const PriceQuote& quote, std::int64_t prompt, std::int64_t cached) {
-  return step_cost(quote, prompt, cached, output_tokens_expected);
-}
-
-std::int64_t likely_prompt_tokens(const RequestFacts& facts) { return facts.text_bytes / 4 + 1; }
 
 }  // namespace turnpike::policy

@@ -17,6 +17,7 @@ struct TierChoice {
   std::string keep;     // target that comes first if it can: it holds this conversation's cache and
                         // opaque state
   float threshold = 0;  // as used, pressure included
+  SwitchVerdict switching;
 };
 
 /// Appends its reasons to `why`.
@@ -26,12 +27,5 @@ TierChoice choose_tier(const Policy& policy, const catalog::Catalog& catalog,
 /// The tier allowed under the budget: a frontier tier becomes the easy one under cheap_only.
 TierIndex within_budget(const Policy& policy, const Situation& situation, TierIndex tier,
                         std::vector<Why>& why);
-
-/// What the next step of the conversation would cost on a model: `cached` of `prompt` tokens read
-/// from its cache. Output is taken as 600 tokens, about the median of an agent's step.
-Credits expected_cost(const PriceQuote& quote, std::int64_t prompt, std::int64_t cached);
-
-/// Tokens of the prompt as one guesses before any provider has counted: a quarter of its bytes.
-std::int64_t likely_prompt_tokens(const RequestFacts& facts);
 
 }  // namespace turnpike::policy

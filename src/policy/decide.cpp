@@ -39,9 +39,18 @@ void tell_cost(const SwitchCost& cost, std::vector<Why>& why) {
   const auto lost = to_string(cost);
   if (lost.empty()) return;
   for (auto& entry : why) {
-    if (entry.reason == Reason::switched_at_human_turn || entry.reason == Reason::escalated)
+    if (entry.reason == Reason::switched_at_human_turn || entry.reason == Reason::escalated ||
+        entry.reason == Reason::deescalated)
       entry.detail += "; loses " + lost;
   }
+}
+
+/// A target in trouble, or one that cannot serve, may have undone what was weighed.
+void drop_moot_verdict(RouteDecision& decision, const std::optional<Stay>& stay) {
+  using Move = SwitchVerdict::Move;
+  if (decision.switching.move == Move::none || !stay) return;
+  const auto actual = decision.candidates.front().target() == stay->target ? Move::avoided : Move::made;
+  if (decision.switching.move != actual) decision.switching = {};
 }
 
 }  // namespace
@@ -66,12 +75,14 @@ Result<RouteDecision> decide(const Policy& policy, const catalog::Catalog& catal
                             ? mapped_tier(policy, situation, mapped->tier, decision.why)
                             : choose_tier(policy, catalog, situation, decision.why);
     decision.threshold = choice.threshold;
+    decision.switching = choice.switching;
     candidates = candidates_of(policy, catalog, situation, choice.tier, choice.keep, decision.why);
   }
   if (!candidates) return std::unexpected{std::move(candidates.error())};
   decision.candidates = std::move(*candidates);
   decision.switch_cost = switch_cost(catalog, situation, decision.candidates.front());
   tell_cost(decision.switch_cost, decision.why);
+  drop_moot_verdict(decision, situation.inputs.stay);
   decision.tier = decision.candidates.front().tier;
   const auto tier = policy.tier_named(decision.tier);
   decision.frontier = tier && policy.tiers[*tier].frontier;

@@ -36,6 +36,8 @@ enum class TierOrder : std::uint8_t {
   listed,    // as written
   cheapest,  // by expected price of this step now, cache included
   weighted,  // the first by weight, stable for a conversation; the rest as written
+  fastest,   // by measured time to the answer's likely last token
+  balanced,  // by price times that time
 };
 
 struct Tier {
@@ -97,6 +99,10 @@ struct Escalation {
   std::int32_t errors_recent = 4;
   std::int32_t repeats_recent = 3;
   bool unusable_answer = true;
+  /// An escalated loop may move up once more after so many steps: by then the signs are of its new model.
+  std::int32_t settle_steps = 3;
+  /// A conversation moves down again at the first human turn that comes after so many steps without a sign of trouble.
+  std::int32_t calm_steps = 2;
 };
 
 /// How a thin budget moves the decision. notify changes nothing here.
@@ -111,9 +117,17 @@ struct Switching {
   std::int32_t steps_expected =
       10;  // likely further steps of the conversation, over which a switch must pay
   float saving_min = 0.2F;  // share of the cost of staying that must be saved
+  /// How far into the hard share (0 at the threshold, 1 at its top) a step must be to move a conversation up where the
+  /// lost cache would be all that its rest costs; in proportion where it is less.
+  float climb_margin = 0.5F;
   /// Output tokens the new model needs to think again what it cannot read of the old one's
   /// thoughts.
   std::int64_t rethink_tokens = 2000;
+};
+
+/// What moves a target behind the others of its tier, whatever the tier's order.
+struct OrderLimits {
+  float headroom_min = 0.05F;  // share of its provider's rate limit that must be left
 };
 
 class Policy {
@@ -136,6 +150,7 @@ class Policy {
   std::string name;
   std::string description;
   std::vector<Tier> tiers;             // from cheap to strong
+  std::vector<Target> everyone;        // each target of all tiers and fallbacks once, by name
   TierIndex default_tier = 0;          // when the classifier abstains
   TierIndex easy_tier = 0;             // below the threshold
   std::optional<TierIndex> hard_tier;  // from the threshold on; absent: nothing goes to a frontier
@@ -150,6 +165,7 @@ class Policy {
   PressureActions pressure;
   Switching switching;
   ClassifierSettings classifier;
+  OrderLimits order_limits;
   std::chrono::seconds price_horizon{
       600};  // total time-out: the ceiling of a quote looks so far ahead
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "policy/wildcard.hpp"
 
@@ -76,7 +77,8 @@ std::optional<ModelIndex> PolicyLoader::model_at(const std::string& what, const 
 }
 
 void PolicyLoader::read_tiers(Reader& root) {
-  static const std::array<std::string, 3> orders{"listed", "cheapest", "weighted"};
+  static const std::array<std::string, 5> orders{"listed", "cheapest", "weighted", "fastest",
+                                                 "balanced"};
   const auto nodes = root.tables("tier");
   if (nodes.empty()) faults_.error({1, 1}, "file: no [[tier]]");
   for (const auto* node : nodes) {
@@ -153,6 +155,19 @@ void PolicyLoader::link_tiers() {
     link_escalation(i);
   }
   check_escalations();
+  list_everyone();
+}
+
+void PolicyLoader::list_everyone() {
+  auto& all = policy_.everyone;
+  for (const auto& tier : policy_.tiers) {
+    all.insert(all.end(), tier.targets.begin(), tier.targets.end());
+    all.insert(all.end(), tier.fallback.begin(), tier.fallback.end());
+  }
+  std::sort(all.begin(), all.end(),
+            [](const Target& a, const Target& b) { return std::tie(a.name, a.tier) < std::tie(b.name, b.tier); });
+  const auto same = [](const Target& a, const Target& b) { return a.model == b.model; };
+  all.erase(std::unique(all.begin(), all.end(), same), all.end());
 }
 
 /// Appends what tier `from` falls back to, following other tiers to their own ends. `path` is the
@@ -355,35 +370,15 @@ void PolicyLoader::read_models(Reader& root) {
 }
 
 void PolicyLoader::read_settings(Reader& root) {
-  if (const auto* node = root.table("escalation")) {
-    Reader table{*node, "[escalation]", faults_};
-    auto& e = policy_.escalation;
-    const auto count = [&table](std::string_view key, std::int32_t& into) {
-      into = static_cast<std::int32_t>(table.integer(key, 0, 1000).value_or(into));
-    };
-    count("error_streak", e.error_streak);
-    count("errors_recent", e.errors_recent);
-    count("repeats_recent", e.repeats_recent);
-    e.unusable_answer = table.boolean("unusable_answer").value_or(e.unusable_answer);
-    table.finish();
-  }
+  read_escalation(root);
+  read_conversation(root);
+  read_order(root);
   if (const auto* node = root.table("budget")) {
     Reader table{*node, "[budget]", faults_};
     auto& p = policy_.pressure;
     p.prefer_cheap_raise = static_cast<float>(
         table.number("prefer_cheap_raise", 0, 1).value_or(double{p.prefer_cheap_raise}));
     p.cheap_only_pins = table.boolean("cheap_only_pins").value_or(p.cheap_only_pins);
-    table.finish();
-  }
-  if (const auto* node = root.table("conversation")) {
-    Reader table{*node, "[conversation]", faults_};
-    auto& s = policy_.switching;
-    s.stay_in_tool_loop = table.boolean("stay_in_tool_loop").value_or(s.stay_in_tool_loop);
-    s.steps_expected = static_cast<std::int32_t>(
-        table.integer("steps_expected", 1, 10000).value_or(s.steps_expected));
-    s.rethink_tokens = table.integer("rethink_tokens", 0, 1'000'000).value_or(s.rethink_tokens);
-    s.saving_min =
-        static_cast<float>(table.number("saving_min", 0, 1).value_or(double{s.saving_min}));
     table.finish();
   }
 }

@@ -1,7 +1,7 @@
 // Reads one file of policies/ and resolves its names. docs/policies.md describes the format key by
 // key.
 //   file := [policy] [[tier]]+ [frontier_share]? [[rule]]* [models]? [escalation]? [budget]?
-//   [conversation]? [classifier]?
+//   [conversation]? [order]? [classifier]?
 #pragma once
 
 #include <optional>
@@ -44,6 +44,7 @@ class PolicyLoader {
   void link_escalation(TierIndex index);
   void add_fallback(TierIndex owner, TierIndex from, std::vector<TierIndex>& path);
   void check_escalations();
+  void list_everyone();
   void read_head(Reader& root);
   void choose_tiers(Reader& head);
   void read_share(Reader& root);
@@ -52,6 +53,9 @@ class PolicyLoader {
   void read_models(Reader& root);
   void read_settings(Reader& root);
   void read_classifier(Reader& root);
+  void read_escalation(Reader& root);
+  void read_conversation(Reader& root);
+  void read_order(Reader& root);
   std::optional<Action> read_action(const std::string& what, const Node& value);
 
   std::optional<TierIndex> tier_at(const std::string& what, const std::string& name,

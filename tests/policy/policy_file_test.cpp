@@ -72,7 +72,7 @@ error_streak = 3
            "p.toml:12:15: tier \"bulk\" escalate_to names tier \"fronteer\", not in this file "
            "(nearest: \"frontier\")",
            "p.toml:16:9: tier \"frontier\": \"order\" cannot be \"cheap\" (nearest: \"cheapest\"); "
-           "known: listed, cheapest, weighted",
+           "known: listed, cheapest, weighted, fastest, balanced",
            "p.toml:17:24: tier \"frontier\" lists \"big/opus\" twice",
            "p.toml:18:13: tier \"frontier\" fallback names tier \"blk\", not in this file "
            "(nearest: \"bulk\")",
