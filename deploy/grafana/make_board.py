@@ -108,6 +108,10 @@ ROWS = [
               about="What really ran, fallbacks included."),
         graph("Escalations allowed", [query(f"sum(turnpike_frontier_escalation_allowed{{{AT}}})", "scopes that may escalate"),
                                       query(f"turnpike_frontier_scopes{{{AT}}}", "scopes")], "none", min=0),
+        graph("Switches weighed", [query(f"sum by (move) (rate(turnpike_switches_total{{{AT}}}[{R}])) or vector(0)", "{{move}}")], "ops", about="Changes of model at a human turn: made, or avoided for the cache."),
+        graph("Saved by switching and staying", [query(f"sum by (move) (rate(turnpike_switch_saved_credits_total{{{AT}}}[{R}])) * 3600 or vector(0)", "saved, {{move}}"),
+                                                 query(f"-sum by (move) (rate(turnpike_switch_spent_credits_total{{{AT}}}[{R}])) * 3600 or vector(0)", "spent, {{move}}")],
+              "none", about="Credits per hour, as expected over the rest of each conversation. Spent: for the difficulty of a step."),
     ]),
     ("Money", [
         graph("Spend by model", [query(f"sum by (provider, model) (rate(turnpike_spend_credits_total{{{TARGETED}}}[{R}])) * 3600", "{{provider}}/{{model}}")], "none", stack=True, about="Credits per hour."),

@@ -22,6 +22,7 @@
 #include "app/gauges.hpp"
 #include "app/opaque_persistence.hpp"
 #include "app/price_watch.hpp"
+#include "app/routing_state.hpp"
 #include "gateway/gateway.hpp"
 #include "server/event_loop.hpp"
 #include "server/listener.hpp"
@@ -93,7 +94,7 @@ class Application::Impl {
         admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); },
                 {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd}}),
         price_watch_({*ledger_, clock, [this] { return current(); }, config_.data / "price_watch.state"}) {
-    const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_};
+    const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_, learned_};
     gateway::GatewayLimits limits;
     limits.admission = config_.admission;
     const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
@@ -104,11 +105,13 @@ class Application::Impl {
                                 [this] { return reload_failed_.load(); }, [this] { return open_requests(); }, opaque_file_.get()}));
     reload_shard_ = &metrics_.add_shard();
     restore_share();
+    routing_state_.restore();
     admin_loop_.on_tick([this](Monotonic now) {
       price_watch_.on_tick(now);
       if (now - share_saved_ < share_save_interval) return;
       share_saved_ = now;
       save_share();
+      routing_state_.save();
     });
   }
 
@@ -210,6 +213,7 @@ class Application::Impl {
     if (data_->open_requests() > 0) std::this_thread::sleep_for(std::chrono::milliseconds{100});
     data_->close_all();
     save_share();
+    routing_state_.save();
     ledger_->flush();
     if (opaque_file_) opaque_file_->flush();
     log(LogLevel::info, "stopped", {{"attempts_open", ledger_->figures().attempts_open}});
@@ -294,6 +298,8 @@ class Application::Impl {
   gateway::Conversations conversations_{gateway::Conversations::entries_max_default, randomness_.next()};
   gateway::HealthBoard health_;
   gateway::TokenMeter tokens_;
+  gateway::RouteLearning learned_;
+  RoutingState routing_state_{config_.data / "routing.state", learned_};
   metrics::Metrics metrics_;
   static constexpr std::chrono::seconds share_save_interval{30};  // what a crash may forget of the share's course
   Monotonic share_saved_{};

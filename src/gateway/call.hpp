@@ -33,4 +33,10 @@ struct Call {
   std::optional<policy::OpenShareStep> share_step;  // from the decision to finish(); absent if it is not to be counted
 };
 
+/// A call beside the conversation, in its name: what answers it is not what the conversation goes on with.
+inline bool is_side_call(StepKind step) {
+  return step == StepKind::title_or_summary || step == StepKind::compaction || step == StepKind::permission_check ||
+         step == StepKind::token_count;
+}
+
 }  // namespace turnpike::gateway

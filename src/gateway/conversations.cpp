@@ -29,7 +29,7 @@ void Conversations::remember(std::string_view owner, std::string_view conversati
     entries_.splice(entries_.begin(), entries_, found->second);
     return;
   }
-  entries_.push_front({std::move(key), {std::move(stay), std::move(billed), nullptr}});
+  entries_.push_front({std::move(key), {std::move(stay), std::move(billed), nullptr, {}}});
   index_.emplace(entries_.front().key, entries_.begin());
   if (entries_.size() > entries_max_) {
     index_.erase(entries_.back().key);
@@ -48,6 +48,13 @@ void Conversations::add_billed(std::string_view owner, std::string_view conversa
   auto changed = prompts ? std::make_shared<BilledPrompts>(*prompts) : std::make_shared<BilledPrompts>();
   changed->add(std::move(step), facts);
   prompts = std::move(changed);
+}
+
+void Conversations::hold(std::string_view owner, std::string_view conversation, HeldCache cache) {
+  const std::string key = key_of(owner, conversation);
+  const std::lock_guard lock{mutex_};
+  const auto found = index_.find(key);
+  if (found != index_.end()) gateway::hold(found->second->step.held, std::move(cache));
 }
 
 std::size_t Conversations::size() const {

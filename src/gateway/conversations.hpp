@@ -10,8 +10,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "gateway/billed_prompts.hpp"
+#include "gateway/held_cache.hpp"
 #include "gateway/token_meter.hpp"
 #include "policy/situation.hpp"
 
@@ -21,6 +23,7 @@ struct Remembered {
   Stay stay;
   BilledPrompt billed;  // of the previous step
   std::shared_ptr<const BilledPrompts> prompts;  // of several; null: none was billed
+  std::vector<HeldCache> held;                   // the youngest first
 };
 
 /// Bounded; the conversation longest unseen is forgotten first. Any thread; one mutex, held for a look-up.
@@ -39,6 +42,8 @@ class Conversations {
   void remember(std::string_view owner, std::string_view conversation, Stay stay, BilledPrompt billed);
   /// After remember(): adds a prompt to those of the conversation. Branches that run side by side each have theirs.
   void add_billed(std::string_view owner, std::string_view conversation, BilledStep step, const RequestFacts& facts);
+  /// After remember(): what the answering target now has in its cache.
+  void hold(std::string_view owner, std::string_view conversation, HeldCache cache);
   [[nodiscard]] std::size_t size() const;
 
  private:

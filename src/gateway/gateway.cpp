@@ -164,7 +164,8 @@ Result<RouteInputs> Gateway::inputs_of(Call& call) {
   RouteInputs inputs;
   inputs.health = shared_.health.view();
   call.previous = shared_.conversations.find(exchange.account->key_id, exchange.facts.conversation);
-  if (call.previous) inputs.stay = call.previous->stay;
+  if (call.previous && !call.previous->stay.target.empty()) inputs.stay = call.previous->stay;
+  fill_learned(call, inputs);
   auto keeper = provider_of_previous(call);
   if (!keeper) return std::unexpected{keeper.error()};
   inputs.required_provider = std::move(*keeper);
@@ -301,6 +302,7 @@ Task<> Gateway::converse(Call& call, Try& current) {
       break;
     }
   }
+  learn_limits(call, current.candidate, head->headers);
   if (head->status < 200 || head->status > 299) co_return co_await refuse_upstream(call, current, *head);
   if (!call.view.stream) co_return co_await answer_whole(call, current, *head);
   watch.reset();  // the relay watches from here on

@@ -23,6 +23,7 @@
 #include "gateway/health_board.hpp"
 #include "gateway/learning.hpp"
 #include "gateway/relay.hpp"
+#include "gateway/route_learning.hpp"
 #include "gateway/snapshot.hpp"
 #include "gateway/ticker.hpp"
 #include "gateway/token_meter.hpp"
@@ -43,6 +44,7 @@ struct Shared {
   TokenMeter& tokens;
   const Clock& clock;
   Randomness& randomness;
+  RouteLearning& learned;
   Learning* learning = nullptr;  // null: the frozen classifier alone speaks
 };
 
@@ -135,7 +137,17 @@ class Gateway final : public Handler {
   void note(Attempt& record, const account::Settled& settled);
   void judge_health(const Candidate& candidate, const Error& error);
   void remember(Call& call, const Try& current, const dialect::Tally& tally);
+  [[nodiscard]] Stay stay_after(const Call& call, const Try& current, const dialect::Tally& tally) const;
   void remember_kept_answer(const Call& call, const Candidate& candidate, const dialect::Tally& tally);
+
+  // --- what routing learns of answers, and is told of it
+  void fill_learned(const Call& call, RouteInputs& inputs) const;
+  void fill_warmth(const Call& call, RouteInputs& inputs) const;
+  void learn_answer(const Call& call, const Try& current, const dialect::Tally& tally);
+  void learn_cache(const Call& call, const Candidate& candidate, const Usage& usage);
+  void learn_limits(const Call& call, const Candidate& candidate, const HeaderList& headers);
+  void learn_refusal(const Call& call, const Candidate& candidate, const Error& error);
+
   [[nodiscard]] ResponseHead answer_head(const Call& call, const Try& current, std::string content_type) const;
   [[nodiscard]] dialect::StreamOptions stream_options(const Call& call, const Try& current);
   void tell_error(Call& call, const Error& error);

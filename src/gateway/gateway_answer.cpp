@@ -76,6 +76,7 @@ Task<> Gateway::refuse_upstream(Call& call, Try& current, const UpstreamHead& he
   const std::string text = body ? std::move(*body) : std::string{};
   Error error = dialect::read_upstream_error(current.candidate, call.head.route.dialect, head.status, head.headers, text);
   note(current.record, current.reservation.settle_void("upstream_refused"));
+  learn_refusal(call, current.candidate, error);
   co_return std::unexpected{std::move(error)};
 }
 
@@ -174,7 +175,7 @@ void Gateway::note(Attempt& record, const account::Settled& settled) {
 
 void Gateway::judge_health(const Candidate& candidate, const Error& error) {
   if (error.origin != Origin::upstream || error.retry == Retry::never) return;
-  if (error.code == "rate_limited" || error.code == "context_length_exceeded" || error.code == "cancelled") return;
+  if (error.code == "rate_limit_exceeded" || error.code == "context_length_exceeded" || error.code == "cancelled") return;
   shared_.health.failed(candidate.target());
 }
 
@@ -195,20 +196,17 @@ void Gateway::remember(Call& call, const Try& current, const dialect::Tally& tal
   const Exchange& exchange = call.exchange;
   const Candidate& candidate = current.candidate;
   remember_kept_answer(call, candidate, tally);
+  learn_answer(call, current, tally);
   if (exchange.facts.conversation.empty()) return;
-  Stay stay;
-  stay.target = candidate.target();
-  stay.tier = candidate.tier.empty() ? exchange.decision.tier : candidate.tier;
-  // Escalation lasts to the end of the tool loop.
-  const bool escalated_now = std::ranges::any_of(exchange.decision.why, [](const Why& why) { return why.reason == Reason::escalated; });
-  stay.escalated = escalated_now || (exchange.facts.in_tool_loop && call.previous && call.previous->stay.escalated);
-  stay.unusable_answer = exchange.answer && exchange.answer->unusable();
-  stay.thinking_kept = tally.state_left;
-  stay.cached_tokens = tally.usage.input_cache_read + tally.usage.input_cache_write_5m + tally.usage.input_cache_write_1h;
-  const std::string target = stay.target;
+  const std::string target = candidate.target();
   const std::int64_t billed = tally.usage_reported && tally.usage_plausible ? tally.usage.input() : 0;
   const std::string& owner = exchange.account->key_id;
-  shared_.conversations.remember(owner, exchange.facts.conversation, std::move(stay), {target, billed, exchange.facts.text_bytes});
+  if (!is_side_call(exchange.facts.step)) {
+    Stay stay = stay_after(call, current, tally);
+    shared_.learned.lengths.learn(exchange.decision.policy, stay.steps);
+    shared_.conversations.remember(owner, exchange.facts.conversation, std::move(stay), {target, billed, exchange.facts.text_bytes});
+    if (billed > 0) learn_cache(call, candidate, tally.usage);
+  }
   if (billed == 0) return;
   shared_.tokens.learn(target, exchange.facts, billed);
   // What the provider remembered itself is in the bill and not in the prompt.

@@ -28,15 +28,21 @@ void TokenMeter::learn(std::string_view target, const RequestFacts& facts, std::
 std::int64_t TokenMeter::calibrated_per_kib(std::string_view target) const {
   constexpr std::int64_t byte_by_byte = 1024;
   const std::lock_guard lock{mutex_};
-  const auto known = ratios_.find(std::string{target});
+  const auto known = ratios_.find(target);
   if (known == ratios_.end() || known->second.recent.size() < bills_needed) return byte_by_byte;
   return std::min(byte_by_byte, (known->second.recent.percentile_99() * 11 + 9) / 10);
 }
 
 double TokenMeter::tokens_per_byte(std::string_view target) const {
   const std::lock_guard lock{mutex_};
-  const auto known = ratios_.find(std::string{target});
+  const auto known = ratios_.find(target);
   return known == ratios_.end() ? tokens_per_byte_default : known->second.value;
+}
+
+double TokenMeter::learned_tokens_per_byte(std::string_view target) const {
+  const std::lock_guard lock{mutex_};
+  const auto known = ratios_.find(target);
+  return known == ratios_.end() ? 0 : known->second.value;
 }
 
 std::int64_t TokenMeter::estimate(std::string_view target, const RequestFacts& facts, const BilledPrompt* previous,

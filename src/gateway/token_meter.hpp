@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -32,6 +33,8 @@ class TokenMeter {
   /// A prompt with images or documents teaches nothing: their share is unknown.
   void learn(std::string_view target, const RequestFacts& facts, std::int64_t billed_tokens);
   [[nodiscard]] double tokens_per_byte(std::string_view target) const;
+  /// The same, but 0 as long as the model has billed nothing.
+  [[nodiscard]] double learned_tokens_per_byte(std::string_view target) const;
   /// Tokens per KiB of text for a bound that only about one prompt in a hundred exceeds: the 99th percentile of the last
   /// 10,000 bills x 1.1, at most 1024. 1024, a token per byte, until `bills_needed` have been seen.
   [[nodiscard]] std::int64_t calibrated_per_kib(std::string_view target) const;
@@ -48,8 +51,13 @@ class TokenMeter {
   };
   static constexpr double memory = 64;
 
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Ratio> ratios_;
+  std::unordered_map<std::string, Ratio, Hash, std::equal_to<>> ratios_;
 };
 
 }  // namespace turnpike::gateway

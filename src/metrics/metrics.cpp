@@ -50,6 +50,9 @@ const std::array<Info, static_cast<std::size_t>(Family::count_)>& families() {
       {"turnpike_translation_lossy_total", "Fields lost between dialects.", MetricType::Counter, {"from", "to", "field"}, {}},
       {"turnpike_stream_attempts_total", "Streamed attempts begun, by provider.", MetricType::Counter, {"provider"}, {}},
       {"turnpike_config_reload_total", "Configuration reloads, by result.", MetricType::Counter, {"result"}, {}},
+      {"turnpike_switches_total", "Changes of model that were weighed at a human turn: made or avoided.", MetricType::Counter, {"move"}, {}},
+      {"turnpike_switch_saved_credits_total", "What these choices are expected to save over the rest of their conversations.", MetricType::Counter, {"move"}, {}},
+      {"turnpike_switch_spent_credits_total", "What others of these choices are expected to cost on top, for a step's difficulty.", MetricType::Counter, {"move"}, {}},
   }};
   return table;
 }
@@ -110,12 +113,23 @@ void Shard::record(const Exchange& exchange) {
       add(Family::decisions_total, {exchange.decision.tier, to_string(why.reason)});
     }
   }
+  record_switch(exchange.decision.switching);
   for (const auto& attempt : exchange.attempts) record_attempt(exchange, attempt);
   for (std::size_t i = 0; i + 1 < exchange.attempts.size(); ++i) {
     add(Family::fallbacks_total, {exchange.attempts[i].error_code});
   }
   if (exchange.end != StreamEnd::not_streamed) add(Family::stream_ends_total, {to_string(exchange.end)});
   record_phases(exchange);
+}
+
+void Shard::record_switch(const SwitchVerdict& verdict) {
+  if (verdict.move == SwitchVerdict::Move::none) return;
+  const auto move = to_string(verdict.move);
+  add(Family::switches_total, {move});
+  // A counter cannot fall: what is saved and what is spent are two.
+  const double credits = static_cast<double>(verdict.saving.nano()) * 1e-9;
+  if (credits > 0) add(Family::switch_saved_credits_total, {move}, credits);
+  if (credits < 0) add(Family::switch_spent_credits_total, {move}, -credits);
 }
 
 void Shard::record_attempt(const Exchange& exchange, const Attempt& attempt) {

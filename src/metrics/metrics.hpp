@@ -42,6 +42,9 @@ enum class Family : std::uint8_t {
   translation_lossy_total,    // from, to, field
   stream_attempts_total,      // provider
   config_reload_total,        // result
+  switches_total,             // move
+  switch_saved_credits_total,  // move
+  switch_spent_credits_total,  // move
   count_,                     // number of families; not a family
 };
 
@@ -72,6 +75,7 @@ class Shard {
   using Series = std::unordered_map<std::string, std::unique_ptr<Cell>, Hash, std::equal_to<>>;
   Cell& cell(Family family, std::initializer_list<std::string_view> labels);
   void record_attempt(const Exchange& exchange, const Attempt& attempt);
+  void record_switch(const SwitchVerdict& verdict);
   void record_phases(const Exchange& exchange);
 
   std::mutex growing_;  // held while a series is added and while a scrape walks the map

@@ -127,7 +127,7 @@ struct Bench {
     opaque.emplace(clock);
     health.emplace(clock, randomness);
     upstream.emplace(loop);
-    const Shared shared{*ledger, *opaque, conversations, *health, tokens, clock, randomness};
+    const Shared shared{*ledger, *opaque, conversations, *health, tokens, clock, randomness, learned};
     gateway.emplace(shared, *upstream, metrics.add_shard(), snapshot);
   }
   ~Bench() {
@@ -193,6 +193,7 @@ struct Bench {
   std::optional<dialect::OpaqueStore> opaque;
   Conversations conversations;
   TokenMeter tokens;
+  RouteLearning learned;
   std::optional<HealthBoard> health;
   metrics::Metrics metrics;
   std::optional<ScriptedUpstream> upstream;
