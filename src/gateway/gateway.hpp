@@ -137,14 +137,12 @@ class Gateway final : public Handler {
   void note(Attempt& record, const account::Settled& settled);
   void judge_health(const Candidate& candidate, const Error& error);
   void remember(Call& call, const Try& current, const dialect::Tally& tally);
-  [[nodiscard]] Stay stay_after(const Call& call, const Try& current, const dialect::Tally& tally) const;
+  void remember_step(const Call& call, const Candidate& candidate, const dialect::Tally& tally);
   void remember_kept_answer(const Call& call, const Candidate& candidate, const dialect::Tally& tally);
 
   // --- what routing learns of answers, and is told of it
   void fill_learned(const Call& call, RouteInputs& inputs) const;
-  void fill_warmth(const Call& call, RouteInputs& inputs) const;
   void learn_answer(const Call& call, const Try& current, const dialect::Tally& tally);
-  void learn_cache(const Call& call, const Candidate& candidate, const Usage& usage);
   void learn_limits(const Call& call, const Candidate& candidate, const HeaderList& headers);
   void learn_refusal(const Call& call, const Candidate& candidate, const Error& error);
 

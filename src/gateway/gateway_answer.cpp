@@ -201,12 +201,7 @@ void Gateway::remember(Call& call, const Try& current, const dialect::Tally& tal
   const std::string target = candidate.target();
   const std::int64_t billed = tally.usage_reported && tally.usage_plausible ? tally.usage.input() : 0;
   const std::string& owner = exchange.account->key_id;
-  if (!is_side_call(exchange.facts.step)) {
-    Stay stay = stay_after(call, current, tally);
-    shared_.learned.lengths.learn(exchange.decision.policy, stay.steps);
-    shared_.conversations.remember(owner, exchange.facts.conversation, std::move(stay), {target, billed, exchange.facts.text_bytes});
-    if (billed > 0) learn_cache(call, candidate, tally.usage);
-  }
+  remember_step(call, candidate, tally);
   if (billed == 0) return;
   shared_.tokens.learn(target, exchange.facts, billed);
   // What the provider remembered itself is in the bill and not in the prompt.
