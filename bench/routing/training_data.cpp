@@ -1,5 +1,6 @@
 #include "training_data.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
@@ -47,6 +48,7 @@ std::vector<Example> read_lines(const std::filesystem::path& file, Read read) {
 std::vector<Example> read_outcomes(const std::filesystem::path& file) {
   return read_lines(file, [](const simdjson::dom::element& row, Example& example) {
     example.source = std::string{std::string_view{row["src"]}};
+    example.subject = std::string{std::string_view{row["sub"]}};
     for (const auto& [model, outcome] : simdjson::dom::object{row["y"]}) {
       double value = 0;
       if (outcome.get(value) == simdjson::SUCCESS)
@@ -68,16 +70,16 @@ std::vector<Example> read_tiers(const std::filesystem::path& file) {
   });
 }
 
-Halves halves_of(const Example& example) {
+Ends ends_of(const Example& example) {
   const std::size_t count = example.outcomes.size();
-  const std::size_t half = count / 2;
-  Halves halves;
-  if (half == 0) return halves;
-  for (std::size_t i = 0; i < half; ++i) {
-    halves.weak += example.outcomes[i].second / static_cast<double>(half);
-    halves.strong += example.outcomes[count - 1 - i].second / static_cast<double>(half);
+  if (count < 2) return {};
+  const std::size_t third = std::max<std::size_t>(count / 3, 1);
+  Ends ends;
+  for (std::size_t i = 0; i < third; ++i) {
+    ends.weak += example.outcomes[i].second / static_cast<double>(third);
+    ends.strong += example.outcomes[count - 1 - i].second / static_cast<double>(third);
   }
-  return halves;
+  return ends;
 }
 
 }  // namespace turnpike::routing

@@ -14,6 +14,7 @@ namespace turnpike::routing {
 
 struct Example {
   std::string source;                                    // mmlu, mmlu_pro, ulab, math_l5, tiers
+  std::string subject;                                   // or task, within the source
   std::vector<std::pair<std::string, double>> outcomes;  // model and 0..1, from weak to strong
   RequestFacts facts;                                    // of the prompt as a bare text
   classify::TextScan scan;
@@ -27,12 +28,12 @@ std::vector<Example> read_outcomes(const std::filesystem::path& file);
 /// Reads tiers_train.jsonl: SIMPLE, MEDIUM, COMPLEX, REASONING become targets 0.15, 0.4, 0.7, 0.85.
 std::vector<Example> read_tiers(const std::filesystem::path& file);
 
-/// Means over the weaker and the stronger half of the models; the middle one of an odd number
-/// counts in neither.
-struct Halves {
+/// Mean outcomes of the weakest and of the strongest third of the models, at least one each: a pair
+/// between which somebody would route lies as far apart as these.
+struct Ends {
   double weak = 0;
   double strong = 0;
 };
-Halves halves_of(const Example& example);
+Ends ends_of(const Example& example);
 
 }  // namespace turnpike::routing

@@ -5,6 +5,6 @@
 
 namespace turnpike::classify {
 
-inline constexpr std::string_view built_in_version = "linear-1-64251361";
+inline constexpr std::string_view built_in_version = "linear-2-c149d95e";
 
 }  // namespace turnpike::classify

@@ -54,7 +54,7 @@ class SignalList {
 
 struct NgramSum {
   std::int64_t logit = 0;
-  std::int32_t known = 0;  // share of n-grams that training has seen, in feature_one
+  std::int32_t known = 0;  // share of n-grams that training has seen, beyond chance; in feature_one
 };
 
 NgramSum sum_ngrams(const Weights& weights, std::span<const std::uint32_t> buckets) {
@@ -71,8 +71,12 @@ NgramSum sum_ngrams(const Weights& weights, std::span<const std::uint32_t> bucke
   // Divided by the root of the count, with eight bits below the point: a long text must not win by
   // length alone.
   const std::int64_t root = square_root(count << 16);
+  const std::int64_t chance = weights.ngrams_filled;
+  const std::int64_t beyond_chance =
+      std::max<std::int64_t>(0, known * feature_one / count - chance) * feature_one /
+      std::max<std::int64_t>(1, feature_one - chance);
   return {.logit = sum * weights.ngram_step * 256 / root,
-          .known = static_cast<std::int32_t>(known * feature_one / count)};
+          .known = static_cast<std::int32_t>(beyond_chance)};
 }
 
 /// Straight lines between the knots; beyond the last one the score creeps on, so that order is

@@ -70,7 +70,7 @@ class Scanner {
   void step() {
     switch (kind(at_)) {
       case Char::blank:
-        line_start_ = line_start_ || text_[at_] == '\n';
+        if (text_[at_] == '\n') start_line();
         ++at_;
         return;
       case Char::letter:
@@ -86,22 +86,55 @@ class Scanner {
         take_ideograph();
         break;
       case Char::symbol:
+        if (line_start_ && skip_bullet()) return;
         take_symbol();
         break;
     }
     line_start_ = false;
   }
 
-  /// "A. ", "b) ", "12: " at the start of a line say how a list is drawn, not what is asked.
+  void start_line() {
+    line_start_ = true;
+    in_item_ = false;
+    item_begins_ = false;
+  }
+
+  /// "A. ", "b) ", "12: " at the start of a line: an item. How it is marked is not what is asked.
   bool skip_marker() {
     std::size_t end = at_ + 1;
     if (is_digit(byte(at_)) && is_digit(byte(end))) ++end;
     const auto mark = byte(end);
     if (mark != '.' && mark != ')' && mark != ':') return false;
-    if (end + 1 < text_.size() && !is_blank(byte(end + 1))) return false;
-    at_ = end + 1;
+    return begin_item(end + 1);
+  }
+
+  bool skip_bullet() {
+    const auto c = byte(at_);
+    return (c == '-' || c == '*') && begin_item(at_ + 1);
+  }
+
+  bool begin_item(std::size_t after_marker) {
+    if (after_marker < text_.size() && !is_blank(byte(after_marker))) return false;
+    at_ = after_marker;
     line_start_ = false;
+    in_item_ = true;
+    item_begins_ = true;
     return true;
+  }
+
+  /// An item counts from its first word on, so that an empty one is none.
+  void count_item_word(bool is_number) {
+    if (item_begins_) {
+      ++items_;
+      if (is_number) ++items_with_number_;
+      item_begins_ = false;
+    }
+    if (in_item_) {
+      ++item_words_;
+    } else if (items_ == 0) {
+      ++lead_words_;
+      lead_question_ = false;
+    }
   }
 
   void take_word(std::uint64_t mark) {
@@ -117,6 +150,7 @@ class Scanner {
     if (word.identifier) ++identifiers_;
     if (begin > 0 && joins_path(byte(begin - 1)) && begin > 1 && is_letter(byte(begin - 2)))
       ++paths_;
+    count_item_word(false);
     add_token(signature);
   }
 
@@ -183,6 +217,7 @@ class Scanner {
     digits_ += digits;
     if (fraction) ++decimals_;
     const std::uint64_t length_class = digits <= 4 ? digits : digits <= 6 ? 5 : 6;
+    count_item_word(true);
     add_token(mix64(number_mark + length_class * 2 + (fraction ? 1 : 0)));
   }
 
@@ -192,6 +227,7 @@ class Scanner {
     at_ += 3;
     letters_ += 2;
     other_letters_ += 2;
+    count_item_word(false);
     add_token(mix64(sum));
   }
 
@@ -260,6 +296,7 @@ class Scanner {
     if (words_in_sentence_ == 0) return;
     ++sentences_;
     if (mark == '?') ++questions_;
+    if (items_ == 0 && !in_item_) lead_question_ = mark == '?';
     words_in_sentence_ = 0;
   }
 
@@ -297,6 +334,7 @@ class Scanner {
     scan.ngrams = static_cast<std::uint32_t>(ngrams_);
     fill_shape(scan);
     fill_content(scan);
+    fill_list(scan);
     return scan;
   }
 
@@ -346,16 +384,30 @@ class Scanner {
     at(scan, TextFeature::hard_matters) = log2_plus_one(listed(WordClass::hard_matter));
   }
 
+  void fill_list(TextScan& scan) const {
+    at(scan, TextFeature::items) = log2_plus_one(items_);
+    at(scan, TextFeature::many_items) = items_ >= 6 ? feature_one : 0;
+    at(scan, TextFeature::item_length) = log2_plus_one(item_words_ / std::max(items_, 1U));
+    at(scan, TextFeature::item_numbers) = share(items_with_number_, items_);
+    at(scan, TextFeature::item_share) = share(item_words_, words_);
+    at(scan, TextFeature::lead_length) = log2_plus_one(lead_words_);
+    at(scan, TextFeature::lead_question) = lead_question_ ? feature_one : 0;
+  }
+
   std::string_view text_;
   std::span<std::uint32_t> buckets_;
   std::size_t at_ = 0;
   std::size_t ngrams_ = 0;
   std::uint64_t previous_ = 0;
   bool line_start_ = true;
+  bool in_item_ = false;      // the line is a list item
+  bool item_begins_ = false;  // its marker has been read, no word yet
+  bool lead_question_ = false;
   std::uint32_t words_ = 0, words_in_sentence_ = 0, different_ = 0, letters_ = 0,
                 other_letters_ = 0, other_letters_in_word_ = 0, long_words_ = 0, identifiers_ = 0,
                 sentences_ = 0, questions_ = 0, commas_ = 0, quotes_ = 0, numbers_ = 0, digits_ = 0,
-                decimals_ = 0, math_symbols_ = 0, latex_ = 0, code_marks_ = 0, paths_ = 0;
+                decimals_ = 0, math_symbols_ = 0, latex_ = 0, code_marks_ = 0, paths_ = 0,
+                items_ = 0, item_words_ = 0, items_with_number_ = 0, lead_words_ = 0;
   std::array<std::uint32_t, 16> listed_{};
   std::array<std::uint64_t, 32> seen_{};  // the sketch of different words: 2048 bits
 };
@@ -367,7 +419,8 @@ constexpr std::array<std::string_view, text_feature_count> names{
     "math_symbols", "math_share",     "latex_commands", "code_marks",      "code_share",
     "paths",        "quotes",         "negations",      "conditions",      "quantities",
     "reasons",      "lookups",        "heavy_verbs",    "light_verbs",     "hard_matters",
-    "other_script"};
+    "other_script", "items",          "many_items",     "item_length",     "item_numbers",
+    "item_share",   "lead_length",    "lead_question"};
 
 }  // namespace
 

@@ -1,8 +1,8 @@
-// What the words of a prompt tell: hashed 1-2-grams and some thirty counts, all integers.
+// What the words of a prompt tell: hashed 1-2-grams and some forty counts, all integers.
 //
 // Built so that what a person would call the same question gives the same features: letter case,
-// blanks and line breaks, list markers, courtesies and swapped inner letters of a word change
-// nothing.
+// blanks and empty lines, the kind of list markers, courtesies and swapped inner letters of a word
+// change nothing.
 #pragma once
 
 #include <array>
@@ -13,8 +13,8 @@
 
 namespace turnpike::classify {
 
-/// Buckets of the hashed n-grams: one signed byte of weight each.
-inline constexpr std::uint32_t ngram_buckets = 1U << 18;
+/// Buckets of the hashed n-grams: one signed byte of weight each, 448 KiB.
+inline constexpr std::uint32_t ngram_buckets = 7U << 16;
 /// Longest text that is looked at; the rest of a longer one is not read. The fact reader's window
 /// is shorter.
 inline constexpr std::size_t text_bytes_max = 8192 + 64;
@@ -57,6 +57,13 @@ enum class TextFeature : std::uint8_t {
   light_verbs,      // log2 of 1 + list, rename, show, summarise ...
   hard_matters,     // log2 of 1 + deadlock, consistency, migration ...
   other_script,     // share of letters outside ASCII
+  items,            // log2 of 1 + list items: lines that begin with "A.", "1)", "-"
+  many_items,       // 1 from 6 items on
+  item_length,      // log2 of 1 + mean words of an item
+  item_numbers,     // share of items that begin with a number
+  item_share,       // share of words that stand in items
+  lead_length,      // log2 of 1 + words before the first item
+  lead_question,    // 1 if these end with a question mark
   count_,
 };
 inline constexpr std::size_t text_feature_count = static_cast<std::size_t>(TextFeature::count_);

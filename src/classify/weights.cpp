@@ -144,6 +144,8 @@ Result<Weights> read_weights(std::span<const std::byte> bytes) {
   if (tail.number<std::uint64_t>() != checksum(bytes.first(bytes.size() - sizeof(std::uint64_t)))) {
     return bad("the checksum does not fit");
   }
+  const auto unseen = std::ranges::count(weights.ngrams, ngram_unseen);
+  weights.ngrams_filled = feature_one - static_cast<std::int32_t>(unseen * feature_one / ngram_buckets);
   return weights;
 }
 

@@ -41,6 +41,9 @@ struct Weights {
   std::array<std::uint32_t, curve_knots> curve{};  // rising, in score_one
   std::array<float, 101> quantiles{};
   std::vector<std::int8_t> ngrams;  // ngram_buckets
+  /// Share of buckets that training filled, in feature_one: what a text of new words seems to know
+  /// by chance. Not in the file; read_weights counts it.
+  std::int32_t ngrams_filled = 0;
 };
 
 /// 500 bad_weights with what is wrong: magic, format, sizes, checksum, a curve that does not rise.

@@ -58,16 +58,16 @@ const std::string easy = "Rename the variable tmp to total in src/importer/csv.p
 TEST_CASE("fixed inputs have the scores that were stored with the weights",
           "[classify][determinism]") {
   // In units of 2^-24; they change only with the weights, never with compiler, machine or thread.
-  CHECK(Classifier::built_in().version() == "linear-1-64251361");
-  CHECK(exact(ask(hard)) == 13404799);
-  CHECK(exact(ask(easy)) == 6299813);
-  CHECK(exact(ask("")) == 3748836);
-  CHECK(exact(ask("Größe \\frac{1}{2} x^2 = 17.5 漢字")) == 10050226);
+  CHECK(Classifier::built_in().version() == "linear-2-c149d95e");
+  CHECK(exact(ask(hard)) == 12827658);
+  CHECK(exact(ask(easy)) == 7534491);
+  CHECK(exact(ask("")) == 3736382);
+  CHECK(exact(ask("Größe \\frac{1}{2} x^2 = 17.5 漢字")) == 9417558);
   auto failing = continuation();
   failing.trace.errors_recent = 3;
   failing.trace.error_streak = 2;
   failing.trace.error_words_recent = 9;
-  CHECK(exact(failing) == 13067817);
+  CHECK(exact(failing) == 13307469);
 }
 
 TEST_CASE("every thread gets the same score", "[classify][determinism]") {
@@ -107,7 +107,8 @@ TEST_CASE("rewording that changes nothing leaves the score where it is", "[class
   CHECK(slipped != hard);
   CHECK(exact(ask(slipped)) == expected);
   CHECK(exact(ask("GRÖSSER ÄÖÜ ΑΒΓ АБВ")) == exact(ask("grÖsser äöü αβγ абв")));
-  CHECK(exact(ask("A. oak trees\nB. elm trees\nAnswer:")) == exact(ask("oak trees\nelm trees")));
+  CHECK(exact(ask("A. oak trees\nB. elm trees\nAnswer:")) == exact(ask("- oak trees\n- elm trees")));
+  CHECK(exact(ask("a) oak trees\n\nb) elm trees")) == exact(ask("1. oak trees\n2. elm trees")));
 }
 
 TEST_CASE("what surrounds the question does not move the score", "[classify][invariance]") {

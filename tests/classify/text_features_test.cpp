@@ -73,6 +73,24 @@ TEST_CASE("courtesies and list markers are passed over", "[classify][text]") {
   CHECK(scan("(a) oak").buckets != scan("oak").buckets);  // only at the start of a line
 }
 
+TEST_CASE("list items are counted apart from what leads to them", "[classify][text]") {
+  const auto list = scan("Which of these burns best?\nA. dry oak wood\nB. 17 logs\n\nC) elm\nAnswer:");
+  CHECK(list.of(TextFeature::items) == log2_plus_one(3));
+  CHECK(list.of(TextFeature::many_items) == 0);
+  CHECK(list.of(TextFeature::item_length) == log2_plus_one(2));
+  CHECK(list.of(TextFeature::item_numbers) == feature_one / 3);
+  CHECK(list.of(TextFeature::item_share) == 6 * feature_one / 11);
+  CHECK(list.of(TextFeature::lead_length) == log2_plus_one(5));
+  CHECK(list.of(TextFeature::lead_question) == feature_one);
+  const auto plain = scan("Why does it fail? Fix it. 1. not an item");
+  CHECK(plain.of(TextFeature::items) == 0);
+  CHECK(plain.of(TextFeature::lead_question) == 0);
+  CHECK(plain.of(TextFeature::lead_length) == log2_plus_one(plain.scan.words));
+  CHECK(scan("1. a\n2. b\n3. c\n4. d\n5. e\n6. f").of(TextFeature::many_items) == feature_one);
+  CHECK(scan("- \n* \n-x").of(TextFeature::items) == 0);
+  CHECK(scan("- oak\n* elm").scan.features == scan("a) oak\nb) elm").scan.features);
+}
+
 TEST_CASE("a signature forgives swapped inner letters only", "[classify][text]") {
   CHECK(word_signature("importer") == word_signature("imoprter"));
   CHECK(word_signature("importer") != word_signature("miporter"));
