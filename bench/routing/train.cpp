@@ -1,6 +1,8 @@
 // Trains the classifier that ships: reads the routing data, writes built_in.cpp.bin and
-// built_in_version.hpp. Same data, same bytes. Usage: turnpike-train DATA_DIR OUTPUT_DIR, where
-// OUTPUT_DIR is src/classify (then build again, and run bench/routing/table.py).
+// built_in_version.hpp. Same data, same bytes. Usage: turnpike-train DATA_DIR OUTPUT_DIR
+// [WITHOUT_SOURCE], where OUTPUT_DIR is src/classify (then build again, and run
+// bench/routing/table.py). Weights that were trained without one source tell what learning on a new
+// workload adds.
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -36,13 +38,15 @@ bool write_files(const classify::Weights& weights, const std::filesystem::path& 
 
 int main(int argc, char** argv) {
   using namespace turnpike::routing;
-  if (argc != 3) {
-    fmt::print(stderr, "usage: turnpike-train DATA_DIR OUTPUT_DIR\n");
+  if (argc != 3 && argc != 4) {
+    fmt::print(stderr, "usage: turnpike-train DATA_DIR OUTPUT_DIR [WITHOUT_SOURCE]\n");
     return 2;
   }
   const std::filesystem::path data{argv[1]};
   auto outcomes = read_outcomes(data / "train.jsonl");
   auto tiers = read_tiers(data / "tiers_train.jsonl");
+  if (argc == 4)
+    std::erase_if(outcomes, [&](const Example& example) { return example.source == argv[3]; });
   set_targets(outcomes, tiers);
   std::vector<const Example*> examples;
   examples.reserve(outcomes.size() + tiers.size());
