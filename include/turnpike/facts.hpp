@@ -58,6 +58,10 @@ struct TraceCounters {
   std::int32_t test_runs = 0;            // calls that look like a test run
   std::int32_t human_turns = 0;
   std::int32_t assistant_turns = 0;
+  std::int32_t repeats_near = 0;         // of the last 6 calls: equal to an earlier one but for numbers, case and blanks
+  std::int32_t steps_since_human = 0;    // the assistant's turns after the last one that a person wrote
+  std::int32_t tests_passed_recent = 0;  // recent results of calls that look like a test run, by how they ended
+  std::int32_t tests_failed_recent = 0;
   bool operator==(const TraceCounters&) const = default;
 };
 

@@ -92,7 +92,12 @@ bool is_compaction(const FactsReading& reading, const Ending& ending) {
          reading.facts.text_bytes >= side_call_bytes_max;
 }
 
+/// Codex's reviewer of what its agent wants to do.
+constexpr std::string_view approving_subagent = "guardian";
+
 StepKind step_of(const FactsReading& reading, const Ending& ending, const RequestHead& head) {
+  // What a client declares moves no safety check.
+  if (reading.safety_check) return StepKind::permission_check;
   if (const auto declared =
           parse_step_kind(head.header("x-turnpike-step").value_or(reading.declared_step))) {
     return *declared;
@@ -100,6 +105,7 @@ StepKind step_of(const FactsReading& reading, const Ending& ending, const Reques
   if (head.path.ends_with("/count_tokens") || head.path.ends_with(":countTokens"))
     return StepKind::token_count;
   const auto subagent = first_header(head, subagent_headers);
+  if (subagent && *subagent == approving_subagent) return StepKind::permission_check;
   if (subagent && *subagent == "compact") return StepKind::compaction;
   if (is_compaction(reading, ending)) return StepKind::compaction;
   if (is_side_call(reading, first_header(head, session_headers).has_value()))
@@ -128,8 +134,13 @@ class Fingerprint {
   std::uint64_t hash_ = 0xCBF29CE484222325ULL;
 };
 
+/// A harness asks beside its conversation, in the same session: what answers there is not what the conversation's loop
+/// began with.
+bool stands_beside(StepKind step) { return step == StepKind::title_or_summary || step == StepKind::permission_check; }
+
 std::string conversation_of(const FactsReading& reading, const RequestHead& head) {
   Fingerprint fingerprint;
+  if (stands_beside(reading.facts.step)) fingerprint.add(to_string(reading.facts.step));
   if (const auto session = first_header(head, session_headers)) {
     fingerprint.add(*session);
     // A subagent has a loop of its own within the session.
@@ -139,6 +150,8 @@ std::string conversation_of(const FactsReading& reading, const RequestHead& head
   }
   if (!reading.prompt_cache_key.empty()) {
     fingerprint.add(reading.prompt_cache_key);
+    // Codex gives its subagents the key of the session they belong to.
+    if (const auto subagent = first_header(head, subagent_headers)) fingerprint.add(*subagent);
     return fingerprint.hex();
   }
   const auto add_first = [&](Speaker speaker, std::size_t bytes) {

@@ -244,7 +244,10 @@ class GeminiReader {
   void read_response(const element& response) {
     begin_turn(Speaker::tool);
     out_.prompt.add_text(text_of(response, "name"));
-    if (const auto object = member_of(response, "response")) read_result(*object);
+    if (const auto object = member_of(response, "response")) {
+      if (member_of(*object, "safetyAcknowledgement")) out_.safety_check = true;
+      read_result(*object);
+    }
     if (const auto parts = member_of(response, "parts")) {
       each_listed(*parts, [this](const element& part) { read_part(part); });
     }
@@ -286,7 +289,10 @@ class GeminiReader {
   void read_call(const element& value) {
     Call call;
     call.name = text_of(value, "name");
-    if (const auto args = member_of(value, "args")) call.arguments = keep(*args);
+    if (const auto args = member_of(value, "args")) {
+      if (member_of(*args, "safetyDecision")) out_.safety_check = true;  // computer use wants it confirmed
+      call.arguments = keep(*args);
+    }
     out_.prompt.add_tag(call_tag);
     out_.prompt.add_text(call.name);
     out_.prompt.add_text(call.arguments);

@@ -21,6 +21,7 @@ struct FactsReading {
   std::string_view prompt_cache_key;  // or another name the client gives to its conversation
   std::string_view declared_step;     // metadata.turnpike_step
   bool structured_output = false;     // an answer in JSON is asked for
+  bool safety_check = false;          // it carries a vendor's safety checks, or what a person said to them
   std::deque<std::string> kept;       // what the outline shows and the document has no text of: arguments as JSON
 };
 

@@ -180,6 +180,11 @@ class ResponsesReader {
 
   void read_item(const object& item, const element& raw) {
     const auto type = text_at(item, "type");
+    // Computer use: what the vendor wants confirmed, and what a person has confirmed.
+    for (const auto* const checks : {"pending_safety_checks", "acknowledged_safety_checks"}) {
+      array listed;
+      if (item[checks].get(listed) == simdjson::SUCCESS && listed.size() > 0) out_.safety_check = true;
+    }
     switch (responses_item(type, !text_at(item, "role").empty())) {
       case ResponsesItem::message:
         return read_message(item);

@@ -28,6 +28,9 @@ struct HumanText {
 /// Blank lines and letter case change nothing.
 HumanText split_human_text(std::span<const std::string_view> parts);
 
+/// True if every part is blank, a harness's own line, block or whole part.
+bool looks_like_harness_only(std::span<const std::string_view> parts);
+
 /// The first `bytes` of a text and no piece of a UTF-8 character behind them; the last ones
 /// likewise.
 std::string_view head_of(std::string_view text, std::size_t bytes);

@@ -306,11 +306,16 @@ bool is_test_word(std::string_view word) {
 
 void count_calls(const Outline& outline, TraceCounters& trace) {
   HashSet seen{outline.calls.size()};
+  HashSet seen_roughly{outline.calls.size()};
   for (std::size_t i = 0; i < outline.calls.size(); ++i) {
     const Call& call = outline.calls[i];
+    const bool recent = outline.calls.size() - i <= recent_calls;
+    const bool near = seen_roughly.insert(hash_call_roughly(call));
     if (seen.insert(hash_call(call))) {
       ++trace.repeats_exact;
-      if (outline.calls.size() - i <= recent_calls) ++trace.repeats_recent;
+      if (recent) ++trace.repeats_recent;
+    } else if (near && recent) {
+      ++trace.repeats_near;
     }
     if (looks_like_edit(call)) ++trace.edits;
     if (looks_like_test_run(call)) ++trace.test_runs;
@@ -335,6 +340,9 @@ void count_results(const Outline& outline, TraceCounters& trace) {
     const ResultSigns signs =
         read_turn(outline, turn, read == 0 ? newest_bytes_read : older_bytes_read);
     ++read;
+    // Results stand in the order of their calls, so that the last belong together.
+    const bool tested = read <= outline.calls.size() && looks_like_test_run(outline.calls[outline.calls.size() - read]);
+    if (tested) ++(signs.failed ? trace.tests_failed_recent : trace.tests_passed_recent);
     trace.error_words_recent += signs.error_words;
     if (signs.failed) ++trace.errors_recent;
     streak = streak && signs.failed;
@@ -363,6 +371,22 @@ std::uint64_t hash_call(const Call& call) {
   const auto tail = call.arguments.substr(call.arguments.size() -
                                           std::min(call.arguments.size(), arguments_end_bytes));
   return name ^ hash_bytes(tail, head);
+}
+
+std::uint64_t hash_call_roughly(const Call& call) {
+  const auto rough = [](std::string_view text, std::uint64_t hash) {
+    bool in_number = false;
+    for (const char c : text) {
+      if (is_blank(c)) continue;
+      if (is_digit(c) && in_number) continue;
+      in_number = is_digit(c);
+      hash = (hash ^ static_cast<unsigned char>(in_number ? '0' : lower(c))) * 0x100000001B3ULL;
+    }
+    return mix(hash);
+  };
+  const std::uint64_t name = hash_bytes(call.name, 2);
+  if (call.arguments.size() <= arguments_normalised_max) return rough(call.arguments, name);
+  return rough(tail_of(call.arguments, arguments_end_bytes), rough(head_of(call.arguments, arguments_end_bytes), name));
 }
 
 bool looks_like_edit(const Call& call) {
@@ -398,10 +422,12 @@ TraceCounters count_trace(const Outline& outline, std::size_t last_human) {
   for (std::size_t i = 0; i < outline.turns.size(); ++i) {
     switch (outline.turns[i].speaker) {
       case Speaker::human:
-        ++trace.human_turns;
+        // Reminders beside a tool's result are nobody's turn; media alone are a person's.
+        if (outline.texts(outline.turns[i]).empty() || !looks_like_harness_only(outline.texts(outline.turns[i]))) ++trace.human_turns;
         break;
       case Speaker::assistant:
         ++trace.assistant_turns;
+        if (last_human >= outline.turns.size() || i > last_human) ++trace.steps_since_human;
         break;
       case Speaker::system:
         break;

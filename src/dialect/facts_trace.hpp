@@ -30,6 +30,10 @@ ResultSigns read_tool_result(std::string_view text, std::size_t bytes = 2048);
 /// length are compared.
 std::uint64_t hash_call(const Call& call);
 
+/// Equal for calls that also differ in numbers, letter case and blanks: the same command at another line, port or second try.
+/// Longer arguments as in hash_call().
+std::uint64_t hash_call_roughly(const Call& call);
+
 bool looks_like_edit(const Call& call);
 bool looks_like_test_run(const Call& call);
 

@@ -38,7 +38,8 @@ void describe(Visitor& visit, T& needs) {
 template <typename Visitor, Is<TraceCounters> T>
 void describe(Visitor& visit, T& trace) {
   auto& [tool_results, tool_results_since_human, errors_recent, error_streak, error_words_recent,
-         repeats_exact, repeats_recent, edits, test_runs, human_turns, assistant_turns] = trace;
+         repeats_exact, repeats_recent, edits, test_runs, human_turns, assistant_turns, repeats_near,
+         steps_since_human, tests_passed_recent, tests_failed_recent] = trace;
   visit.maybe("tool_results", tool_results);
   visit.maybe("tool_results_since_human", tool_results_since_human);
   visit.maybe("errors_recent", errors_recent);
@@ -50,6 +51,10 @@ void describe(Visitor& visit, T& trace) {
   visit.maybe("test_runs", test_runs);
   visit.maybe("human_turns", human_turns);
   visit.maybe("assistant_turns", assistant_turns);
+  visit.maybe("repeats_near", repeats_near);
+  visit.maybe("steps_since_human", steps_since_human);
+  visit.maybe("tests_passed_recent", tests_passed_recent);
+  visit.maybe("tests_failed_recent", tests_failed_recent);
 }
 
 /// Texts and hashes of texts stay out.
