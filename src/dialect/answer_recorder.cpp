@@ -41,10 +41,12 @@ std::string_view chat_finish_reason(StopReason reason) {
   return "stop";
 }
 
-AnswerRecorder::AnswerRecorder(const Candidate& candidate, OpaqueStore* opaque, std::string owner)
+AnswerRecorder::AnswerRecorder(const Candidate& candidate, OpaqueStore* opaque, std::string owner,
+                               ActionRecorder* action)
     : candidate_(candidate),
       store_(opaque),
       owner_(std::move(owner)),
+      action_(action),
       keeps_(keeps_of(candidate, opaque)) {}
 
 // DeepSeek's plain reasoning is wanted back whichever of its endpoints has answered.
@@ -58,6 +60,7 @@ AnswerRecorder::Keeps AnswerRecorder::keeps_of(const Candidate& candidate,
 }
 
 void AnswerRecorder::record(const StreamEvent& event) {
+  if (action_ != nullptr) action_->record(event);
   std::visit(Overloaded{
                  [this](const Start& start) {
                    if (!content_seen_) choices_.clear();

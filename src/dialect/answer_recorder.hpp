@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dialect/opaque_store.hpp"
+#include "dialect/proposed_action.hpp"
 #include "dialect/stream_event.hpp"
 #include "dialect/stream_translator.hpp"
 #include "turnpike/decision.hpp"
@@ -23,9 +24,13 @@ namespace turnpike::dialect {
 /// One per attempt, one thread. The candidate must outlive it.
 class AnswerRecorder {
  public:
-  AnswerRecorder(const Candidate& candidate, OpaqueStore* opaque, std::string owner);
+  /// `action` is shown every event; null: nobody compares.
+  AnswerRecorder(const Candidate& candidate, OpaqueStore* opaque, std::string owner, ActionRecorder* action = nullptr);
   void record(const StreamEvent& event);
-  void record(const Delta& delta) { piece(delta); }
+  void record(const Delta& delta) {
+    piece(delta);
+    if (action_ != nullptr) action_->record(delta);
+  }
   [[nodiscard]] const Tally& tally() const { return tally_; }
   /// Text, reasoning, a refusal or a tool call has been seen.
   [[nodiscard]] bool content_seen() const { return content_seen_; }
@@ -65,6 +70,7 @@ class AnswerRecorder {
   const Candidate& candidate_;
   OpaqueStore* store_;
   std::string owner_;
+  ActionRecorder* action_;
   Keeps keeps_;
   std::list<Choice> choices_;
   Tally tally_;

@@ -10,7 +10,7 @@ namespace turnpike::dialect {
 AnswerStream::AnswerStream(const Candidate& candidate, StreamOptions options)
     : candidate_(candidate),
       options_(std::move(options)),
-      recorder_(candidate_, options_.opaque, options_.owner) {}
+      recorder_(candidate_, options_.opaque, options_.owner, options_.action) {}
 
 void AnswerStream::feed(std::string_view bytes, std::string& out) {
   if (over()) return;

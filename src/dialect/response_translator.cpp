@@ -12,7 +12,7 @@ namespace {
 
 Result<Tally> read(const Candidate& candidate, const StreamOptions& options,
                    const StreamEvents& events) {
-  AnswerRecorder recorder{candidate, options.opaque, options.owner};
+  AnswerRecorder recorder{candidate, options.opaque, options.owner, options.action};
   for (const StreamEvent& event : events) {
     if (const auto* failure = std::get_if<Failure>(&event)) return std::unexpected{failure->error};
     recorder.record(event);

@@ -21,6 +21,7 @@
 
 namespace turnpike::dialect {
 
+class ActionRecorder;
 class AnswerStream;
 class OpaqueStore;
 
@@ -45,6 +46,8 @@ struct StreamOptions {
   bool include_reasoning = true;
   /// Responses: the client may refer to output items by id.
   KeepItems keep_items = KeepItems::no;
+  /// Told what the answer proposes to do; null: nobody compares. Outlives the answer.
+  ActionRecorder* action = nullptr;
 };
 
 /// What the answer turned out to be; grows while it streams.

@@ -2,13 +2,10 @@
 
 #include <utility>
 
-#include "dialect/anthropic_request.hpp"
-#include "dialect/chat_request.hpp"
 #include "dialect/emit_anthropic.hpp"
 #include "dialect/emit_chat.hpp"
 #include "dialect/emit_gemini.hpp"
-#include "dialect/gemini_request.hpp"
-#include "dialect/responses_request.hpp"
+#include "dialect/read_request.hpp"
 #include "dialect/splice_anthropic.hpp"
 #include "dialect/splice_gemini.hpp"
 #include "dialect/splice_responses.hpp"
@@ -33,26 +30,12 @@ Result<Outgoing> splice(const std::string& body, const RequestView& view,
   return emit_chat(body, view, candidate, options);
 }
 
-Result<ir::Request> read(Dialect client, const std::string& body, const RequestView& view) {
-  switch (client) {
-    case Dialect::anthropic_messages:
-      return read_anthropic_request(body, view);
-    case Dialect::openai_responses:
-      return read_responses_request(body, view);
-    case Dialect::gemini_generate:
-      return read_gemini_request(body, view);
-    case Dialect::openai_chat:
-      break;
-  }
-  return read_chat_request(body, view);
-}
-
 }  // namespace
 
 Result<Outgoing> translate(Dialect client, const std::string& body, const RequestView& view,
                            const Candidate& candidate, const TranslateOptions& options) {
   if (client == candidate.dialect) return splice(body, view, candidate, options);
-  auto request = read(client, body, view);
+  auto request = read_request(client, body, view);
   if (!request) return std::unexpected{std::move(request.error())};
   std::string echo = std::move(request->echo);
   auto outgoing = [&]() -> Result<Outgoing> {
