@@ -14,6 +14,7 @@
 #include "catalog/catalog.hpp"
 #include "catalog/fault.hpp"
 #include "policy/learning.hpp"
+#include "policy/shadow.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/facts.hpp"
 
@@ -155,6 +156,7 @@ class Policy {
   TierIndex easy_tier = 0;             // below the threshold
   std::optional<TierIndex> hard_tier;  // from the threshold on; absent: nothing goes to a frontier
   std::optional<FrontierShare> share;
+  std::optional<ShadowPlan> shadow;  // steps that a candidate is asked as well
   std::vector<Rule> rules;
   std::vector<ModelName> models;       // exact names first, then the most literal wildcard first
   std::vector<std::string> data_tags;  // every target must carry them

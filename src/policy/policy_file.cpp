@@ -51,6 +51,7 @@ Policy PolicyLoader::read(const Node& root) {
   read_models(table);
   read_settings(table);
   read_classifier(table);
+  read_shadow(table);
   table.finish();
   std::vector<TomlPosition> tiers_at;
   tiers_at.reserve(drafts_.size());

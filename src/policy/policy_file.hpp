@@ -1,7 +1,7 @@
 // Reads one file of policies/ and resolves its names. docs/policies.md describes the format key by
 // key.
 //   file := [policy] [[tier]]+ [frontier_share]? [[rule]]* [models]? [escalation]? [budget]?
-//   [conversation]? [order]? [classifier]?
+//   [conversation]? [order]? [classifier]? [shadow]?
 #pragma once
 
 #include <optional>
@@ -56,6 +56,7 @@ class PolicyLoader {
   void read_escalation(Reader& root);
   void read_conversation(Reader& root);
   void read_order(Reader& root);
+  void read_shadow(Reader& root);
   std::optional<Action> read_action(const std::string& what, const Node& value);
 
   std::optional<TierIndex> tier_at(const std::string& what, const std::string& name,
