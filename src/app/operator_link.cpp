@@ -102,7 +102,7 @@ class DirectLink final : public OperatorLink {
       : ledger_(std::move(ledger)),
         config_(std::move(config)),
         admin_({*ledger_, metrics_, Secret{}, [] { return std::vector<catalog::Fault>{}; }, [] { return std::shared_ptr<const gateway::Snapshot>{}; },
-                {*ledger_, clock, [this, &clock] { return planning_snapshot(config_, clock.now()); }, config_.credits_per_usd}}) {}
+                {*ledger_, clock, [this, &clock] { return planning_snapshot(config_, clock.now()); }, config_.credits_per_usd, config_.data}}) {}
 
   Result<ordered_json> ask(std::string_view method, std::string_view target, const std::string& body) override {
     ClientRequest request;

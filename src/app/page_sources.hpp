@@ -1,6 +1,7 @@
 // What the admin pages about keys, budgets and reports draw on.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,6 +19,7 @@ struct PageSources {
   /// files say now. Null if the files have faults.
   std::function<std::shared_ptr<const gateway::Snapshot>()> planned;
   std::string credits_per_usd = "1";  // decimal
+  std::filesystem::path data = {};    // directory with shadow.db
 };
 
 }  // namespace turnpike::app

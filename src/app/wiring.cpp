@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <condition_variable>
 #include <csignal>
@@ -23,6 +25,7 @@
 #include "app/opaque_persistence.hpp"
 #include "app/price_watch.hpp"
 #include "app/routing_state.hpp"
+#include "app/shadow_service.hpp"
 #include "gateway/gateway.hpp"
 #include "server/event_loop.hpp"
 #include "server/listener.hpp"
@@ -43,6 +46,7 @@ struct Worker {
       upstream.on_tick(now);
       gateway.on_tick(now);
     });
+    gateway.start_shadows_with([this](asio::awaitable<void> task) { asio::co_spawn(loop.context(), std::move(task), asio::detached); });
   }
   server::EventLoop loop;
   upstream::CurlUpstream upstream;
@@ -89,12 +93,15 @@ class Application::Impl {
         opaque_(clock, config_.opaque_bytes_max, config_.opaque_lifetime),
         opaque_file_(keep_opaque()),
         health_(clock, randomness_),
+        shadows_(*ledger_, clock, config_.data),
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
         admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); },
-                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd}}),
+                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data}}),
         price_watch_({*ledger_, clock, [this] { return current(); }, config_.data / "price_watch.state"}) {
-    const gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_, learned_};
+    gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_, learned_};
+    shared.shadows = &shadows_.hub();
+    shadows_.apply(snapshot_->policy);
     gateway::GatewayLimits limits;
     limits.admission = config_.admission;
     const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
@@ -103,6 +110,7 @@ class Application::Impl {
     }
     metrics_.add_gauges(gauges({*ledger_, opaque_, conversations_, health_, clock_, [this] { return current(); },
                                 [this] { return reload_failed_.load(); }, [this] { return open_requests(); }, opaque_file_.get()}));
+    metrics_.add_gauges([this](std::vector<metrics::Gauge>& out) { shadows_.gauges(out); });
     reload_shard_ = &metrics_.add_shard();
     restore_share();
     routing_state_.restore();
@@ -112,6 +120,7 @@ class Application::Impl {
       share_saved_ = now;
       save_share();
       routing_state_.save();
+      shadows_.apply(current()->policy);
     });
   }
 
@@ -216,6 +225,7 @@ class Application::Impl {
     routing_state_.save();
     ledger_->flush();
     if (opaque_file_) opaque_file_->flush();
+    shadows_.flush();
     log(LogLevel::info, "stopped", {{"attempts_open", ledger_->figures().attempts_open}});
   }
 
@@ -230,6 +240,7 @@ class Application::Impl {
     const auto previous = current();
     auto built = build_snapshot(fresh, clock_.now(), previous.get());
     if (!built) return refuse_reload(built.error());
+    shadows_.apply((*built)->policy);
     {
       const std::lock_guard lock{snapshot_mutex_};
       snapshot_ = *built;
@@ -297,6 +308,7 @@ class Application::Impl {
   std::unique_ptr<OpaquePersistence> opaque_file_;  // opaque_ tells it everything; null: told not to
   gateway::Conversations conversations_{gateway::Conversations::entries_max_default, randomness_.next()};
   gateway::HealthBoard health_;
+  ShadowService shadows_;
   gateway::TokenMeter tokens_;
   gateway::RouteLearning learned_;
   RoutingState routing_state_{config_.data / "routing.state", learned_};

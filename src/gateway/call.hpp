@@ -9,6 +9,7 @@
 #include "dialect/detect.hpp"
 #include "dialect/request_rules.hpp"
 #include "gateway/conversations.hpp"
+#include "gateway/shadow_job.hpp"
 #include "gateway/snapshot.hpp"
 #include "turnpike/account.hpp"
 #include "turnpike/exchange.hpp"
@@ -31,6 +32,7 @@ struct Call {
   std::optional<Remembered> previous;  // what answered the conversation's previous step
   Exchange exchange;
   std::optional<policy::OpenShareStep> share_step;  // from the decision to finish(); absent if it is not to be counted
+  std::unique_ptr<ShadowTicket> shadow = nullptr;  // this step will be asked a second time
 };
 
 /// A call beside the conversation, in its name: what answers it is not what the conversation goes on with.

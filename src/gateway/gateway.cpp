@@ -41,7 +41,9 @@ void log_request(const Exchange& exchange) {
 
 Gateway::Gateway(Shared shared, Upstream& upstream, metrics::Shard& metrics,
                  std::shared_ptr<const Snapshot> snapshot, GatewayLimits limits)
-    : shared_(shared), upstream_(upstream), metrics_(metrics), snapshot_(std::move(snapshot)), limits_(limits) {}
+    : shared_(shared), upstream_(upstream), metrics_(metrics), snapshot_(std::move(snapshot)), limits_(limits),
+      shadows_({shared.ledger, shared.opaque, shared.tokens, shared.clock, upstream, ticker_}, shared.health, metrics, shared.shadows,
+               shared.learning, shared.conversations.hash_key()) {}
 
 std::expected<std::shared_ptr<const Admission>, WholeReply> Gateway::on_head(const RequestHead& head) {
   auto verdict = std::make_shared<HeadVerdict>();
@@ -74,10 +76,13 @@ asio::awaitable<void> Gateway::handle(ClientRequest request, ResponseSink& sink)
   if (outcome && counts_tokens(verdict.route)) {
     outcome = co_await count_tokens(call);
   } else if (outcome) {
+    call.shadow = shadows_.draw(call);
     outcome = co_await try_candidates(call);
   }
   if (!outcome) tell_error(call, outcome.error());
+  auto shadow = shadows_.prepare(call);  // finish() gives the exchange away
   finish(call);
+  shadows_.offer(std::move(shadow));
 }
 
 WholeReply Gateway::error_reply(std::string_view target, const Error& error) {

@@ -24,6 +24,7 @@
 #include "gateway/learning.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/route_learning.hpp"
+#include "gateway/shadow_runs.hpp"
 #include "gateway/snapshot.hpp"
 #include "gateway/ticker.hpp"
 #include "gateway/token_meter.hpp"
@@ -46,6 +47,7 @@ struct Shared {
   Randomness& randomness;
   RouteLearning& learned;
   Learning* learning = nullptr;  // null: the frozen classifier alone speaks
+  ShadowHub* shadows = nullptr;  // null: no shadow runs
 };
 
 struct GatewayLimits {
@@ -69,11 +71,19 @@ class Gateway final : public Handler {
 
   /// From now on new requests use this snapshot. On the gateway's own loop.
   void use(std::shared_ptr<const Snapshot> snapshot) { snapshot_ = std::move(snapshot); }
+  /// Before the first request; see ShadowRuns.
+  void start_shadows_with(ShadowRuns::Start start) { shadows_.start_with(std::move(start)); }
   /// Draining: /readyz answers 503.
   void set_ready(bool ready) { ready_ = ready; }
-  void on_tick(Monotonic now) { ticker_.tick(now); }
+  void on_tick(Monotonic now) {
+    ticker_.tick(now);
+    shadows_.on_tick();
+  }
   /// Ends what still runs, telling the clients in their dialect; every attempt is settled on return or soon after.
-  void end_all() { ticker_.end_all(); }
+  void end_all() {
+    shadows_.close();
+    ticker_.end_all();
+  }
 
  private:
   // What an attempt would send, and the most it can cost. Nothing is held for it yet.
@@ -157,6 +167,7 @@ class Gateway final : public Handler {
   std::shared_ptr<const Snapshot> snapshot_;
   GatewayLimits limits_;
   Ticker ticker_;
+  ShadowRuns shadows_;
   bool ready_ = true;
   int drains_ = 0;
 };

@@ -1,12 +1,11 @@
 // The first part of an attempt: what would be sent, what it can cost at most, and holding that. Nothing has left by then.
 
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <utility>
 
 #include "dialect/opaque_store.hpp"
 #include "gateway/gateway.hpp"
+#include "gateway/patient_reserve.hpp"
 #include "turnpike/server_tools.hpp"
 
 namespace turnpike::gateway {
@@ -101,32 +100,8 @@ account::ReserveRequest Gateway::wanted_for(const Call& call, const Candidate& c
       .context_tokens = billed_tokens_bound(exchange.facts, candidate)};
 }
 
-/// The ledger never blocks the loop: what it waits for (a larger lease of a replica, the disk with intent = "disk") is
-/// waited for here, in short pauses of this request alone.
 Task<account::Reservation> Gateway::reserve(account::ReserveRequest wanted) {
-  constexpr std::chrono::milliseconds patience{500};
-  constexpr std::chrono::milliseconds pause_max{50};
-  auto executor = co_await asio::this_coro::executor;
-  asio::steady_timer timer{executor};
-  const Monotonic until = shared_.clock.monotonic() + patience;
-  std::chrono::milliseconds pause{1};
-  wanted.may_wait = true;
-  auto reservation = shared_.ledger.reserve(wanted);
-  while (!reservation && reservation.error().code == "lease_awaited") {
-    timer.expires_after(pause);
-    co_await timer.async_wait(asio::use_awaitable);
-    pause = std::min(2 * pause, pause_max);
-    wanted.may_wait = shared_.clock.monotonic() < until;
-    reservation = shared_.ledger.reserve(wanted);
-  }
-  while (reservation && !reservation->ready()) {
-    if (!shared_.ledger.writable()) {
-      co_return std::unexpected{gateway_error(503, "ledger_unavailable", "The ledger cannot be written at the moment.")};
-    }
-    timer.expires_after(std::chrono::milliseconds{1});
-    co_await timer.async_wait(asio::use_awaitable);
-  }
-  co_return reservation;
+  co_return co_await reserve_patiently(shared_.ledger, shared_.clock, std::move(wanted));
 }
 
 }  // namespace turnpike::gateway

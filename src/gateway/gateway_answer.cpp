@@ -7,29 +7,12 @@
 #include "dialect/error_body.hpp"
 #include "dialect/response_translator.hpp"
 #include "dialect/upstream_error.hpp"
+#include "gateway/answer_measures.hpp"
 #include "gateway/body_collector.hpp"
 #include "gateway/gateway.hpp"
 
 namespace turnpike::gateway {
 namespace {
-
-/// What is booked when a stream ends without a usable usage report: the prompt's reported or estimated tokens and the
-/// output that was seen. A partial report (Anthropic tells the prompt's tokens first) beats the estimate of its part.
-Usage estimated_usage(const dialect::Tally& tally, std::int64_t prompt_estimate) {
-  Usage usage = tally.usage_plausible ? tally.usage : Usage{};
-  if (usage.input() == 0) usage.input_fresh = prompt_estimate;
-  const std::int64_t seen = tokens_of_bytes(tally.output_bytes);
-  if (usage.output() < seen) usage.output_text = seen - usage.output_reasoning;
-  return usage;
-}
-
-AnswerMeasures measures_of(const dialect::Tally& tally) {
-  return {.tool_calls = tally.tool_calls,
-          .invalid_tool_json = tally.invalid_tool_json,
-          .refusal = tally.refusal,
-          .empty = tally.output_bytes == 0 && tally.tool_calls == 0,
-          .length_stop = tally.finish == "length"};
-}
 
 std::string joined_reasons(const RouteDecision& decision) {
   std::string names;
@@ -254,6 +237,10 @@ dialect::StreamOptions Gateway::stream_options(const Call& call, const Try& curr
   options.echo = current.echo;
   options.opaque = &shared_.opaque;
   options.owner = call.exchange.account->key_id;
+  if (call.shadow) {
+    call.shadow->live.clear();  // what an earlier target said before it failed
+    options.action = &call.shadow->live;
+  }
   return options;
 }
 

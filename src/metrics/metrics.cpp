@@ -53,6 +53,9 @@ const std::array<Info, static_cast<std::size_t>(Family::count_)>& families() {
       {"turnpike_switches_total", "Changes of model that were weighed at a human turn: made or avoided.", MetricType::Counter, {"move"}, {}},
       {"turnpike_switch_saved_credits_total", "What these choices are expected to save over the rest of their conversations.", MetricType::Counter, {"move"}, {}},
       {"turnpike_switch_spent_credits_total", "What others of these choices are expected to cost on top, for a step's difficulty.", MetricType::Counter, {"move"}, {}},
+      {"turnpike_shadow_pairs_total", "Steps that were asked a second time, by what came of it.", MetricType::Counter, {"kind", "outcome"}, {}},
+      {"turnpike_shadow_skipped_total", "Sampled steps that were not asked a second time, by the cause.", MetricType::Counter, {"cause"}, {}},
+      {"turnpike_shadow_spend_credits_total", "Credits settled for shadow runs; in no key's spending.", MetricType::Counter, {"provider", "model"}, {}},
   }};
   return table;
 }

@@ -45,6 +45,9 @@ enum class Family : std::uint8_t {
   switches_total,             // move
   switch_saved_credits_total,  // move
   switch_spent_credits_total,  // move
+  shadow_pairs_total,         // kind, outcome
+  shadow_skipped_total,       // cause
+  shadow_spend_credits_total, // provider, model
   count_,                     // number of families; not a family
 };
 

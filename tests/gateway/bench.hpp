@@ -97,11 +97,11 @@ inline Script refused(int status, std::string body) {
 /// A gateway with real ledger, catalog and policy; only the far side of the socket is scripted.
 struct Bench {
   /// `cheap`: the provider file of the first target, so that a test may have prices of its own.
-  explicit Bench(const std::string& cheap = cheap_provider) {
+  explicit Bench(const std::string& cheap = cheap_provider, const std::string& routes = policy_text) {
     std::filesystem::create_directories(root / "providers");
     std::ofstream{root / "providers/cheap.toml"} << cheap;
     std::ofstream{root / "providers/strong.toml"} << strong_provider;
-    std::ofstream{root / "policy.toml"} << policy_text;
+    std::ofstream{root / "policy.toml"} << routes;
     auto fresh = std::make_shared<Snapshot>();
     auto catalog = catalog::Catalog::load(root / "providers");
     if (!catalog) FAIL(to_string(catalog.error().front()));
@@ -127,8 +127,11 @@ struct Bench {
     opaque.emplace(clock);
     health.emplace(clock, randomness);
     upstream.emplace(loop);
-    const Shared shared{*ledger, *opaque, conversations, *health, tokens, clock, randomness, learned};
+    Shared shared{*ledger, *opaque, conversations, *health, tokens, clock, randomness, learned};
+    shared.learning = &learning;
+    shared.shadows = &shadows;
     gateway.emplace(shared, *upstream, metrics.add_shard(), snapshot);
+    gateway->start_shadows_with([this](asio::awaitable<void> task) { asio::co_spawn(loop, std::move(task), asio::detached); });
   }
   ~Bench() {
     gateway.reset();
@@ -195,6 +198,9 @@ struct Bench {
   TokenMeter tokens;
   RouteLearning learned;
   std::optional<HealthBoard> health;
+  Learning learning{classify::Classifier::built_in()};
+  std::vector<ShadowPair> pairs;  // what shadow runs have found
+  ShadowHub shadows{[this](ShadowPair pair) { pairs.push_back(std::move(pair)); }};
   metrics::Metrics metrics;
   std::optional<ScriptedUpstream> upstream;
   std::optional<Gateway> gateway;
