@@ -59,6 +59,8 @@ const std::vector<AdminHandler::Route>& AdminHandler::routes() {
                                         {"GET", "/admin/decisions/", &AdminHandler::decision},
                                         {"GET", "/admin/spend", &AdminHandler::spend},
                                         {"GET", "/admin/forecast", &AdminHandler::forecast},
+                                        {"GET", "/admin/reports/viability", &AdminHandler::viability},
+                                        {"GET", "/admin/shadow/", &AdminHandler::shadow},
                                         {"POST", "/admin/reconcile", &AdminHandler::reconcile},
                                         {"POST", "/admin/ledger/verify", &AdminHandler::verify},
                                         {"POST", "/admin/ledger/clock", &AdminHandler::confirm_clock}};
@@ -172,6 +174,10 @@ WholeReply AdminHandler::decision(const ClientRequest&, std::string_view argumen
 WholeReply AdminHandler::spend(const ClientRequest& request, std::string_view) { return spend_page(parts_.sources, request.head.query); }
 
 WholeReply AdminHandler::forecast(const ClientRequest&, std::string_view) { return forecast_page(parts_.sources); }
+
+WholeReply AdminHandler::viability(const ClientRequest& request, std::string_view) { return viability_page(parts_.sources, request.head.query); }
+
+WholeReply AdminHandler::shadow(const ClientRequest&, std::string_view decision) { return shadow_page(parts_.sources, decision); }
 
 WholeReply AdminHandler::reconcile(const ClientRequest& request, std::string_view) { return reconcile_page(parts_.sources, request.body); }
 

@@ -5,6 +5,7 @@
 //   POST /admin/reload                                     GET    /admin/decisions[?count=N]   /admin/decisions/{id}
 //   GET  /admin/spend?by=model&every=day&since=…&until=…   GET    /admin/forecast
 //   POST /admin/ledger/verify     POST /admin/ledger/clock (believe a clock that jumped)
+//   GET  /admin/reports/viability (a candidate on trial)   GET    /admin/shadow/{decision}
 //   GET  /healthz (no token)      POST /admin/reconcile (a provider's exports)
 //   /admin/keys…: key_pages.hpp   /admin/budgets…: budget_pages.hpp
 #pragma once
@@ -71,6 +72,8 @@ class AdminHandler final : public Handler {
   WholeReply decisions(const ClientRequest& request, std::string_view argument);
   WholeReply decision(const ClientRequest& request, std::string_view argument);
   WholeReply spend(const ClientRequest& request, std::string_view argument);
+  WholeReply viability(const ClientRequest& request, std::string_view argument);
+  WholeReply shadow(const ClientRequest& request, std::string_view argument);
   WholeReply forecast(const ClientRequest& request, std::string_view argument);
   WholeReply reconcile(const ClientRequest& request, std::string_view argument);
   WholeReply verify(const ClientRequest& request, std::string_view argument);

@@ -72,6 +72,13 @@ Result<ordered_json> decide_offline(const Config& config, const Clock& clock, st
   return explain_decision(**snapshot, *facts, difficulty, *decision);
 }
 
+/// What a second answer to the same step was like, where the step was sampled.
+void add_shadow(OperatorLink& link, const std::string& decision, ordered_json& answer) {
+  const auto found = link.ask("GET", "/admin/shadow/" + decision, "");
+  if (!found || (*found)["pairs"].empty()) return;
+  for (const auto& pair : (*found)["pairs"]) answer["shadow"][pair["kind"].get<std::string>()] = pair;
+}
+
 std::string line_of(const ordered_json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 /// Nested objects indented, lists one item a line: readable without knowing JSON.
@@ -109,6 +116,7 @@ int run_explain(const Config& config, const Clock& clock, const std::string& wha
     auto link = open_link(config, clock);
     if (!link) return fail(link.error());
     answer = (*link)->ask("GET", "/admin/decisions/" + what, "");
+    if (answer) add_shadow(**link, what, *answer);
   }
   if (!answer) return fail(answer.error());
   if (output.json) {

@@ -10,6 +10,7 @@ namespace {
 struct ReportFlags {
   SpendOptions spend;
   ReconcileFlags reconcile;
+  ViabilityFlags viability;
   std::string format = "table";
 };
 
@@ -66,6 +67,22 @@ void add_forecast(CLI::App& report, const std::shared_ptr<ReportFlags>& flags, c
   });
 }
 
+void add_viability(CLI::App& report, const std::shared_ptr<ReportFlags>& flags, const Output& output, Verb& verb) {
+  auto* viability = report.add_subcommand("viability", "Can a share of the steps move to a candidate? yes, no or not enough data, from shadow runs (docs/shadow.md)");
+  auto& asked = flags->viability;
+  viability->add_option("--candidate", asked.candidate, "provider/model, as in the policy's [shadow]")->required();
+  viability->add_option("--share", asked.share, "Part of the steps that would move, the easiest ones; default: 0.7");
+  viability->add_option("--since", asked.since, "Date, RFC 3339 instant, or a span back from now: 24h, 7d; default: all pairs");
+  viability->add_option("--until", asked.until, "Likewise");
+  viability->add_option("--margin", asked.margin, "How much worse it may be, as a part of the steps; default: 0.05");
+  viability->add_option("--confidence", asked.confidence, "Of the intervals; default: 0.95");
+  viability->add_option("--baseline-agreement", asked.baseline_agreement, "How often two answers of the live model agree, where [shadow] self_sample has not measured it");
+  add_format(*viability, *flags);
+  viability->callback([flags, &output, &verb] {
+    verb = [flags, &output](const auto& config, const auto& clock) { return run_report_viability(config, clock, flags->viability, format_of(*flags, output)); };
+  });
+}
+
 }  // namespace
 
 void add_reports(CLI::App& app, const Output& output, Verb& verb) {
@@ -74,6 +91,7 @@ void add_reports(CLI::App& app, const Output& output, Verb& verb) {
   add_spend(*report, flags, output, verb);
   add_forecast(*report, flags, output, verb);
   add_reconcile(*report, flags, output, verb);
+  add_viability(*report, flags, output, verb);
 }
 
 }  // namespace turnpike::app

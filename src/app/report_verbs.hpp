@@ -29,6 +29,10 @@ struct ReconcileFlags {
 };
 /// 0: within the tolerance, 1: not.
 int run_report_reconcile(const Config& config, const Clock& clock, const ReconcileFlags& flags, Format format);
+struct ViabilityFlags {
+  std::string candidate, share, since, until, margin, confidence, baseline_agreement;
+};
+int run_report_viability(const Config& config, const Clock& clock, const ViabilityFlags& flags, Format format);
 int run_report_forecast(const Config& config, const Clock& clock, Format format);
 
 }  // namespace turnpike::app
