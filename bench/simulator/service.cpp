@@ -117,6 +117,7 @@ std::unique_ptr<Reply> Service::answer(Endpoint endpoint, const HttpRequest& req
   }
   exchange.ask = std::move(*ask);
   limit_faults(exchange.ask);
+  differ(exchange);
   exchange.answer = compose(exchange.ask);
   share_cache(exchange, now);
   count_output(exchange.answer, exchange.usage);
@@ -125,6 +126,14 @@ std::unique_ptr<Reply> Service::answer(Endpoint endpoint, const HttpRequest& req
   wire(endpoint).complete(exchange);
   return std::make_unique<Playback>(wire(endpoint), records_, settings_, std::move(exchange), now,
                                     request.wants_close());
+}
+
+/// A model that does not always do the same: in so many of 100 answers, drawn anew for each request, it runs another command.
+void Service::differ(Exchange& exchange) {
+  const auto chance = exchange.ask.directives.number("differ", 0);
+  const auto drawn = hash_bytes("differ", exchange.seed);
+  if (static_cast<std::int64_t>(drawn % 100) >= chance) return;
+  exchange.ask.directives.add("command=\"true " + std::to_string(drawn % 1'000'000) + "\"");
 }
 
 void Service::share_cache(Exchange& exchange, Instant now) {

@@ -32,6 +32,7 @@ class Service final : public Handler {
   std::unique_ptr<Reply> count_tokens(Endpoint endpoint, const HttpRequest& request);
   std::unique_ptr<Reply> examine(const HttpRequest& request);
   std::unique_ptr<Reply> set_faults(const HttpRequest& request);
+  static void differ(Exchange& exchange);
   void share_cache(Exchange& exchange, Instant now);
   /// Lets a fault with `times` go once it has struck that often.
   void limit_faults(Ask& ask);

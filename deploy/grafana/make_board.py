@@ -162,6 +162,15 @@ ROWS = [
                                          query(f"sum by (cause) (rate(turnpike_opaque_file_lost_total{{{AT}}}[{R}]))", "not on disk: {{cause}}")], "ops", width=8),
         graph("Turns with kept reasoning", [query(f"sum(turnpike_opaque_entries{{{AT}}})", "turns")], width=8),
     ]),
+    ("Shadow runs", [
+        graph("Pairs by outcome", [query(f"sum by (kind, outcome) (rate(turnpike_shadow_pairs_total{{{AT}}}[{R}]))", "{{kind}} {{outcome}}")], "ops", stack=True,
+              about="Steps asked a second time. self: of the serving model itself."),
+        graph("Sampled steps not asked", [query(f"sum by (cause) (rate(turnpike_shadow_skipped_total{{{AT}}}[{R}]))", "{{cause}}")], "ops"),
+        graph("Shadow spending", [query(f"sum by (provider, model) (rate(turnpike_shadow_spend_credits_total{{{AT}}}[{R}])) * 86400", "{{provider}}/{{model}}")], "none",
+              about="Credits a day at the present rate; in no key's spending."),
+        graph("Shadow calls", [query(f"sum(turnpike_shadow_under_way{{{AT}}})", "under way"), query(f"sum(turnpike_shadow_waiting{{{AT}}})", "waiting")], width=12),
+        graph("Pairs stored", [query(f"sum(turnpike_shadow_pairs_stored{{{AT}}})", "stored"), query(f"sum(turnpike_shadow_pairs_lost{{{AT}}})", "lost since start")], width=12),
+    ]),
     ("Replicas", [
         stat("Central ledger reachable", f"min(turnpike_central_reachable{{{AT}}})", steps=[(None, "red"), (1, "green")]),
         stat("Leases in force", f"min(turnpike_lease_usable{{{AT}}})", steps=[(None, "red"), (1, "green")]),
