@@ -1,7 +1,7 @@
 // From a score to the chance that the weak model fails: a rising map, learned from outcomes.
 //
-// Until 50 outcomes are known the shipped map holds; it was measured on the training data over percentiles of the
-// prior. Afterwards: isotonic regression of the known outcomes, in which the shipped map still counts as 20.
+// Until 50 outcomes are known the shipped map holds; it was measured over percentiles of the prior, on sources that it
+// had not seen. Afterwards: isotonic regression of the known outcomes, in which the shipped map still counts as 20.
 #pragma once
 
 #include <array>

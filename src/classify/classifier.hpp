@@ -40,6 +40,10 @@ class Classifier {
   [[nodiscard]] float score_at(std::int64_t logit) const;
   /// Score at each percentile 0..100 of the training data: the cold start of the share controller.
   [[nodiscard]] const std::array<float, 101>& quantiles() const { return weights_.quantiles; }
+  /// Below it a step is left to the policy's default.
+  [[nodiscard]] float confidence_floor() const {
+    return static_cast<float>(weights_.confidence_floor) / static_cast<float>(feature_one);
+  }
   /// Name of the trained model, for logs and decision records.
   [[nodiscard]] std::string_view version() const { return weights_.version; }
   [[nodiscard]] const Weights& weights() const { return weights_; }

@@ -40,6 +40,10 @@ class Learner {
   void freeze(bool frozen) { frozen_.store(frozen, std::memory_order_relaxed); }
   [[nodiscard]] bool frozen() const { return frozen_.load(std::memory_order_relaxed); }
   [[nodiscard]] LearnerReport report() const;
+  [[nodiscard]] float weak_fails(float score) const { return calibration_.weak_fails(score); }
+  /// Logit per unit of each count and trace counter, by name, as learned on top of the prior; and the bias.
+  [[nodiscard]] std::vector<std::pair<std::string_view, double>> weights() const { return layer_.weights(); }
+  [[nodiscard]] std::size_t ngrams_touched() const { return layer_.ngrams_touched(); }
 
   /// learner := frozen:u8 layer progress
   void write(std::string& out) const;

@@ -129,6 +129,24 @@ void OnlineLayer::learn(const FootprintView& footprint, const Lesson& lesson) {
   lessons_.fetch_add(1, std::memory_order_relaxed);
 }
 
+std::vector<std::pair<std::string_view, double>> OnlineLayer::weights() const {
+  const auto logits = [](const Dense& place) {
+    return static_cast<double>(place.weight.load(std::memory_order_relaxed)) / static_cast<double>(weight_one);
+  };
+  std::vector<std::pair<std::string_view, double>> out{{"bias", logits(bias_)}};
+  for (std::size_t i = 0; i < dense_features; ++i) {
+    const auto name = i < text_feature_count ? to_string(static_cast<TextFeature>(i))
+                                             : to_string(static_cast<TraceFeature>(i - text_feature_count));
+    out.emplace_back(name, logits(dense_[i]));
+  }
+  return out;
+}
+
+std::size_t OnlineLayer::ngrams_touched() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      *ngrams_, [](const Sparse& place) { return place.weight.load(std::memory_order_relaxed) != 0; }));
+}
+
 void OnlineLayer::write(std::string& out) const {
   const auto put_dense = [&out](const Dense& place) {
     put(out, place.weight.load(std::memory_order_relaxed));

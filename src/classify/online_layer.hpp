@@ -18,6 +18,9 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "classify/footprint.hpp"
 #include "turnpike/error.hpp"
@@ -43,6 +46,11 @@ class OnlineLayer {
   [[nodiscard]] std::uint64_t lessons() const { return lessons_.load(std::memory_order_relaxed); }
   /// Of the prior, in logit_one: 1 as shipped, less where the prior is of little use.
   [[nodiscard]] std::int32_t scale() const { return scale_.weight.load(std::memory_order_relaxed) >> 8; }
+
+  /// By name of feature, in logits per unit; for people.
+  [[nodiscard]] std::vector<std::pair<std::string_view, double>> weights() const;
+  /// Buckets with a weight of their own.
+  [[nodiscard]] std::size_t ngrams_touched() const;
 
   /// layer := lessons:u64 (weight:i32 squares:u64){dense+2} used:u32 (bucket:u16 weight:i32 squares:u32)*, little-endian.
   /// Buckets that nothing has touched are left out.

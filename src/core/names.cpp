@@ -8,6 +8,7 @@
 #include "turnpike/dialect.hpp"
 #include "turnpike/exchange.hpp"
 #include "turnpike/facts.hpp"
+#include "turnpike/outcome.hpp"
 
 namespace turnpike {
 namespace {
@@ -103,6 +104,16 @@ constexpr Names<StreamEnd, 6> stream_ends{{{StreamEnd::not_streamed, "not_stream
                                            {StreamEnd::truncated, "truncated"},
                                            {StreamEnd::timed_out, "timed_out"}}};
 
+constexpr Names<OutcomeSource, 9> outcome_sources{{{OutcomeSource::shadow_pair, "shadow_pair"},
+                                                   {OutcomeSource::taught, "taught"},
+                                                   {OutcomeSource::unusable_answer, "unusable_answer"},
+                                                   {OutcomeSource::tool_error, "tool_error"},
+                                                   {OutcomeSource::repeated_call, "repeated_call"},
+                                                   {OutcomeSource::test_result, "test_result"},
+                                                   {OutcomeSource::user_correction, "user_correction"},
+                                                   {OutcomeSource::escalation, "escalation"},
+                                                   {OutcomeSource::quiet_step, "quiet_step"}}};
+
 }  // namespace
 
 std::string_view to_string(Dialect dialect) { return name_of(dialects, dialect); }
@@ -126,6 +137,7 @@ std::optional<ThinkingStyle> parse_thinking_style(std::string_view name) {
   return value_of(thinking_styles, name);
 }
 std::string_view to_string(Settlement settlement) { return name_of(settlements, settlement); }
+std::string_view to_string(OutcomeSource source) { return name_of(outcome_sources, source); }
 std::string_view to_string(StreamEnd end) { return name_of(stream_ends, end); }
 
 }  // namespace turnpike

@@ -11,6 +11,7 @@
 #include "dialect/request_rules.hpp"
 #include "dialect/responses_items_kept.hpp"
 #include "gateway/client_watch.hpp"
+#include "gateway/confidence.hpp"
 #include "gateway/head_rules.hpp"
 #include "gateway/share_step.hpp"
 #include "policy/decide.hpp"
@@ -190,6 +191,7 @@ Result<RouteDecision> Gateway::decide(Call& call) {
   auto inputs = inputs_of(call);
   if (!inputs) return std::unexpected{inputs.error()};
   exchange.inputs = std::move(*inputs);
+  place_among_recent(exchange, snapshot);
   auto decision = policy::decide(snapshot.policy, snapshot.catalog,
                                  {.facts = exchange.facts,
                                   .difficulty = exchange.difficulty,
@@ -345,6 +347,7 @@ void Gateway::finish(Call& call) {
   if (call.share_step) call.share_step->settle(share_outcome(exchange, *call.snapshot));
   metrics_.record(exchange);
   if (call.snapshot->log_requests) log_request(exchange);
+  if (shared_.learning != nullptr) shared_.learning->watch(call.snapshot->policy, exchange);
   shared_.ledger.record(std::move(exchange));
 }
 

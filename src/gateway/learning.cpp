@@ -16,10 +16,6 @@ constexpr std::uint32_t format = 1;
 constexpr std::string_view others = "others";
 constexpr std::size_t sources = static_cast<std::size_t>(OutcomeSource::count_);
 
-constexpr std::array<std::string_view, sources> source_names{"shadow_pair", "taught",          "unusable_answer",
-                                                             "tool_error",  "repeated_call",   "test_result",
-                                                             "user_correction", "escalation",  "quiet_step"};
-
 std::uint64_t checksum_of(std::string_view bytes) {
   std::uint64_t hash = 0xCBF29CE484222325ULL;
   for (const char c : bytes) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ULL;
@@ -63,8 +59,6 @@ Result<std::span<const std::byte>> checked_body(std::string_view bytes) {
 }
 
 }  // namespace
-
-std::string_view to_string(OutcomeSource source) { return source_names[static_cast<std::size_t>(source)]; }
 
 std::string Learning::group_of(const policy::Policy& policy, const Account& account) {
   switch (policy.classifier.learn) {
@@ -112,10 +106,35 @@ void Learning::learn(std::string_view group, const classify::Footprint& footprin
   const bool known = outcome.source == OutcomeSource::shadow_pair || outcome.source == OutcomeSource::taught;
   learner->learn(footprint, {outcome.weak_failed, outcome.strong_right, outcome.weight},
                  known ? classify::Learner::Kind::known : classify::Learner::Kind::hint);
+  revision_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Learning::watch(const policy::Policy& policy, const Exchange& exchange) {
+  if (!policy.classifier.weak_signals || exchange.attempts.empty() || exchange.error || exchange.decision.candidates.empty()) return;
+  const std::string group = group_of(policy, *exchange.account);
+  if (group.empty()) return;
+  const auto served = std::ranges::find(exchange.decision.candidates, exchange.attempts.back().target, &Candidate::target);
+  if (served == exchange.decision.candidates.end()) return;
+  const auto tier = policy.tier_named(served->tier.empty() ? exchange.decision.tier : served->tier);
+  const auto escalated = [](const Why& why) { return why.reason == Reason::escalated; };
+  const SeenStep step{.owner = exchange.account->key_id,
+                      .group = group,
+                      .facts = exchange.facts,
+                      .bulk = tier && !policy.tiers[*tier].frontier,
+                      .unusable = exchange.answer && exchange.answer->unusable(),
+                      .escalated = std::ranges::any_of(exchange.decision.why, escalated)};
+  if (const auto hint = signals_.observe(step, classifier_.footprint(exchange.facts))) learn(hint->group, hint->footprint, hint->outcome);
+}
+
+std::shared_ptr<classify::Learner> Learning::learner(std::string_view group) const {
+  const std::shared_lock lock{mutex_};
+  const auto found = groups_.find(group);
+  return found != groups_.end() ? found->second : nullptr;
 }
 
 Result<void> Learning::freeze(std::string_view group, bool frozen) {
   const std::shared_lock lock{mutex_};
+  revision_.fetch_add(1, std::memory_order_relaxed);
   if (group.empty()) {
     frozen_.store(frozen, std::memory_order_relaxed);
     for (const auto& [name, learner] : groups_) learner->freeze(frozen);
@@ -129,6 +148,7 @@ Result<void> Learning::freeze(std::string_view group, bool frozen) {
 
 Result<void> Learning::reset(std::string_view group) {
   const std::unique_lock lock{mutex_};
+  revision_.fetch_add(1, std::memory_order_relaxed);
   if (group.empty()) {
     groups_.clear();
     return {};

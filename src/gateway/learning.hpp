@@ -23,35 +23,16 @@
 #include <vector>
 
 #include "classify/learner.hpp"
+#include "gateway/weak_signals.hpp"
 #include "policy/policy.hpp"
 #include "turnpike/account.hpp"
 #include "turnpike/difficulty.hpp"
 #include "turnpike/error.hpp"
+#include "turnpike/exchange.hpp"
 #include "turnpike/facts.hpp"
+#include "turnpike/outcome.hpp"
 
 namespace turnpike::gateway {
-
-/// Where an outcome comes from; the names (to_string) are labels of metrics.
-enum class OutcomeSource : std::uint8_t {
-  shadow_pair,      // both tiers answered the same step
-  taught,           // `turnpike classifier train`
-  unusable_answer,  // empty, refused, cut by length, or with invalid tool JSON
-  tool_error,       // the call that the step made failed
-  repeated_call,    // the step made a call again that had been made before
-  test_result,      // the step ran tests, and they failed or passed
-  user_correction,  // the next human turn says that it was wrong
-  escalation,       // the loop had to be moved up
-  quiet_step,       // nothing of all that
-  count_,
-};
-std::string_view to_string(OutcomeSource source);
-
-struct Outcome {
-  OutcomeSource source = OutcomeSource::shadow_pair;
-  float weak_failed = 0;              // 0..1: the bulk tier's answer was no good
-  std::optional<float> strong_right;  // 0..1: the frontier's was; absent: not known. Pairs teach far more
-  float weight = 1;                   // 0..1
-};
 
 class Learning {
  public:
@@ -73,20 +54,28 @@ class Learning {
     learn(group, footprint(facts), outcome);
   }
 
+  /// A finished step: remembers it, and takes from it what it tells of the conversation's step before.
+  void watch(const policy::Policy& policy, const Exchange& exchange);
+
   /// Of one group, or of all and those to come with an empty name. 404 unknown_group.
   Result<void> freeze(std::string_view group, bool frozen);
   /// Forgets what one group, or all, have learned.
   Result<void> reset(std::string_view group);
+  /// The group's learner; null if it has not learned anything. It goes on learning.
+  [[nodiscard]] std::shared_ptr<classify::Learner> learner(std::string_view group) const;
 
   struct GroupReport {
     std::string group;
     classify::LearnerReport learner;
   };
   [[nodiscard]] std::vector<GroupReport> report() const;  // sorted by name
+  [[nodiscard]] std::size_t conversations() const { return signals_.size(); }
   [[nodiscard]] bool frozen() const { return frozen_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t outcomes(OutcomeSource source) const {
     return outcomes_[static_cast<std::size_t>(source)].load(std::memory_order_relaxed);
   }
+  /// Moves with everything that state() would show.
+  [[nodiscard]] std::uint64_t revision() const { return revision_.load(std::memory_order_relaxed); }
   [[nodiscard]] const classify::Classifier& classifier() const { return classifier_; }
 
   /// Everything learned, as bytes that restore() of the same features takes back to the last bit.
@@ -109,7 +98,9 @@ class Learning {
   const classify::Calibration shipped_;  // of groups that have not learned yet
   mutable std::shared_mutex mutex_;  // of the map alone; learners guard themselves
   Groups groups_;
+  WeakSignals signals_;
   std::atomic<bool> frozen_{false};
+  std::atomic<std::uint64_t> revision_{0};
   std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(OutcomeSource::count_)> outcomes_{};
 };
 

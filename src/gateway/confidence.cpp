@@ -1,0 +1,36 @@
+#include "gateway/confidence.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace turnpike::gateway {
+namespace {
+
+/// Without a share there is no recent traffic to compare with: the percentiles of the training data stand in.
+float shipped_percentile(const classify::Classifier& classifier, float score) {
+  const auto& quantiles = classifier.quantiles();
+  const auto above = std::ranges::upper_bound(quantiles, score);
+  return static_cast<float>(above - quantiles.begin()) / static_cast<float>(quantiles.size());
+}
+
+}  // namespace
+
+float confidence_at(float evidence, float distance) {
+  constexpr float far = 0.2F;
+  return evidence * (0.5F + 0.5F * std::min(std::abs(distance) / far, 1.0F));
+}
+
+void place_among_recent(Exchange& exchange, const Snapshot& snapshot) {
+  Difficulty& difficulty = exchange.difficulty;
+  if (!snapshot.share) {
+    difficulty.percentile = shipped_percentile(*snapshot.classifier, difficulty.score);
+    return;
+  }
+  const auto scope = snapshot.share->scope_of(*exchange.account);
+  difficulty.percentile = snapshot.share->percentile(scope, difficulty.score);
+  const float threshold = snapshot.share->percentile(scope, exchange.inputs.threshold);
+  difficulty.confidence = confidence_at(difficulty.confidence, difficulty.percentile - threshold);
+  difficulty.abstained = difficulty.abstained || difficulty.confidence < snapshot.classifier->confidence_floor();
+}
+
+}  // namespace turnpike::gateway
