@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/budget_pages.hpp"
+#include "app/classifier_pages.hpp"
 #include "app/json_fields.hpp"
 #include "app/json_pages.hpp"
 #include "app/key_pages.hpp"
@@ -62,6 +63,11 @@ const std::vector<AdminHandler::Route>& AdminHandler::routes() {
                                         {"GET", "/admin/reports/viability", &AdminHandler::viability},
                                         {"GET", "/admin/shadow/", &AdminHandler::shadow},
                                         {"POST", "/admin/reconcile", &AdminHandler::reconcile},
+                                        {"GET", "/admin/classifier", &AdminHandler::classifier},
+                                        {"POST", "/admin/classifier/freeze", &AdminHandler::freeze_classifier},
+                                        {"POST", "/admin/classifier/reset", &AdminHandler::reset_classifier},
+                                        {"POST", "/admin/classifier/train", &AdminHandler::train_classifier},
+                                        {"GET", "/admin/classifier/export", &AdminHandler::export_classifier},
                                         {"POST", "/admin/ledger/verify", &AdminHandler::verify},
                                         {"POST", "/admin/ledger/clock", &AdminHandler::confirm_clock}};
   return table;
@@ -180,6 +186,12 @@ WholeReply AdminHandler::viability(const ClientRequest& request, std::string_vie
 WholeReply AdminHandler::shadow(const ClientRequest&, std::string_view decision) { return shadow_page(parts_.sources, decision); }
 
 WholeReply AdminHandler::reconcile(const ClientRequest& request, std::string_view) { return reconcile_page(parts_.sources, request.body); }
+
+WholeReply AdminHandler::classifier(const ClientRequest&, std::string_view) { return classifier_page(parts_.sources); }
+WholeReply AdminHandler::freeze_classifier(const ClientRequest& request, std::string_view) { return classifier_freeze_page(parts_.sources, request.body); }
+WholeReply AdminHandler::reset_classifier(const ClientRequest& request, std::string_view) { return classifier_reset_page(parts_.sources, request.body); }
+WholeReply AdminHandler::train_classifier(const ClientRequest& request, std::string_view) { return classifier_train_page(parts_.sources, request.head.query, request.body); }
+WholeReply AdminHandler::export_classifier(const ClientRequest&, std::string_view) { return classifier_export_page(parts_.sources); }
 
 WholeReply AdminHandler::confirm_clock(const ClientRequest& request, std::string_view) {
   const auto body = parse_body(request.body);

@@ -7,6 +7,7 @@
 //   POST /admin/ledger/verify     POST /admin/ledger/clock (believe a clock that jumped)
 //   GET  /admin/reports/viability (a candidate on trial)   GET    /admin/shadow/{decision}
 //   GET  /healthz (no token)      POST /admin/reconcile (a provider's exports)
+//   /admin/classifier…: classifier_pages.hpp
 //   /admin/keys…: key_pages.hpp   /admin/budgets…: budget_pages.hpp
 #pragma once
 
@@ -76,6 +77,11 @@ class AdminHandler final : public Handler {
   WholeReply shadow(const ClientRequest& request, std::string_view argument);
   WholeReply forecast(const ClientRequest& request, std::string_view argument);
   WholeReply reconcile(const ClientRequest& request, std::string_view argument);
+  WholeReply classifier(const ClientRequest& request, std::string_view argument);
+  WholeReply freeze_classifier(const ClientRequest& request, std::string_view argument);
+  WholeReply reset_classifier(const ClientRequest& request, std::string_view argument);
+  WholeReply train_classifier(const ClientRequest& request, std::string_view argument);
+  WholeReply export_classifier(const ClientRequest& request, std::string_view argument);
   WholeReply verify(const ClientRequest& request, std::string_view argument);
   WholeReply confirm_clock(const ClientRequest& request, std::string_view argument);
 

@@ -13,6 +13,7 @@
 #include "app/budget_verbs.hpp"
 #include "app/catalog_cli.hpp"
 #include "app/catalog_import.hpp"
+#include "app/classifier_verbs.hpp"
 #include "app/commands.hpp"
 #include "app/completion.hpp"
 #include "app/config.hpp"
@@ -182,6 +183,7 @@ int main(int argc, char** argv) {
   add_routing(app, flags, verb);
   turnpike::app::add_key_verbs(app, flags.output, verb);
   turnpike::app::add_budget_verbs(app, flags.output, verb);
+  turnpike::app::add_classifier_verbs(app, flags.output, verb);
   add_money(app, flags, verb);
   turnpike::app::add_reports(app, flags.output, verb);
   add_connect(app, flags, verb);

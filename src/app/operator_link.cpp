@@ -13,6 +13,7 @@
 
 #include "account/ledger.hpp"
 #include "app/admin.hpp"
+#include "app/classifier_state.hpp"
 #include "app/snapshots.hpp"
 #include "turnpike/ids.hpp"
 
@@ -102,7 +103,9 @@ class DirectLink final : public OperatorLink {
       : ledger_(std::move(ledger)),
         config_(std::move(config)),
         admin_({*ledger_, metrics_, Secret{}, [] { return std::vector<catalog::Fault>{}; }, [] { return std::shared_ptr<const gateway::Snapshot>{}; },
-                {*ledger_, clock, [this, &clock] { return planning_snapshot(config_, clock.now()); }, config_.credits_per_usd, config_.data}}) {}
+                {*ledger_, clock, [this, &clock] { return planning_snapshot(config_, clock.now()); }, config_.credits_per_usd, config_.data, &learning_}}) {
+    state_.load();
+  }
 
   Result<ordered_json> ask(std::string_view method, std::string_view target, const std::string& body) override {
     ClientRequest request;
@@ -115,6 +118,7 @@ class DirectLink final : public OperatorLink {
     asio::io_context context;
     asio::co_spawn(context, admin_.handle(std::move(request), kept), asio::detached);
     context.run();
+    if (!state_.save()) return std::unexpected{gateway_error(500, "store_failed", "what was learned could not be written to the data directory")};
     return read_answer(kept.status, kept.text);
   }
 
@@ -122,6 +126,8 @@ class DirectLink final : public OperatorLink {
   std::unique_ptr<account::Ledger> ledger_;
   Config config_;
   metrics::Metrics metrics_;
+  gateway::Learning learning_{classify::Classifier::built_in()};
+  ClassifierState state_{learning_, config_.data / "classifier.state"};
   AdminHandler admin_;
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "account/ledger.hpp"
+#include "gateway/learning.hpp"
 #include "gateway/snapshot.hpp"
 #include "turnpike/clock.hpp"
 
@@ -20,6 +21,7 @@ struct PageSources {
   std::function<std::shared_ptr<const gateway::Snapshot>()> planned;
   std::string credits_per_usd = "1";  // decimal
   std::filesystem::path data = {};    // directory with shadow.db
+  gateway::Learning* learning = nullptr;  // what the pages about the classifier are about
 };
 
 }  // namespace turnpike::app

@@ -20,6 +20,8 @@
 #include <thread>
 #include <utility>
 
+#include "app/classifier_gauges.hpp"
+#include "app/classifier_state.hpp"
 #include "app/commands.hpp"
 #include "app/gauges.hpp"
 #include "app/opaque_persistence.hpp"
@@ -97,9 +99,9 @@ class Application::Impl {
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
         admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); },
-                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data}}),
+                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data, &learning_}}),
         price_watch_({*ledger_, clock, [this] { return current(); }, config_.data / "price_watch.state"}) {
-    gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_, learned_};
+    gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_, learned_, &learning_};
     shared.shadows = &shadows_.hub();
     shadows_.apply(snapshot_->policy);
     gateway::GatewayLimits limits;
@@ -111,11 +113,14 @@ class Application::Impl {
     metrics_.add_gauges(gauges({*ledger_, opaque_, conversations_, health_, clock_, [this] { return current(); },
                                 [this] { return reload_failed_.load(); }, [this] { return open_requests(); }, opaque_file_.get()}));
     metrics_.add_gauges([this](std::vector<metrics::Gauge>& out) { shadows_.gauges(out); });
+    metrics_.add_gauges(classifier_gauges(learning_));
     reload_shard_ = &metrics_.add_shard();
     restore_share();
     routing_state_.restore();
+    classifier_state_.load();
     admin_loop_.on_tick([this](Monotonic now) {
       price_watch_.on_tick(now);
+      classifier_state_.on_tick(now);
       if (now - share_saved_ < share_save_interval) return;
       share_saved_ = now;
       save_share();
@@ -223,6 +228,7 @@ class Application::Impl {
     data_->close_all();
     save_share();
     routing_state_.save();
+    classifier_state_.save();
     ledger_->flush();
     if (opaque_file_) opaque_file_->flush();
     shadows_.flush();
@@ -312,6 +318,8 @@ class Application::Impl {
   gateway::TokenMeter tokens_;
   gateway::RouteLearning learned_;
   RoutingState routing_state_{config_.data / "routing.state", learned_};
+  gateway::Learning learning_{classify::Classifier::built_in()};
+  ClassifierState classifier_state_{learning_, config_.data / "classifier.state"};  // admin loop only
   metrics::Metrics metrics_;
   static constexpr std::chrono::seconds share_save_interval{30};  // what a crash may forget of the share's course
   Monotonic share_saved_{};

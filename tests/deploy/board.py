@@ -167,6 +167,14 @@ def reloads(gateway):
     config.write_text(good)
 
 
+def teach(bench):
+    """Enough known outcomes for every figure about the classifier."""
+    rows = bench.folder / "outcomes.jsonl"
+    hard, easy = "Reconcile ledger {} with the invoice and explain the difference.", "List the files of folder {}."
+    rows.write_text("".join(json.dumps({"text": (hard if i % 2 else easy).format(i), "learn": {"weak": 1 - i % 2, "strong": 1}}) + "\n" for i in range(400)))
+    bench.run("classifier", "train", rows)
+
+
 def substituted(expression):
     for name, value in SUBSTITUTES.items():
         expression = expression.replace(name, value)
@@ -246,6 +254,7 @@ def check_coverage(checks, gateway):
         checks.that(name in families, f"{name} of docs/metrics.md has data under this load")
         checks.that(re.search(rf"\b{name}(_bucket|_sum|_count)?\b", board), f"{name} is on the board")
     source = (SOURCE / "src" / "metrics" / "metrics.cpp").read_text() + (SOURCE / "src" / "app" / "gauges.cpp").read_text()
+    source += (SOURCE / "src" / "app" / "classifier_gauges.cpp").read_text()
     for name in sorted(set(re.findall(r'"((?:turnpike|gen_ai)_[a-z_]+)"', source)) - {n for n in re.findall(r'"(gen_ai_(?:provider_name|request_model|token_type))"', source)}):
         checks.that(name in families, f"{name} of the source has data under this load")
     print(f"\n{len(families)} metric families exported, {len(documented)} documented")
@@ -267,6 +276,7 @@ def run(checks, bench, binary):
     load = Load(gateway, key, poor_key)
     load.run()
     time.sleep(LOAD_SECONDS / 3)
+    teach(bench)
     reloads(gateway)
     load.join()
     checks.that(not load.faults, "the load does what it should", "; ".join(sorted(set(load.faults))[:5]))
