@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "classify/classifier.hpp"
+#include "classify/learner.hpp"
 #include "dialect/facts.hpp"
 #include "turnpike/clock.hpp"
 #include "wire/json_document.hpp"
@@ -84,6 +85,9 @@ void measure_texts(const Clock& clock, const classify::Classifier& classifier,
   std::vector<double> reading;
   std::vector<double> classifying;
   std::vector<double> together;
+  std::vector<double> learned;
+  std::vector<double> lessons;
+  classify::Learner learner{classifier};
   std::size_t bytes = 0;
   std::string line;
   while (std::getline(in, line)) {
@@ -104,6 +108,13 @@ void measure_texts(const Clock& clock, const classify::Classifier& classifier,
     reading.push_back(read);
     classifying.push_back(scored);
     together.push_back(read + scored + (sink < 0 ? 1 : 0));
+    // Each text is a lesson of its own, so that scoring finds a layer that is as full as it gets.
+    const auto footprint = classifier.footprint(facts);
+    const classify::Lesson lesson{.weak_failed = text.size() % 2 == 0 ? 1.0F : 0.0F, .strong_right = 1.0F};
+    const Monotonic begin = clock.monotonic();
+    learner.learn(footprint, lesson, classify::Learner::Kind::hint);
+    lessons.push_back(std::chrono::duration<double, std::micro>(clock.monotonic() - begin).count());
+    learned.push_back(summary(measure(clock, 5, [&] { sink += learner.classify(facts).score; })).p50);
   }
   if (reading.empty()) return;
   const std::size_t mean = bytes / reading.size();
@@ -111,6 +122,8 @@ void measure_texts(const Clock& clock, const classify::Classifier& classifier,
   print("  facts of the text", mean, reading);
   print("  classify", mean, classifying);
   print("  both", mean, together);
+  print("  classify with what was learned", mean, learned);
+  print("  one lesson", mean, lessons);
 }
 
 void measure_bodies(const Clock& clock, const classify::Classifier& classifier) {
