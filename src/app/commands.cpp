@@ -36,7 +36,8 @@ int fail(const Error& error) {
 }
 
 int run_serve(const Config& config, const Clock& clock) {
-  auto snapshot = build_snapshot(config, clock.now(), nullptr);
+  ConfigFiles files;
+  auto snapshot = build_snapshot(config, clock.now(), nullptr, &files);
   if (!snapshot) {
     print_faults(snapshot.error());
     return exit_config;
@@ -45,6 +46,7 @@ int run_serve(const Config& config, const Clock& clock) {
   auto application = Application::make(config, std::move(*snapshot), clock);
   if (!application) return fail(application.error());
   start_logging(2, config.log_level);
+  keep_config(config, files);
   const int code = (*application)->run();
   application->reset();
   stop_logging();

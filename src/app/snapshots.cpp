@@ -31,6 +31,11 @@ std::vector<dialect::ModelInfo> list_models(const catalog::Catalog& catalog, con
   return models;
 }
 
+/// What is in force must be what its version says.
+std::vector<catalog::Fault> changed_meanwhile(const std::filesystem::path& policy) {
+  return {{policy.generic_string(), 0, 0, "it or a provider's file changed while it was read; try again", catalog::Severity::error}};
+}
+
 }  // namespace
 
 catalog::LoadOptions load_options(const Config& config) {
@@ -52,12 +57,15 @@ std::filesystem::path policy_file(const Config& config) {
 }
 
 std::expected<std::shared_ptr<const gateway::Snapshot>, std::vector<catalog::Fault>> build_snapshot(
-    const Config& config, Instant now, const gateway::Snapshot* previous) {
+    const Config& config, Instant now, const gateway::Snapshot* previous, ConfigFiles* files) {
+  auto read = read_config_files(config);
   auto catalog = catalog::Catalog::load(config.providers, load_options(config));
   if (!catalog) return std::unexpected{catalog.error()};
   const auto file = policy_file(config);
   auto policy = policy::Policy::load(file, *catalog, {.now = now});
   if (!policy) return std::unexpected{policy.error()};
+  if (const auto again = read_config_files(config); !read || !again || *again != *read) return std::unexpected{changed_meanwhile(file)};
+  read->keys_missing = keys_missing(*catalog);
 
   auto snapshot = std::make_shared<gateway::Snapshot>();
   snapshot->catalog = std::move(*catalog);
@@ -65,7 +73,7 @@ std::expected<std::shared_ptr<const gateway::Snapshot>, std::vector<catalog::Fau
   snapshot->classifier = &classify::Classifier::built_in();
   snapshot->decision_headers = config.decision_headers;
   snapshot->log_requests = config.log_requests;
-  snapshot->version = fmt::format("{:08x}", (snapshot->catalog.content_hash() ^ std::hash<std::string>{}(catalog::read_file(file).value_or(""))) & 0xffffffffU);
+  snapshot->version = read->version();
   snapshot->models = list_models(snapshot->catalog, snapshot->policy);
   if (snapshot->policy.share) {
     if (previous != nullptr && previous->share && same_share(previous->policy, snapshot->policy)) {
@@ -74,6 +82,7 @@ std::expected<std::shared_ptr<const gateway::Snapshot>, std::vector<catalog::Fau
       snapshot->share = std::make_shared<policy::ShareController>(*snapshot->policy.share, snapshot->classifier->quantiles());
     }
   }
+  if (files != nullptr) *files = *std::move(read);
   return snapshot;
 }
 

@@ -244,9 +244,11 @@ class Application::Impl {
       fresh = std::move(*read);
     }
     const auto previous = current();
-    auto built = build_snapshot(fresh, clock_.now(), previous.get());
+    ConfigFiles files;
+    auto built = build_snapshot(fresh, clock_.now(), previous.get(), &files);
     if (!built) return refuse_reload(built.error());
     shadows_.apply((*built)->policy);
+    keep_config(config_, files);
     {
       const std::lock_guard lock{snapshot_mutex_};
       snapshot_ = *built;
