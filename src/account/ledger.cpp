@@ -453,6 +453,24 @@ std::vector<std::string> Ledger::recent_decisions(std::size_t count) {
   return found.value_or(std::vector<std::string>{});
 }
 
+Result<DecisionPage> Ledger::decisions_from(DecisionPlace place, std::size_t count) {
+  Result<DecisionPage> page;
+  if (!impl_->writer->run([&](Store& store) {
+        page = store.decisions_from(place, static_cast<std::int64_t>(count));
+      }))
+    return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
+  return page;
+}
+
+Result<DecisionPlace> Ledger::place_of_newest(std::size_t count) {
+  Result<DecisionPlace> place;
+  if (!impl_->writer->run([&](Store& store) {
+        place = store.place_of_newest(static_cast<std::int64_t>(count));
+      }))
+    return std::unexpected{store_error("ledger_unavailable", "the ledger's store is failing")};
+  return place;
+}
+
 Result<std::vector<SpendRow>> Ledger::spend(const SpendQuery& query) {
   SpendSums sums{query};
   const auto done = each_charge({query.since, query.until},

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "account/budget.hpp"
+#include "account/decision_page.hpp"
 #include "account/history.hpp"
 #include "account/key_ring.hpp"
 #include "account/replica.hpp"
@@ -196,6 +197,10 @@ class Ledger {
   [[nodiscard]] std::optional<std::string> decision_json(std::string_view decision_id);
   /// The newest records, latest first. Asks the writer.
   [[nodiscard]] std::vector<std::string> recent_decisions(std::size_t count);
+  /// Up to `count` records from a place on, oldest first. Asks the writer.
+  Result<DecisionPage> decisions_from(DecisionPlace place, std::size_t count);
+  /// Where the newest `count` records begin. Asks the writer.
+  Result<DecisionPlace> place_of_newest(std::size_t count);
   /// Asks the writer, a slice of the journal at a time.
   Result<std::vector<SpendRow>> spend(const SpendQuery& query);
   /// Shows every charge of a stretch to `visit`, on the calling thread, in the journal's order, up to

@@ -348,6 +348,38 @@ Result<std::vector<std::string>> Store::recent_decisions(std::int64_t count) {
   return records;
 }
 
+Result<DecisionPage> Store::decisions_from(DecisionPlace place, std::int64_t count) {
+  Statement select;
+  if (auto ready = prepare(select,
+                           "SELECT place,record FROM decisions WHERE place>=?1 ORDER BY place LIMIT ?2");
+      !ready) {
+    return std::unexpected{ready.error()};
+  }
+  sqlite3_bind_int64(select.get(), 1, place);
+  sqlite3_bind_int64(select.get(), 2, count);
+  DecisionPage page;
+  int code = SQLITE_ROW;
+  while ((code = sqlite3_step(select.get())) == SQLITE_ROW) {
+    page.next = sqlite3_column_int64(select.get(), 0) + 1;
+    page.records.push_back(column_text(select.get(), 1));
+  }
+  if (code != SQLITE_DONE) return std::unexpected{error("cannot read")};
+  if (std::ssize(page.records) < count) page.next = 0;
+  return page;
+}
+
+Result<DecisionPlace> Store::place_of_newest(std::int64_t count) {
+  Statement select;
+  if (auto ready = prepare(select,
+                           "SELECT min(place) FROM (SELECT place FROM decisions ORDER BY place DESC LIMIT ?1)");
+      !ready) {
+    return std::unexpected{ready.error()};
+  }
+  sqlite3_bind_int64(select.get(), 1, count);
+  if (sqlite3_step(select.get()) != SQLITE_ROW) return std::unexpected{error("cannot read")};
+  return sqlite3_column_int64(select.get(), 0);
+}
+
 Result<std::vector<Entry>> Store::collect(Statement& statement) {
   std::vector<Entry> entries;
   int code = SQLITE_ROW;

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "account/decision_page.hpp"
 #include "account/entry.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/error.hpp"
@@ -92,6 +93,9 @@ class Store {
   Result<std::int64_t> first_at(std::int64_t at);
   Result<std::optional<std::string>> decision(std::string_view id);
   Result<std::vector<std::string>> recent_decisions(std::int64_t count);
+  Result<DecisionPage> decisions_from(DecisionPlace place, std::int64_t count);
+  /// Where the newest `count` records begin.
+  Result<DecisionPlace> place_of_newest(std::int64_t count);
 
  private:
   struct Closer {

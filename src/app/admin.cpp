@@ -10,6 +10,7 @@
 
 #include "app/budget_pages.hpp"
 #include "app/classifier_pages.hpp"
+#include "app/decision_pages.hpp"
 #include "app/json_fields.hpp"
 #include "app/json_pages.hpp"
 #include "app/key_pages.hpp"
@@ -153,6 +154,7 @@ WholeReply AdminHandler::lift_budget(const ClientRequest& request, std::string_v
 WholeReply AdminHandler::budget_history(const ClientRequest&, std::string_view name) { return budget_history_page(parts_.sources, name); }
 
 WholeReply AdminHandler::decisions(const ClientRequest& request, std::string_view) {
+  if (asks_in_order(request.head.query)) return decisions_in_order(parts_.ledger, request.head.query);
   std::size_t count = 50;
   if (const auto asked = query_field(request.head.query, "count")) {
     std::from_chars(asked->data(), asked->data() + asked->size(), count);

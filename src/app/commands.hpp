@@ -35,8 +35,12 @@ int run_check(const Config& config, const Clock& clock, Output output);
 int run_reload(const Config& config, const Clock& clock);
 int run_classify();
 
-/// `what` is a decision id or the path of a request body.
-int run_explain(const Config& config, const Clock& clock, const std::string& what, Output output);
+struct ExplainOptions {
+  std::string what;     // a decision id, or the path of a request body
+  std::string dialect;  // of the body; empty: told by its shape
+  std::string model;    // asked for in place of the body's; Gemini's clients name it in the path
+};
+int run_explain(const Config& config, const Clock& clock, const ExplainOptions& options, Output output);
 
 /// `directory`: a copy to verify; empty: the configured data directory, or the gateway that runs on it.
 int run_ledger_verify(const Config& config, const Clock& clock, const std::string& directory, Output output);

@@ -125,11 +125,8 @@ std::vector<std::string> keys_missing(const catalog::Catalog& catalog) {
   return names;
 }
 
-Result<std::shared_ptr<const Rules>> load_rules(const fs::path& folder, const ConfigFiles& files, Instant at) {
-  const auto refused = [&](const std::vector<catalog::Fault>& faults) {
-    const auto first = std::ranges::find(faults, catalog::Severity::error, &catalog::Fault::severity);
-    return std::unexpected{gateway_error(500, "config_refused", first == faults.end() ? "no fault named" : to_string(*first))};
-  };
+std::expected<std::shared_ptr<gateway::Snapshot>, std::vector<catalog::Fault>> load_rules(const fs::path& policy, const fs::path& providers,
+                                                                                         const ConfigFiles& files, Instant at) {
   catalog::LoadOptions options;
   options.credits_per_usd = files.credits_per_usd;
   options.insecure_http_allowed = true;  // nothing is called
@@ -137,11 +134,16 @@ Result<std::shared_ptr<const Rules>> load_rules(const fs::path& folder, const Co
     if (std::ranges::find(files.keys_missing, name) != files.keys_missing.end()) return std::nullopt;
     return "not read";
   };
-  auto catalog = catalog::Catalog::load(folder / "providers", options);
-  if (!catalog) return refused(catalog.error());
-  auto policy = policy::Policy::load(folder / policy_name, *catalog, {.now = at, .unusable_tier = catalog::Severity::warning});
-  if (!policy) return refused(policy.error());
-  return std::make_shared<const Rules>(*std::move(catalog), *std::move(policy), files.version());
+  auto catalog = catalog::Catalog::load(providers, options);
+  if (!catalog) return std::unexpected{catalog.error()};
+  auto loaded = policy::Policy::load(policy, *catalog, {.now = at, .unusable_tier = catalog::Severity::warning});
+  if (!loaded) return std::unexpected{loaded.error()};
+  auto rules = std::make_shared<gateway::Snapshot>();
+  rules->catalog = *std::move(catalog);
+  rules->policy = *std::move(loaded);
+  rules->classifier = &classify::Classifier::built_in();
+  rules->version = files.version();
+  return rules;
 }
 
 void keep_config(const Config& config, const ConfigFiles& files) {
@@ -221,10 +223,15 @@ Result<ConfigFiles> ConfigArchive::files(const std::string& version) const {
   return files;
 }
 
-Result<std::shared_ptr<const Rules>> ConfigArchive::rules(const std::string& version, Instant at) const {
+Result<std::shared_ptr<const gateway::Snapshot>> ConfigArchive::rules(const std::string& version, Instant at) const {
   auto found = files(version);
   if (!found) return std::unexpected{found.error()};
-  return load_rules(folder_ / version, *found, at);
+  const auto place = folder_ / version;
+  auto rules = load_rules(place / policy_name, place / "providers", *found, at);
+  if (rules) return *std::move(rules);
+  const auto& faults = rules.error();
+  const auto first = std::ranges::find(faults, catalog::Severity::error, &catalog::Fault::severity);
+  return std::unexpected{gateway_error(500, "config_refused", first == faults.end() ? place.string() : to_string(*first))};
 }
 
 }  // namespace turnpike::app

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <expected>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -16,7 +18,7 @@
 
 #include "app/config.hpp"
 #include "catalog/catalog.hpp"
-#include "policy/policy.hpp"
+#include "gateway/snapshot.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/error.hpp"
 
@@ -37,17 +39,11 @@ struct ConfigFiles {
 Result<ConfigFiles> read_config_files(const Config& config);
 std::vector<std::string> keys_missing(const catalog::Catalog& catalog);
 
-/// What decide() needs of a configuration.
-struct Rules {
-  catalog::Catalog catalog;
-  policy::Policy policy;
-  std::string version;
-};
-
-/// Loads files that lie in a folder (policy.toml, providers/) as they were loaded then. `at`: prices and retirements are
-/// judged at this instant; a tier without any model on sale is no fault any more.
-Result<std::shared_ptr<const Rules>> load_rules(const std::filesystem::path& folder,
-                                                const ConfigFiles& files, Instant at);
+/// What decide() needs of a configuration: catalog, policy, version. Loads the files that `files` was read from as they
+/// were loaded then: credits, and the keys that were missing. `at`: prices and retirements are judged at this instant; a
+/// tier without any model on sale is no fault any more.
+std::expected<std::shared_ptr<gateway::Snapshot>, std::vector<catalog::Fault>> load_rules(
+    const std::filesystem::path& policy, const std::filesystem::path& providers, const ConfigFiles& files, Instant at);
 
 /// Into the archive of the data directory; a failure is logged, since serving does not need it.
 void keep_config(const Config& config, const ConfigFiles& files);
@@ -67,7 +63,7 @@ class ConfigArchive {
   [[nodiscard]] std::vector<std::string> versions() const;
   /// 404 `config_not_kept`; `config_damaged` if the files are not what their version says.
   [[nodiscard]] Result<ConfigFiles> files(const std::string& version) const;
-  [[nodiscard]] Result<std::shared_ptr<const Rules>> rules(const std::string& version, Instant at) const;
+  [[nodiscard]] Result<std::shared_ptr<const gateway::Snapshot>> rules(const std::string& version, Instant at) const;
 
  private:
   void forget_oldest() const;

@@ -10,6 +10,7 @@
 #include <iostream>
 #include <string>
 
+#include "app/backtest_verb.hpp"
 #include "app/budget_verbs.hpp"
 #include "app/catalog_cli.hpp"
 #include "app/catalog_import.hpp"
@@ -20,6 +21,7 @@
 #include "app/connect.hpp"
 #include "app/doctor.hpp"
 #include "app/key_verbs.hpp"
+#include "app/replay_verbs.hpp"
 #include "app/report_verbs.hpp"
 #include "turnpike/clock.hpp"
 
@@ -38,6 +40,7 @@ struct Flags {
   Output output;
   std::string what, directory;
   bool jsonl = false;
+  turnpike::app::ExplainOptions explain;
   turnpike::app::ConnectOptions connect;
   turnpike::app::DoctorOptions doctor;
   turnpike::app::CatalogListOptions catalog_list;
@@ -61,8 +64,10 @@ void add_routing(CLI::App& app, Flags& flags, Verb& verb) {
   app.add_subcommand("check", "Validate providers/ and policies/: every fault with file:line:column")->callback([&] { verb = [&](const auto& c, const auto& t) { return run_check(c, t, flags.output); }; });
   app.add_subcommand("reload", "Make the running gateway read its configuration again")->callback([&] { verb = [](const auto& c, const auto& t) { return run_reload(c, t); }; });
   auto* explain = app.add_subcommand("explain", "The reasoning behind a decision");
-  explain->add_option("what", flags.what, "A decision id (x-turnpike-decision), or a file with a chat request")->required();
-  explain->callback([&] { verb = [&](const auto& c, const auto& t) { return run_explain(c, t, flags.what, flags.output); }; });
+  explain->add_option("what", flags.explain.what, "A decision id (x-turnpike-decision), or a file with a request in any dialect")->required();
+  explain->add_option("--dialect", flags.explain.dialect, "Of the file: openai-chat, openai-responses, anthropic-messages, gemini-generate; default: by its shape");
+  explain->add_option("--model", flags.explain.model, "Asked for in place of the file's");
+  explain->callback([&] { verb = [&](const auto& c, const auto& t) { return run_explain(c, t, flags.explain, flags.output); }; });
   auto* classify = app.add_subcommand("classify", "Difficulty of the requests on standard input, one JSON object per line");
   classify->add_flag("--jsonl", flags.jsonl, "Lines of {id,text} or whole chat bodies (the only form)");
   classify->callback([&] { verb = [](const auto&, const auto&) { return turnpike::app::run_classify(); }; });
@@ -181,6 +186,8 @@ int main(int argc, char** argv) {
   app.add_flag("--json", flags.output.json, "Machine-readable output");
   app.fallthrough();
   add_routing(app, flags, verb);
+  turnpike::app::add_replay(app, flags.output, verb);
+  turnpike::app::add_backtest(app, flags.output, verb);
   turnpike::app::add_key_verbs(app, flags.output, verb);
   turnpike::app::add_budget_verbs(app, flags.output, verb);
   turnpike::app::add_classifier_verbs(app, flags.output, verb);
