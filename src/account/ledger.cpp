@@ -293,7 +293,7 @@ Result<Reservation> Ledger::reserve(const ReserveRequest& request) {
 void Ledger::record(Exchange exchange) {
   // No text of the client's waits in the queue.
   auto& facts = exchange.facts;
-  { const std::tuple gone{std::move(facts.question), std::move(facts.tool_tail), std::move(facts.trail)}; }
+  { const std::tuple gone{std::move(facts.question), std::move(facts.tool_tail), std::move(facts.trail.marks)}; }
   impl_->writer->enqueue(std::move(exchange));
 }
 

@@ -28,6 +28,15 @@ double tokenizer_ratio(const RouteInputs& inputs, std::string_view target, std::
   return here > 0 && there > 0 ? here / there : 1;
 }
 
+/// Of what its cache is taken to hold, the share that the target's next prompts are seen to read.
+std::int64_t read_again(const RouteInputs& inputs, std::string_view target, std::int64_t tokens) {
+  constexpr std::int64_t cached_prompt_min = 1024;  // providers cache no shorter one
+  if (tokens < cached_prompt_min) return 0;
+  const auto found = std::ranges::find(inputs.paces, target, &TargetPace::target);
+  if (found == inputs.paces.end()) return tokens;
+  return static_cast<std::int64_t>(std::llround(static_cast<double>(tokens) * std::clamp(double{found->cache_hit}, 0.0, 1.0)));
+}
+
 Instant end_of(const Exchange& exchange) {
   return exchange.at + std::chrono::floor<std::chrono::microseconds>(exchange.finished - exchange.received);
 }
@@ -68,7 +77,7 @@ Usage Course::usage_at(const Candidate& candidate, const Exchange& exchange, con
   const auto ratio = tokenizer_ratio(exchange.inputs, candidate.target(), recorded.target);
   Usage usage;
   const auto prompt = static_cast<std::int64_t>(std::llround(static_cast<double>(recorded.usage.input()) * ratio));
-  usage.input_cache_read = held(candidate.target(), prompt, exchange.at);
+  usage.input_cache_read = read_again(exchange.inputs, candidate.target(), held(candidate.target(), prompt, exchange.at));
   const auto rest = prompt - usage.input_cache_read;
   if (!filled_by_marks(candidate.quote.rates_for(prompt))) {
     usage.input_fresh = rest;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <vector>
 
 namespace turnpike::app {
 namespace {
@@ -16,9 +17,10 @@ std::string_view word(const element& object, std::string_view name) {
   return object[name].get(text) == simdjson::SUCCESS ? text : std::string_view{};
 }
 
-simdjson::dom::array list(const element& object, std::string_view name) {
+std::vector<element> list(const element& object, std::string_view name) {
   simdjson::dom::array elements;
-  return object[name].get(elements) == simdjson::SUCCESS ? elements : simdjson::dom::array{};
+  if (object[name].get(elements) != simdjson::SUCCESS) return {};
+  return {elements.begin(), elements.end()};
 }
 
 /// Blocks and members that Chat Completions does not have.

@@ -57,7 +57,16 @@ void describe(Visitor& visit, T& trace) {
   visit.maybe("tests_failed_recent", tests_failed_recent);
 }
 
-/// Texts and hashes of texts stay out.
+/// Hashes are good for one process, so they stay out; the marks are nothing without theirs.
+template <typename Visitor, Is<PromptTrail> T>
+void describe(Visitor& visit, T& trail) {
+  auto& [head, head_bytes, marks] = trail;
+  visit.left_out(head);
+  visit.maybe("head_bytes", head_bytes);
+  visit.left_out(marks);
+}
+
+/// Texts stay out.
 template <typename Visitor, Is<RequestFacts> T>
 void describe(Visitor& visit, T& facts) {
   auto& [dialect, model, stream, step, question, tool_tail, question_bytes, context_bytes,
@@ -70,7 +79,6 @@ void describe(Visitor& visit, T& facts) {
   visit.always("step", step);
   visit.left_out(question);
   visit.left_out(tool_tail);
-  visit.left_out(trail);
   visit.always("question_bytes", question_bytes);
   visit.always("context_bytes", context_bytes);
   visit.always("fenced_code_bytes", fenced_code_bytes);
@@ -88,6 +96,7 @@ void describe(Visitor& visit, T& facts) {
   visit.always("body_bytes", body_bytes);
   visit.maybe("hour_cache", hour_cache);
   visit.always("trace", trace);
+  visit.always("prompt", trail);
   visit.always("conversation", conversation);
   visit.always("in_tool_loop", in_tool_loop);
 }

@@ -127,13 +127,18 @@ def covered(records):
     check(len({r["config_version"] for r in records}) >= 5, "too few configurations")
 
 
-def mixed(bench, count):
-    """A gateway with `count` decisions of a mixed load behind it, under several configurations."""
+def served(bench, policy="seventy-thirty"):
+    """A running gateway, keys with and without rights and money, and the simulator behind it."""
     simulator = bench.simulator()
-    bench.write_config(simulator)
+    bench.write_config(simulator, policy)
     keys = [bench.key(name="wide", options=["--may-override-route"]), bench.key(name="narrow", options=["--models", "deepseek/*", "gemini/*"])]
     keys += [bench.key(f"{limit}/day", name=f"thin{n}") for n, limit in enumerate(("0.05", "0.2", "0.6"))]
-    gateway = bench.serve()
+    return simulator, bench.serve(), keys
+
+
+def mixed(bench, count):
+    """A gateway with `count` decisions of a mixed load behind it, under several configurations."""
+    simulator, gateway, keys = served(bench)
     with MixedLoad(gateway, keys, count) as load:
         for number in range(1, 7):
             load.run_to(number / 6 - 0.08)
@@ -172,3 +177,63 @@ def stored_decisions_replay_to_the_same(bench):
     away = json.loads(bench.run("--json", "replay", "--since", "2h", "--data", copy))
     check_equal((away["same"], away["differ"]), (decided, 0), f"from a copy: {away['differences'][:3]}")
     print(f"         {away['same']} decisions of {away['records']} records under {away['configurations']} configurations came out the same")
+
+
+def the_same_policy_moves_nothing(bench):
+    """Backtest of the policy in force moves no step and no credit; another one moves some, and --fail-if says so."""
+    simulator, gateway, keys = served(bench)
+    with MixedLoad(gateway, keys, bench.scaled(600)) as load:
+        load.run_to(1)
+    simulator.quiet()
+    gateway.at_rest()
+    same = json.loads(bench.run("--json", "backtest", "--policy", "seventy-thirty", "--fail-if", "moved>0", "--fail-if", "cost>+0%"))
+    sums = same["all"]
+    check(sums["steps"] > 0.7 * load.asked and same["recorded_under_this_version"] >= sums["steps"], f"steps {sums['steps']} of {load.asked}")
+    check_equal((sums["moved"], same["moves"], sums["refused"]), (0, [], 0), "moved steps under the same policy")
+    for figure in ("cost", "frontier_steps", "cache_read_tokens", "budget_pressed"):
+        check_equal(sums[figure]["would"], sums[figure]["was"], figure)
+    booked = sum(int(round(float(a["cost"]) * 1e9)) for r in records_of(gateway) for a in r["attempts"])
+    check(int(round(float(sums["cost"]["was"]) * 1e9)) <= booked, f"cost {sums['cost']} of {booked} booked")
+    other = bench.run("--json", "backtest", "--policy", "all-frontier", "--fail-if", "cost>+5%", "--fail-if", "moved<1", expect=None)
+    check_equal(other.returncode, 1, "exit code of a test that fails")
+    figures = json.loads(other.stdout)
+    check_equal([f["condition"] for f in figures["failed"]], ["cost>+5%"], "failed conditions")
+    check(figures["all"]["moved"] > 0 and sum(m["steps"] for m in figures["moves"]) == figures["all"]["moved"], "the matrix adds up")
+    check(sum(k["steps"] for k in figures["kinds"].values()) == figures["all"]["steps"], "the kinds add up")
+    check_equal(bench.run("backtest", "--policy", "all-bulk", "--fail-if", "price>1", expect=None).returncode, 64, "a condition nobody knows")
+    policy = bench.folder / "policies" / "broken.toml"
+    policy.write_text("[policy]\nname = 1\n")
+    check_equal(bench.run("backtest", "--policy", "broken", expect=None).returncode, 78, "a faulty policy")
+
+
+BODIES = {
+    "openai-chat": {"model": "auto", "messages": [{"role": "user", "content": "why?"}]},
+    "anthropic-messages": {"model": "claude-opus-5-5", "max_tokens": 100, "system": "s", "messages": [{"role": "user", "content": "why?"}]},
+    "openai-responses": {"model": "auto", "input": "why?"},
+    "gemini-generate": {"contents": [{"role": "user", "parts": [{"text": "why?"}]}]},
+}
+
+
+def decisions_are_told_in_words(bench):
+    """explain: a stored decision with what the other choices would have cost, and a request file of each dialect."""
+    simulator = bench.simulator()
+    gateway, key = bench.gateway(simulator)
+    answer = gateway.chat(key, {"model": "auto", "messages": [{"role": "user", "content": "hello"}]})
+    decision = answer.headers["x-turnpike-decision"]
+    gateway.at_rest()
+    told = bench.run("explain", decision)
+    for words in ("A human turn asked for \"auto\" over openai-chat", "the frontier began at", "If\n", "settle_exact", "anthropic/claude-opus-5-5"):
+        check(words in told, f"{words!r} is missing in:\n{told}")
+    explanation = json.loads(bench.run("--json", "explain", decision))["explanation"]
+    record = json.loads(gateway.admin("GET", f"/admin/decisions/{decision}").body)
+    mine = next(c for c in explanation["choices"] if c["target"] == record["attempts"][-1]["target"])
+    check_equal(mine["as_used"], record["attempts"][-1]["cost"], "its own cost is what was booked")
+    check(all(c["as_used"] for c in explanation["choices"]), f"a choice without a price: {explanation['choices']}")
+    check(any(w["moved"] and w["target"] for w in explanation["what_if"]), f"nothing would have moved it: {explanation['what_if']}")
+    for dialect, body in BODIES.items():
+        file = bench.folder / "request.json"
+        file.write_text(json.dumps(body))
+        check_equal(json.loads(bench.run("--json", "explain", file))["dialect"], dialect, "the dialect by its shape")
+        check_equal(json.loads(bench.run("--json", "explain", file, "--dialect", dialect))["dialect"], dialect, "the dialect as told")
+    gateway.stop()
+    check(decision in bench.run("explain", decision), "explain without a running gateway")
