@@ -11,6 +11,7 @@
 #include "app/commands.hpp"
 #include "app/config_files.hpp"
 #include "app/explanation.hpp"
+#include "app/operator_link.hpp"
 #include "app/record_source.hpp"
 #include "app/replay.hpp"
 #include "app/request_shape.hpp"
@@ -92,6 +93,17 @@ Result<Explained> read_stored(const Config& config, const Clock& clock, const st
     explained.without_rules = rules.error().message;
   }
   return explained;
+}
+
+/// What a second answer to the same step was like, where the step was sampled: by kind of answer; empty where it was not.
+ordered_json shadow_of(const Config& config, const Clock& clock, const std::string& decision) {
+  ordered_json shadow = ordered_json::object();
+  const auto link = open_link(config, clock);
+  if (!link) return shadow;
+  const auto found = (*link)->ask("GET", "/admin/shadow/" + decision, "");
+  if (!found || !found->contains("pairs")) return shadow;
+  for (const auto& pair : found->at("pairs")) shadow[pair.value("kind", "pair")] = pair;
+  return shadow;
 }
 
 std::string reserve_of(const Exchange& exchange, const Candidate& candidate) {
@@ -213,6 +225,19 @@ void print_attempts(const Exchange& exchange) {
                            milliseconds(e.received, e.first_content), milliseconds(e.received, e.finished));
 }
 
+void print_members(const ordered_json& object, const std::string& indent) {
+  for (const auto& [name, value] : object.items()) {
+    std::cout << indent << name << ':' << (value.is_object() ? "" : " " + cell(value)) << '\n';
+    if (value.is_object()) print_members(value, indent + "  ");
+  }
+}
+
+void print_shadow(const ordered_json& shadow) {
+  if (shadow.empty()) return;
+  std::cout << "\nasked a second time, off the client's path\n";
+  print_members(shadow, "  ");
+}
+
 void print(const Explained& explained, const Explanation& explanation) {
   const Exchange& exchange = explained.recorded.exchange;
   if (!exchange.decision_id.empty()) std::cout << fmt::format("decision {} at {}, configuration {}\n\n", exchange.decision_id, turnpike::to_rfc3339(exchange.at), exchange.config_version);
@@ -234,12 +259,15 @@ int run_explain(const Config& config, const Clock& clock, const ExplainOptions& 
   if (!explained && output.json && explained.error().code == "record_too_old") return print_json(ordered_json::parse(text));
   if (!explained) return fail(explained.error());
   const auto explanation = explain(explained->recorded.exchange, explained->rules.get());
+  const auto shadow = stored ? shadow_of(config, clock, options.what) : ordered_json::object();
   if (output.json) {
     auto json = stored ? ordered_json::parse(text) : offline_json(*explained);
     json["explanation"] = to_json(explanation);
+    if (!shadow.empty()) json["shadow"] = shadow;
     print_json(json);
   } else {
     print(*explained, explanation);
+    print_shadow(shadow);
   }
   return 0;
 }
