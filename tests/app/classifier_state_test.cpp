@@ -50,14 +50,14 @@ std::string bytes_of(const fs::path& file) {
   return {std::istreambuf_iterator<char>{stream}, {}};
 }
 
-/// Forty gardens at which the weak model fails, forty ledgers which it manages: the other way round than the prior has it.
-std::string rows() {
+/// Forty gardens and forty ledgers; the weak model fails at one of the two.
+std::string rows(bool fails_at_gardens = true) {
   std::string text;
   for (int i = 0; i < 80; ++i) {
-    const bool hard = i % 2 == 0;
+    const bool garden = i % 2 == 0;
     text += ordered_json{{"id", std::to_string(i)},
-                         {"text", hard ? "List the roses of bed " + std::to_string(i) : "Explain why the ledger disagrees with invoice " + std::to_string(i)},
-                         {"learn", {{"weak", hard ? 0 : 1}, {"strong", 1}}}}
+                         {"text", garden ? "List the roses of bed " + std::to_string(i) : "Explain why the ledger disagrees with invoice " + std::to_string(i)},
+                         {"learn", {{"weak", garden == fails_at_gardens ? 0 : 1}, {"strong", 1}}}}
                 .dump() +
             "\n";
   }
@@ -151,12 +151,16 @@ TEST_CASE("training tells what the held-out rows say before and after", "[app][c
   CHECK(json["group"] == "team:acme/search");
   CHECK(json["taught"] == 64);
   CHECK(json["held_out"] == 16);
-  CHECK(json["after"]["model"]["apgr"] > json["before"]["model"]["apgr"].get<double>() + 0.05);
+  // Half of the calls recover the whole gap. No frozen scorer has it right both ways round.
+  CHECK(json["after"]["model"]["apgr"].get<double>() == Approx(0.75));
+  const auto other_way = json_of(classifier_train_page(pages.sources(), "group=key%3Ak", rows(false)));
+  CHECK(other_way["after"]["model"]["apgr"].get<double>() == Approx(0.75));
+  CHECK(other_way["before"]["model"]["apgr"].get<double>() + json["before"]["model"]["apgr"].get<double>() == Approx(1));
   CHECK(json["after"]["prior"] == json["before"]["prior"]);
   const auto shown = json_of(classifier_page(pages.sources()));
-  CHECK(shown["outcomes"]["taught"] == 64);
-  CHECK(shown["groups"][0]["known_outcomes"]["pairs"] == 64);
-  CHECK(shown["groups"][0]["known_outcomes"]["beats_length"].is_null());
+  CHECK(shown["outcomes"]["taught"] == 128);
+  CHECK(shown["groups"][1]["known_outcomes"]["pairs"] == 64);
+  CHECK(shown["groups"][1]["known_outcomes"]["beats_length"].is_null());
   // Without a group the policy in force is meant.
   CHECK(json_of(classifier_train_page(pages.sources(), "", rows()))["group"] == "policy:seventy-thirty");
 }

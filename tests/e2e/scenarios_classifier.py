@@ -5,7 +5,6 @@ import time
 
 from harness import check, check_equal, user, wait_until
 
-# The other way round than the frozen prior has it, so that what is learned can be told from it.
 HARD = "List the files of folder {}."
 EASY = "Reconcile ledger {} with the invoice and explain the difference."
 
@@ -42,7 +41,7 @@ def outcomes_change_the_live_score(bench):
     before = difficulty(gateway, key, hard)
     answer = json.loads(bench.run("--json", "classifier", "train", outcomes(bench, 200)))
     check_equal((answer["group"], answer["taught"], answer["held_out"]), (group, 160, 40), "what train tells")
-    check(answer["after"]["model"]["apgr"] > answer["before"]["model"]["apgr"], answer)
+    check(answer["after"]["model"]["apgr"] > 0.7, answer)  # 0.75: half of the calls recover the whole gap
     taught = difficulty(gateway, key, hard)
     check(taught > before + 0.02, f"{before} -> {taught}")
     check_equal(gateway.metric("turnpike_classifier_outcomes_total", source="taught"), 160, "outcomes in the metrics")
