@@ -120,7 +120,7 @@ struct Switching {
   float saving_min = 0.2F;  // share of the cost of staying that must be saved
   /// How far into the hard share (0 at the threshold, 1 at its top) a step must be to move a conversation up where the
   /// lost cache would be all that its rest costs; in proportion where it is less.
-  float climb_margin = 0.5F;
+  float climb_margin = 1.0F;
   /// Output tokens the new model needs to think again what it cannot read of the old one's
   /// thoughts.
   std::int64_t rethink_tokens = 2000;

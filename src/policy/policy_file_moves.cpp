@@ -27,14 +27,14 @@ void PolicyLoader::read_conversation(Reader& root) {
   if (node == nullptr) return;
   Reader table{*node, "[conversation]", faults_};
   auto& s = policy_.switching;
-  const auto share = [&table](std::string_view key, float& into) {
-    into = static_cast<float>(table.number(key, 0, 1).value_or(double{into}));
+  const auto number = [&table](std::string_view key, double most, float& into) {
+    into = static_cast<float>(table.number(key, 0, most).value_or(double{into}));
   };
   s.stay_in_tool_loop = table.boolean("stay_in_tool_loop").value_or(s.stay_in_tool_loop);
   s.steps_expected = static_cast<std::int32_t>(table.integer("steps_expected", 1, 10000).value_or(s.steps_expected));
   s.rethink_tokens = table.integer("rethink_tokens", 0, 1'000'000).value_or(s.rethink_tokens);
-  share("saving_min", s.saving_min);
-  share("climb_margin", s.climb_margin);
+  number("saving_min", 1, s.saving_min);
+  number("climb_margin", 10, s.climb_margin);
   table.finish();
 }
 

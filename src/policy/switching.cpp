@@ -1,14 +1,34 @@
 #include "policy/switching.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "policy/expected_cost.hpp"
 
 namespace turnpike::policy {
 namespace {
 
-/// The chance that a conversation which moves down is asked up again: the share of steps that are hard.
-double return_chance(const Policy& policy) { return policy.share ? policy.share->target : FrontierShare{}.target; }
+/// Share of the human turns that ask for the hard tier.
+double hard_share(const Policy& policy) { return policy.share ? policy.share->target : FrontierShare{}.target; }
+
+/// Until when two ways differ: some later human turn asks for the tier that is left, and they meet again.
+struct Horizon {
+  std::int64_t steps = 0;  // expected, after this one
+  double meets = 0;        // chance that they do before the conversation ends
+};
+
+Horizon horizon_of(const TraceCounters& trace, std::int64_t steps_after, double asked_back) {
+  const auto steps_per_turn = std::max<std::int64_t>(1, trace.assistant_turns / std::max(1, trace.human_turns));
+  const auto turns_left = (steps_after + steps_per_turn / 2) / steps_per_turn;
+  double apart = 1;  // chance that they have not met yet
+  double turns = 0;  // expected until then
+  for (std::int64_t i = 0; i < turns_left && apart > 1e-6; ++i) {
+    turns += apart;
+    apart *= 1 - asked_back;
+  }
+  if (turns_left == 0) return {steps_after, 0};
+  return {std::min<std::int64_t>(steps_after, std::llround(turns * static_cast<double>(steps_per_turn))), 1 - apart};
+}
 
 Credits part_of(Credits amount, double share) {
   constexpr std::int64_t whole = 1'000'000;
@@ -29,17 +49,16 @@ Weighing weigh(const Policy& policy, const catalog::Catalog& catalog, const Situ
   const auto fresh = outlook.prospect(*first->model, first->target->name);
   if (!old || !fresh) return weighing;
 
-  weighing.staying = outlook.step(*old, old->readable) + outlook.later_steps(*old, steps_after);
+  const bool down = to < policy.tier_named(stay.tier).value_or(to);
+  const double hard = hard_share(policy);
+  const auto horizon = horizon_of(situation.facts.trace, steps_after, down ? hard : 1 - hard);
+  weighing.staying = outlook.step(*old, old->readable) + outlook.later_steps(*old, horizon.steps);
   weighing.lost = outlook.step(*fresh, fresh->readable) - outlook.step(*fresh, fresh->prompt);
   if (stay.thinking_kept && fresh->model->family != old->model->family)
     weighing.lost += outlook.more_output(*fresh, policy.switching.rethink_tokens);
-  const bool down = to < policy.tier_named(stay.tier).value_or(to);
-  if (down && steps_after > 0) {
-    // By then the old entry is as good as gone: its life is minutes.
-    const auto reload = outlook.step(*old, 0) - outlook.step(*old, old->readable);
-    weighing.lost += part_of(reload, return_chance(policy));
-  }
-  weighing.moving = outlook.step(*fresh, fresh->prompt) + weighing.lost + outlook.later_steps(*fresh, steps_after);
+  // By the time of the way back the old entry is as good as gone: its life is minutes.
+  if (down) weighing.lost += part_of(outlook.step(*old, 0) - outlook.step(*old, old->readable), horizon.meets);
+  weighing.moving = outlook.step(*fresh, fresh->prompt) + weighing.lost + outlook.later_steps(*fresh, horizon.steps);
   weighing.target = first->target->name;
   weighing.possible = true;
   return weighing;
@@ -47,7 +66,7 @@ Weighing weigh(const Policy& policy, const catalog::Catalog& catalog, const Situ
 
 float margin_above(const Difficulty& difficulty, float threshold, const Policy& policy) {
   if (difficulty.abstained) return 0;
-  const auto share = static_cast<float>(return_chance(policy));
+  const auto share = static_cast<float>(hard_share(policy));
   const bool ranked = difficulty.percentile >= 0 && share > 0;
   const float margin = ranked ? (difficulty.percentile - (1 - share)) / share
                               : (difficulty.score - threshold) / std::max(1 - threshold, 0.01F);

@@ -1,10 +1,10 @@
-// What a change of model would cost a conversation and what it would save, over its likely rest. Source: product
-// specification, "The decision", step 5.
+// What a change of model would cost a conversation and what it would save, as long as the two ways differ: until a later
+// human turn asks for the tier that is left, or the conversation ends. Source: product specification, "The decision", step 5.
 //
 //   staying  this step with what the old cache still gives      + the later steps, warm
 //   moving   this step with what the new cache gives, if any,
 //            + thinking again what the new model cannot read
-//            + the chance of coming back x reading all in anew  + the later steps, warm
+//            + downwards: the chance of coming back x reading all in anew  + the later steps, warm
 #pragma once
 
 #include <string_view>
@@ -23,7 +23,7 @@ struct Weighing {
   bool possible = false;  // false: one of the two is not on sale, or no target of the tier can serve the request
 };
 
-/// `steps_after`: further steps of the rest that is weighed.
+/// `steps_after`: likely further steps of the conversation; 0: this one is all.
 Weighing weigh(const Policy& policy, const catalog::Catalog& catalog, const Situation& situation, const Stay& stay,
                TierIndex to, std::int64_t steps_after);
 

@@ -43,7 +43,7 @@ test::World shipped_world(const std::string& name, const std::string& day) {
 
 TEST_CASE("the shipped policies are without error today and in the days of the essay",
           "[policy][shipped]") {
-  for (const auto* active : {"seventy-thirty", "all-frontier", "all-bulk", "essay-2025-12"}) {
+  for (const auto* active : {"seventy-thirty", "all-frontier", "all-bulk", "essay-2025-12", "cache-first", "team-paced"}) {
     CAPTURE(active);
     CHECK(errors(check(active, "2026-11-22")) == 0);
     CHECK(errors(check(active, "2027-06-01")) == 0);
@@ -126,4 +126,51 @@ TEST_CASE("the essay's policy lives through the end of its window", "[policy][sh
   world.now = at("2025-12-15T15:59:00Z");  // no restart, no reload
   CHECK(world.decide()->candidates.front().target() == "deepseek/deepseek-reasoner");
   CHECK(world.detail(Reason::unpriced_dropped).find("no longer offered") != std::string::npos);
+}
+
+TEST_CASE("cache-first keeps a long conversation where its cache is, and climbs one tier at a time", "[policy][shipped]") {
+  auto world = shipped_world("cache-first", "2026-11-22");
+  world.facts.text_bytes = 600'000;
+  world.facts.trace.assistant_turns = 30;
+  world.facts.trace.human_turns = 10;
+  world.threshold = 0.7F;
+  world.steps_left = 4;
+  world.stay = Stay{.target = "deepseek/deepseek-flash", .tier = "bulk", .cached_tokens = 150'000};
+  world.warm = {{"deepseek/deepseek-flash", 150'000, 1}};
+  world.difficulty.score = 0.85F;  // hard, but not hard enough for reading 150,000 tokens in anew
+  CHECK(world.decide()->candidates.front().target() == "deepseek/deepseek-flash");
+  CHECK(world.decide()->switching.move == SwitchVerdict::Move::avoided);
+  auto seventy = shipped_world("seventy-thirty", "2026-11-22");  // the default asks for less
+  static_cast<RouteInputs&>(seventy) = world;
+  seventy.facts = world.facts;
+  seventy.difficulty = world.difficulty;
+  seventy.facts.trace.human_turns = 1;
+  seventy.steps_left = 60;
+  CHECK(seventy.decide()->tier == "frontier");
+
+  world.facts.in_tool_loop = true;
+  world.facts.trace.error_streak = 3;
+  CHECK(world.decide()->tier == "middle");
+  world.stay = Stay{.target = "deepseek/deepseek-v4-pro", .tier = "middle", .escalated = true, .tier_steps = 4};
+  CHECK(world.decide()->tier == "frontier");
+}
+
+TEST_CASE("team-paced holds spend per team, shares a contract by weight and keeps batch jobs cheap", "[policy][shipped]") {
+  auto world = shipped_world("team-paced", "2026-11-22");
+  CHECK(world.policy.share->of == ShareOf::spend);
+  CHECK(world.policy.share->per == SharePer::team);
+  world.difficulty.score = 0.95F;
+  int claude = 0;
+  for (int i = 0; i < 400; ++i) {
+    world.facts.conversation = std::to_string(i);
+    claude += world.decide()->candidates.front().provider == "anthropic" ? 1 : 0;
+  }
+  CHECK(claude > 270);
+  CHECK(claude < 330);
+  world.account.team = "batch-eu";
+  CHECK(world.decide()->tier == "bulk");
+  world.account.team = "search";
+  world.allowance.pressure = Pressure::cheap_only;
+  world.facts.model = "anthropic/claude-opus-5-5";  // named by the client, and refused all the same
+  CHECK(world.decide().error().code == "budget_exhausted");
 }

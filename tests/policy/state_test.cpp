@@ -168,7 +168,7 @@ TEST_CASE("thinking again is part of the price of a move down", "[policy][state]
   world.stay = Stay{.target = "big/pro", .tier = "frontier", .cached_tokens = 1000};
   CHECK(world.decide()->tier == "bulk");  // ten times cheaper: saves 90 %
   world.stay->thinking_kept = true;
-  world.policy.switching.rethink_tokens = 8000;  // 64 of the 680 milli-credits that staying costs
+  world.policy.switching.rethink_tokens = 2000;  // 16 of the 272 milli-credits that four steps of staying cost
   CHECK(world.decide()->tier == "frontier");
   CHECK(world.detail(Reason::stayed_for_cache)
             .starts_with("big/pro holds the cache; a switch would save 8"));

@@ -101,7 +101,8 @@ TEST_CASE("a step that is barely hard does not throw a large cache away; a hard 
   CHECK(turn.verdict().move == Move::made);
   CHECK(turn.verdict().other == "deep/flash");
   CHECK(turn.verdict().saving.nano() < 0);  // the frontier is dearer: that is what the share is for
-  turn.steps_left = 200;
+  turn.steps_left = 400;
+  turn.facts.trace.assistant_turns = 400;  // turns are long here
   turn.difficulty.score = 0.72F;
   CHECK(turn.decide()->tier == "frontier");  // over a long rest the reading in is small change
 }
@@ -159,15 +160,33 @@ TEST_CASE("downwards the saving must pay for the lost cache, the lost thoughts a
 }
 
 TEST_CASE("the more likely the way back, the dearer the move", "[policy][switch]") {
-  const Turn turn{"claude/opus"};
-  const auto moving = [&](double share) {
+  Turn turn{"claude/opus"};
+  turn.facts.trace.human_turns = 40;  // a step each
+  const auto lost = [&](double share, std::int64_t steps_after) {
     Turn other = turn;
     other.policy.share->target = share;
     return weigh(other.policy, other.catalog, {other.facts, other.difficulty, other.allowance, other.account, other, other.now},
-                 *other.stay, 0, 10).moving.nano();
+                 *other.stay, 0, steps_after).lost.nano();
   };
-  // 150,000 x (5 - 0.20) credits a million to read all in again.
-  CHECK(moving(0.5) - moving(0.1) == Approx(0.4 * 720'000'000).epsilon(0.001));
+  const double reload = 720'000'000;  // 150,000 x (5 - 0.20) credits a million to read all in again
+  CHECK(lost(0.5, 1) - lost(0.1, 1) == Approx(0.4 * reload).epsilon(0.001));
+  CHECK(lost(0.5, 2) - lost(0.5, 0) == Approx(0.75 * reload).epsilon(0.001));  // in one of two turns
+  CHECK(lost(0.5, 100) - lost(0.5, 0) == Approx(reload).epsilon(0.001));       // almost surely
+  turn.facts.trace.human_turns = 1;  // one turn so far, of forty steps: the rest lies within the next
+  CHECK(lost(0.5, 10) == lost(0.5, 0));
+}
+
+TEST_CASE("two ways are compared for as long as they are apart", "[policy][switch]") {
+  Turn turn{"claude/opus"};
+  turn.facts.trace.human_turns = 20;  // turns of two steps
+  const auto staying = [&](std::int64_t steps_after) {
+    return weigh(turn.policy, turn.catalog, {turn.facts, turn.difficulty, turn.allowance, turn.account, turn, turn.now}, *turn.stay, 0, steps_after)
+        .staying.nano();
+  };
+  turn.policy.share->target = 1;  // the next turn asks for the frontier again: one turn is all that differs
+  CHECK(staying(2) == staying(100));
+  turn.policy.share->target = 0;  // nobody ever will
+  CHECK(staying(100) > 40 * staying(2) / 2);
 }
 
 TEST_CASE("a target that still holds an earlier part of the conversation is cheaper to go back to", "[policy][switch]") {
