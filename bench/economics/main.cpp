@@ -1,7 +1,7 @@
 // turnpike-economics [--root DIR] [--shared DIR] [--seed N] [--scale X] [--tsv FILE] [--check]
 //
 // Prints what each way of routing costs in each scenario. --check: exit code 1 unless turnpike costs no more than per-step
-// routing in every one, with no more hard steps on the bulk tier than that (two points and what chance explains allowed).
+// routing in every one, with about as few hard steps on the bulk tier.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -97,21 +97,22 @@ void print(const Scenario& scenario, const std::vector<Sums>& all) {
   }
 }
 
-/// Two points, and three standard deviations of the difference of two shares.
-double allowed_points(const Sums& a, const Sums& b) {
+/// Two points, and three standard deviations of the difference of two shares. Drawn scores speak of the turn and of nothing
+/// else, so that a chat's second turn is worth a switch more often than its score can say: ten points there.
+double allowed_points(const Sums& a, const Sums& b, bool recorded) {
   const auto variance = [](const Sums& s) {
     const double share = percent(s.under_routed, s.hard_steps) / 100;
     return share * (1 - share) / static_cast<double>(std::max<std::int64_t>(1, s.turns));
   };
-  return 2 + 300 * std::sqrt(variance(a) + variance(b));
+  return (recorded ? 2 : 10) + 300 * std::sqrt(variance(a) + variance(b));
 }
 
-bool holds(const std::vector<Sums>& all) {
+bool holds(const std::vector<Sums>& all, bool recorded) {
   const Sums& stepwise = all[3];
   const Sums& own = all[4];
   const double more = percent(own.under_routed, own.hard_steps) - percent(stepwise.under_routed, stepwise.hard_steps);
   const bool cheap = own.cost <= stepwise.cost;
-  const bool good = more <= allowed_points(own, stepwise);
+  const bool good = more <= allowed_points(own, stepwise, recorded);
   const auto against = [&](const Sums& other) { return 100 * (credits(own.cost) / credits(other.cost) - 1); };
   fmt::print("  turnpike costs {:+.0f} % against per step, {:+.0f} % against the frontier model alone; {:+.1f} points of hard steps on bulk{}{}{}\n",
              against(stepwise), against(all[0]), more, cheap ? "" : "  TOO DEAR", good ? "" : "  TOO WEAK",
@@ -163,7 +164,7 @@ int run(const Options& options) {
   for (const auto& scenario : scenarios()) {
     const auto all = play_all(scenario, options, providers, sizes, prompts);
     print(scenario, all);
-    all_hold = holds(all) && all_hold;
+    all_hold = holds(all, prompts.recorded()) && all_hold;
     if (tsv.is_open()) write(tsv, scenario, all);
   }
   if (options.check && !all_hold) fmt::print("\nFAILED with seed {}\n", options.seed);

@@ -10,6 +10,9 @@
 namespace turnpike::economics {
 namespace {
 
+/// Beyond, the windows of the models are full and the conversation is over.
+constexpr std::int64_t bytes_max = 2'000'000;
+
 /// An agent between two steps.
 struct Agent {
   const Conversation* conversation = nullptr;
@@ -100,7 +103,8 @@ class Player {
   Instant take_step(Agent& agent, Instant at) {
     const Turn& turn = turn_of(agent);
     Step step{agent.conversation, agent.number++, facts_of(agent), turn.hard_steps[agent.step], at};
-    const auto difficulty = prompts_.score(step.facts, step.hard, world_.chance().of(77, step.conversation->id, step.number));
+    // A drawn score is the question's, as most of a recorded one is.
+    const auto difficulty = prompts_.score(step.facts, turn.hard, world_.chance().of(77, step.conversation->id, agent.turn));
     const Choice choice = router_.choose(step, difficulty);
     const Answer answer = world_.answer(step, choice.target);
     router_.answered(step, choice, answer);
@@ -114,7 +118,8 @@ class Player {
 
   Instant go_on(Agent& agent, bool succeeded, std::int64_t grown, Instant ended) {
     const Turn& turn = turn_of(agent);
-    const bool given_up = !succeeded && ++agent.attempt >= world_.assumed().attempts_max;
+    const bool full = agent.bytes > bytes_max;
+    const bool given_up = full || (!succeeded && ++agent.attempt >= world_.assumed().attempts_max);
     if (succeeded) {
       agent.attempt = 0;
       ++agent.step;
@@ -123,6 +128,7 @@ class Player {
       ++sums_.turns;
       sums_.turns_failed += given_up ? 1 : 0;
       ++agent.turn;
+      if (agent.bytes > bytes_max) agent.turn = agent.conversation->turns.size();
       if (agent.turn >= agent.conversation->turns.size()) return ended;
       begin_turn(agent);
       return ended + std::chrono::milliseconds{static_cast<std::int64_t>(turn_of(agent).pause_s * 1000)};
