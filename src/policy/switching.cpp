@@ -33,7 +33,8 @@ Horizon horizon_of(const TraceCounters& trace, std::int64_t steps_after, double 
 Credits part_of(Credits amount, double share) {
   constexpr std::int64_t whole = 1'000'000;
   const auto parts = static_cast<std::int64_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(whole));
-  return Credits::from_nano(static_cast<std::int64_t>(static_cast<__int128>(amount.nano()) * parts / whole));
+  // In two steps, of which neither can leave 64 bits.
+  return Credits::from_nano(amount.nano() / whole * parts + amount.nano() % whole * parts / whole);
 }
 
 }  // namespace
