@@ -146,8 +146,9 @@ WholeReply viability_page(const ReportSources& sources, std::string_view query) 
   if (planned && planned->catalog.find(question->candidate) == nullptr) {
     return fault_page(client_error("model_not_found", quoted_for_message(question->candidate) + " is not in providers/", "candidate", 404));
   }
-  const auto found = read_pairs(sources, wanted);
+  auto found = read_pairs(sources, wanted);
   if (!found) return fault_page(found.error());
+  rank_by_difficulty(found->pairs, question->candidate);
   ordered_json body;
   body["candidate"] = question->candidate;
   body["share"] = question->share;

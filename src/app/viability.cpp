@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <tuple>
 
 namespace turnpike::app {
@@ -226,6 +227,27 @@ bool as_good(const ShadowPair& pair) {
   if (!pair.shadow.usable()) return false;
   if (pair.same_action || !pair.live.usable()) return true;
   return pair.judgement && (pair.judgement->verdict == JudgeVerdict::equal || pair.judgement->verdict == JudgeVerdict::shadow_better);
+}
+
+void rank_by_difficulty(std::vector<ShadowPair>& pairs, std::string_view candidate) {
+  std::map<float, double> weights;  // of each score
+  double total = 0;
+  for (const auto& pair : pairs) {
+    if (pair.kind != ShadowKind::candidate || pair.shadow.target != candidate) continue;
+    weights[pair.score] += pair.weight;
+    total += pair.weight;
+  }
+  if (total <= 0) return;
+  std::map<float, double> below;
+  double sum = 0;
+  for (const auto& [score, weight] : weights) {
+    below[score] = (sum + weight / 2) / total;  // equals share one place
+    sum += weight;
+  }
+  for (auto& pair : pairs) {
+    const auto at = below.lower_bound(pair.score);
+    pair.percentile = at == below.end() ? 1.0F : static_cast<float>(at->second);
+  }
 }
 
 Viability judge_viability(const std::vector<ShadowPair>& pairs, const ViabilityQuestion& question) { return Judge{pairs, question}.run(); }

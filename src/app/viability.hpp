@@ -79,6 +79,11 @@ struct ViabilityFloor {
   static constexpr std::int64_t conversations_cell = 20;
 };
 
+/// Sets each percentile to the pair's place by difficulty score among the candidate's pairs, weighed: the easiest 70 % are
+/// those of this very traffic. What the gateway noted may be the place in the classifier's training data.
+void rank_by_difficulty(std::vector<ShadowPair>& pairs, std::string_view candidate);
+
+/// Percentiles are taken as they stand.
 Viability judge_viability(const std::vector<ShadowPair>& pairs, const ViabilityQuestion& question);
 
 /// The rule of each answer with the question's figures, a line each.

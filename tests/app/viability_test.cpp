@@ -281,6 +281,27 @@ TEST_CASE("the worst examples are the broken answers to the easiest steps", "[vi
   CHECK(worst[3].decision_id == "d3");
 }
 
+TEST_CASE("difficulty is a place among the steps that were sampled, each counted for those it stands for", "[viability]") {
+  auto pairs = same_pairs(5, true);
+  for (std::size_t i = 0; i < 5; ++i) {
+    pairs[i].score = 0.30F + 0.01F * static_cast<float>(i / 2);  // 0.30 0.30 0.31 0.31 0.32: all easy in the classifier's eyes
+    pairs[i].percentile = 0.05F;
+  }
+  pairs[4].weight = 4;
+  pairs.push_back(pairs[0]);
+  pairs.back().kind = ShadowKind::self;
+  pairs.push_back(pairs[0]);
+  pairs.back().shadow.target = "other/model";
+  pairs.back().score = 0.9F;
+  rank_by_difficulty(pairs, "cheap/flash");
+  CHECK(pairs[0].percentile == Approx(0.125));
+  CHECK(pairs[1].percentile == Approx(0.125));
+  CHECK(pairs[2].percentile == Approx(0.375));
+  CHECK(pairs[4].percentile == Approx(0.75));
+  CHECK(pairs[5].percentile == Approx(0.125));
+  CHECK(pairs[6].percentile == 1);
+}
+
 TEST_CASE("intervals have their known widths", "[viability]") {
   const auto interval = wilson(0.5, 100, 0.95);
   CHECK(interval.low == Approx(0.4038).margin(0.0005));

@@ -2,6 +2,7 @@
 import concurrent.futures
 import json
 import random
+import subprocess
 import time
 
 from harness import SHELL_TOOL, ChatStream, Failed, call, check, check_equal, unique, user, wait_until
@@ -155,6 +156,23 @@ def quietly(gateway, key, text):
         pass  # the process was killed
 
 
+def planted_texts(bench, draw, count):
+    """Requests of which the harder 40 %, as the gateway's own classifier orders them, make the candidate differ far more often.
+
+    Both rates have two digits, and numbers are no features: the planting does not move the score."""
+    def text(i, rate):
+        return f"{words[i]} [[sim differ=10]] [[sim only=deepseek differ={rate}]]"
+    subjects = ["list the files", "fix the typo", "rename the variable", "why does the test deadlock", "prove the invariant", "redesign the protocol", "show the log"]
+    words = [f"{draw.choice(subjects)} {draw.choice(subjects)} `ls {draw.getrandbits(48):012x}` {draw.getrandbits(48):012x}" for _ in range(count)]
+    lines = "".join(json.dumps({"id": str(i)} | body(text(i, 12))) + "\n" for i in range(count))
+    argv = [str(bench.turnpike), "--config", str(bench.folder / "turnpike.toml"), "classify", "--jsonl"]
+    scored = subprocess.run(argv, input=lines, capture_output=True, text=True, timeout=60, check=True, cwd=bench.folder).stdout.splitlines()
+    order = sorted((json.loads(line)["score"], int(json.loads(line)["id"])) for line in scored)
+    check_equal(len(order), count, "scores")
+    hard = {i for _, i in order[int(0.6 * count):]}
+    return [text(i, 70 if i in hard else 12) for i in range(count)]
+
+
 def the_verdict_finds_what_was_planted(bench):
     """A candidate that differs in hard steps far more than the live model from itself: yes for the easy share, no for all."""
     simulator = bench.simulator()
@@ -163,13 +181,7 @@ def the_verdict_finds_what_was_planted(bench):
     gateway = bench.serve()
     seed = random.randrange(1 << 30)
     print(f"         seed {seed}", flush=True)
-    draw = random.Random(seed)
-    texts = []
-    for _ in range(bench.scaled(1600, 1600)):
-        hard = draw.random() < 0.4
-        words = ("Prove that the scheduler's lock-free queue is linearizable under weak memory and design a refactoring of the distributed transaction "
-                 "protocol that tolerates byzantine failures; why does the invariant break?") if hard else "list the files"
-        texts.append(f"{words} {unique()} `ls {unique()}` [[sim differ=10]] [[sim only=deepseek differ={70 if hard else 12}]]")
+    texts = planted_texts(bench, random.Random(seed), 1600)
     for answer in ask_all(gateway, key, texts, 12):
         check_equal(answer.status, 200, "status")
     wait_until(lambda: settled(gateway), 120, "the shadow runs")
@@ -178,12 +190,7 @@ def the_verdict_finds_what_was_planted(bench):
     check(pairs + skipped >= len(texts), f"each step was asked or skipped: {pairs} and {skipped}")
     every = viability(bench, "--share", "1", "--margin", "0.1")
     check_equal(every["answer"], "no", f"all of the steps ({every['because']}, seed {seed})")
-    bands = {cell["name"]: cell for cell in every["by_band"]}
-    easy = [cell for cell in every["by_band"] if cell["agreement"] > 0.6]
-    check(easy, f"a band of easy steps: {bands}")
-    share = max(float(cell["name"].split("-")[1]) for cell in easy)
-    part = viability(bench, "--share", str(share), "--margin", "0.15")
-    check(part["answer"] in ("yes", "not enough data"), f"the easy share {share}: {part['because']}, seed {seed}")
+    part = viability(bench, "--share", "0.4", "--margin", "0.15")
     check_equal(part["overall"]["baseline_from"], "self_pairs", "where the baseline comes from")
     check(part["bill"]["now"]["as_is_nano"] > part["bill"]["now"]["moved_nano"], "moving to the cheaper model saves")
-    check_equal(part["answer"], "yes", f"the easy share {share}: {part['because']}, seed {seed}")
+    check_equal(part["answer"], "yes", f"the easiest two fifths ({part['because']}, seed {seed})")
