@@ -83,11 +83,11 @@ def count_samples(data, field):
 class Load:
     """Everything the board has a panel for: easy and hard steps, tool loops, failures, refusals, losses, cut streams."""
 
-    def __init__(self, gateway, key, poor_key):
-        self.gateway, self.key, self.poor_key = gateway, key, poor_key
+    def __init__(self, gateway, key, poor_key, climber_key):
+        self.gateway, self.key, self.poor_key, self.climber_key = gateway, key, poor_key, climber_key
         self.until = time.monotonic() + LOAD_SECONDS
         self.faults, self.rounds = [], 0
-        kinds = (self.plain, self.tool_loop, self.failures, self.losses, self.poor, self.leaver)
+        kinds = (self.plain, self.tool_loop, self.failures, self.losses, self.poor, self.leaver, self.climber)
         self.threads = [threading.Thread(target=self.repeat, args=(kind,)) for kind in kinds]
 
     def run(self):
@@ -141,6 +141,15 @@ class Load:
     def losses(self):
         self.chat((200,), "Say yes. [[sim tokens=5]]", model="anthropic/claude-opus-5-5", seed=7, logprobs=True)
         self.chat((200,), "Say yes. [[sim tokens=5]]", model="gemini/gemini-3.1-pro-preview", stream=False, user="someone")
+
+    def climber(self):
+        """A hard question after easy ones: the switch costs more than staying. The key has a share of its own to climb with."""
+        messages = [user(f"hello {unique()} [[sim tokens=5]]")]
+        for _ in range(3):
+            self.chat((200,), "", key=self.climber_key, model="deepseek/deepseek-flash", messages=messages)
+            messages += [{"role": "assistant", "content": "hello"}, user("thanks [[sim tokens=5]]")]
+        messages[-1] = user("Prove that the halting problem is undecidable, and design a consistent migration. [[sim tokens=20]]")
+        self.chat((200,), "", key=self.climber_key, messages=messages)
 
     def poor(self):
         self.chat((402, 429), "hello", key=self.poor_key)
@@ -273,7 +282,7 @@ def run(checks, bench, binary):
     wait_until(prometheus.ready, 20, "Prometheus")
     wait_until(prometheus.scraped, 10, "the first scrape")
     start = time.time()
-    load = Load(gateway, key, poor_key)
+    load = Load(gateway, key, poor_key, bench.key(name="climber", org="acme"))
     load.run()
     time.sleep(LOAD_SECONDS / 3)
     teach(bench)
