@@ -38,7 +38,7 @@ def a_warm_conversation_stays_and_a_summed_up_one_moves(bench):
     check("stayed_for_cache" in reasons, f"reasons: {reasons}")
     check(usage["cache_read_input_tokens"] > 20_000, f"the cache was not read: {usage}")
     check_equal(gateway.metric("turnpike_switches_total", move="avoided"), 1, "switches avoided")
-    check(gateway.metric("turnpike_switch_saved_credits_total", move="avoided") > 0.05, "reading 40,000 tokens in anew costs a dime")
+    check(gateway.metric("turnpike_switch_saved_credits_total", move="avoided") > 0.03, "reading 40,000 tokens in anew costs 5 to 10 hundredths, by the hour")
     agent.system = [{"type": "text", "text": "A summary of what was said so far. " * 300, "cache_control": MARK}]
     agent.messages = []
     target, reasons, _ = agent.turn("auto", "thanks")
