@@ -28,7 +28,7 @@ Sheet cell_sheet(const ordered_json& answer) {
                {"live usable", "live_usable", right},
                {"candidate usable", "candidate_usable", right},
                {"gap, points", "usable_gap"},
-               {"as good", "agreement", right},
+               {"agreement", "agreement", right},
                {"baseline", "baseline", right},
                {"gap, points", "agreement_gap"}}};
   const auto add = [&](const ordered_json& cell) {

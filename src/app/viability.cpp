@@ -92,9 +92,11 @@ class Judge {
   [[nodiscard]] ViabilityCell cell(std::string name, double confidence, const Filter& wanted, std::int64_t pairs_min,
                                    std::int64_t conversations_min) const {
     const Pairs pairs = filtered(candidate_, wanted);
+    const Baseline baseline = baseline_of(filtered(self_, wanted));
     const Mean live = mean_of(observe(pairs, [](const ShadowPair& pair) { return pair.live.usable() ? 1.0 : 0.0; }));
     const Mean usable = mean_of(observe(pairs, [](const ShadowPair& pair) { return pair.shadow.usable() ? 1.0 : 0.0; }));
-    const Mean agreeing = mean_of(observe(pairs, [](const ShadowPair& pair) { return as_good(pair) ? 1.0 : 0.0; }));
+    const auto good = baseline.from == BaselineFrom::self_pairs ? acts_alike : as_good;
+    const Mean agreeing = mean_of(observe(pairs, [good](const ShadowPair& pair) { return good(pair) ? 1.0 : 0.0; }));
     ViabilityCell made;
     made.name = std::move(name);
     made.pairs = agreeing.pairs;
@@ -104,26 +106,40 @@ class Judge {
     made.candidate_usable = usable.value;
     made.agreement = agreeing.value;
     made.agreement_once = wilson(agreeing.value, effective_number(agreeing), confidence);
-    compare(made, confidence, pairs, agreeing, filtered(self_, wanted));
+    compare(made, confidence, pairs, agreeing, baseline);
     answer(made, pairs_min, conversations_min);
     return made;
   }
 
-  void compare(ViabilityCell& made, double confidence, const Pairs& pairs, const Mean& agreeing, const Pairs& self) const {
+  struct Baseline {
+    Mean standard;
+    BaselineFrom from = BaselineFrom::unknown;
+  };
+
+  /// No judge sees self pairs: what they measure is plain agreement, and only that can be held against them.
+  [[nodiscard]] Baseline baseline_of(const Pairs& self) const {
+    Baseline baseline;
+    baseline.standard.value = question_.baseline_agreement.value_or(1);  // unknown: perfect agreement, the strictest there is
+    if (question_.baseline_agreement) {
+      baseline.from = BaselineFrom::given;
+      return baseline;
+    }
+    const Mean again = mean_of(observe(self, [](const ShadowPair& pair) { return acts_alike(pair) ? 1.0 : 0.0; }));
+    if (again.pairs >= ViabilityFloor::pairs_cell && again.conversations >= ViabilityFloor::conversations_cell) {
+      baseline = {again, BaselineFrom::self_pairs};
+    }
+    return baseline;
+  }
+
+  void compare(ViabilityCell& made, double confidence, const Pairs& pairs, const Mean& agreeing, const Baseline& baseline) const {
     const auto paired = [](const ShadowPair& pair) { return (pair.shadow.usable() ? 1.0 : 0.0) - (pair.live.usable() ? 1.0 : 0.0); };
     const Mean usable_gap = mean_of(observe(pairs, paired));
     made.usable_gap = gap_of(usable_gap.value, usable_gap.variance, usable_gap.conversations, confidence);
-    Mean standard;  // without any baseline: perfect agreement, the strictest there is
-    standard.value = question_.baseline_agreement.value_or(1);
-    made.baseline_from = question_.baseline_agreement ? BaselineFrom::given : BaselineFrom::unknown;
+    const Mean& standard = baseline.standard;
     std::int64_t parts = agreeing.conversations;
-    const Mean again = mean_of(observe(self, [](const ShadowPair& pair) { return as_good(pair) ? 1.0 : 0.0; }));
-    if (!question_.baseline_agreement && again.pairs >= ViabilityFloor::pairs_cell && again.conversations >= ViabilityFloor::conversations_cell) {
-      standard = again;
-      made.baseline_from = BaselineFrom::self_pairs;
-      parts = std::min(parts, again.conversations);
-    }
+    if (baseline.from == BaselineFrom::self_pairs) parts = std::min(parts, standard.conversations);
     made.baseline = standard.value;
+    made.baseline_from = baseline.from;
     // Two samples of the same steps: that they vary together is not counted on.
     made.agreement_gap = gap_of(agreeing.value - standard.value, agreeing.variance + standard.variance, parts, confidence);
   }
@@ -223,9 +239,11 @@ std::string_view to_string(BaselineFrom from) {
   return "unknown";
 }
 
+bool acts_alike(const ShadowPair& pair) { return pair.shadow.usable() && (pair.same_action || !pair.live.usable()); }
+
 bool as_good(const ShadowPair& pair) {
   if (!pair.shadow.usable()) return false;
-  if (pair.same_action || !pair.live.usable()) return true;
+  if (acts_alike(pair)) return true;
   return pair.judgement && (pair.judgement->verdict == JudgeVerdict::equal || pair.judgement->verdict == JudgeVerdict::shadow_better);
 }
 
@@ -256,16 +274,16 @@ std::vector<std::string> viability_rule(const ViabilityQuestion& question) {
   const double points = 100 * question.margin;
   return {
       fmt::format("yes: over the easiest {:.0f} % of the steps, the {:g} % intervals of both gaps lie above -{:g} points: usable answers against the live "
-                  "model's, and usable answers with the same next action (or judged as good) against the baseline; and no fifth of difficulty that "
-                  "would move says no.",
+                  "model's, and usable answers with the same next action against the baseline; and no fifth of difficulty that would move says no.",
                   100 * question.share, 100 * question.confidence, points),
       fmt::format("no: one of the two intervals lies below -{:g} points, there or in a fifth of difficulty that would move whole (the second gap only "
                   "with a known baseline).",
                   points),
       fmt::format("not enough data: neither, or fewer than {} pairs or {} conversations.", ViabilityFloor::pairs_overall,
                   ViabilityFloor::conversations_overall),
-      "baseline: how often a second answer of the live model does as its first; from self_sample pairs, or --baseline-agreement. Unknown: 100 %, which "
-      "can prove a yes but no no.",
+      "baseline: how often a second answer of the live model does as its first. From self_sample pairs: the same action, on both sides; a judge's word "
+      "does not count, since no judge sees those pairs. --baseline-agreement: how often the same action or, if the policy has a judge, judged equal or "
+      "better; the candidate is measured in that way, too. Unknown: 100 %, which can prove a yes but no no.",
       "looks: the intervals are confidence sequences over conversations and hold at every look together; the answers per kind and fifth share one part of "
       "doubt. A --since that moves along begins a new sequence each time."};
 }

@@ -23,7 +23,7 @@ struct ViabilityQuestion {
   double share = 0.7;                        // of the steps, the easiest ones
   double margin = 0.05;
   double confidence = 0.95;
-  std::optional<double> baseline_agreement;  // how often two answers of the live model agree; else from `self` pairs
+  std::optional<double> baseline_agreement;  // how often two answers of the live model are as_good(); else from `self` pairs
 };
 
 enum class Viable : std::uint8_t { yes, no, not_enough_data };
@@ -48,7 +48,7 @@ struct ViabilityCell {
   double steps = 0;               // that the pairs stand for
   double live_usable = 0;
   double candidate_usable = 0;
-  double agreement = 0;           // usable and the same action (or judged as good)
+  double agreement = 0;           // acts_alike() where the baseline is of self pairs, else as_good()
   Interval agreement_once{0, 1};  // Wilson, for a single look
   double baseline = 1;
   BaselineFrom baseline_from = BaselineFrom::unknown;
@@ -89,8 +89,11 @@ Viability judge_viability(const std::vector<ShadowPair>& pairs, const ViabilityQ
 /// The rule of each answer with the question's figures, a line each.
 std::vector<std::string> viability_rule(const ViabilityQuestion& question);
 
-/// True if the candidate's side did at least as well as can be asked: usable, and the same action as the live side (or
-/// judged as good, or the live side was unusable itself).
+/// True if the candidate's side is usable and the same action as the live side, or the live side was unusable itself.
+bool acts_alike(const ShadowPair& pair);
+
+/// True if the candidate's side did at least as well as can be asked: acts_alike(), or usable and
+/// judged as good.
 bool as_good(const ShadowPair& pair);
 
 }  // namespace turnpike::app

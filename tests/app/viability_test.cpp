@@ -263,6 +263,31 @@ TEST_CASE("a judge can only raise what differs, and a live answer that was unusa
   CHECK_FALSE(as_good(pair));
 }
 
+TEST_CASE("a judge leans no verdict where the baseline is of self pairs, which no judge sees", "[viability]") {
+  // The live model agrees with itself in half of the steps, the candidate with it in none; the judge finds all equal.
+  auto pairs = same_pairs(1000, false);
+  for (auto& pair : pairs) pair.judgement = ShadowJudgement{"j/j", JudgeVerdict::equal, {}};
+  for (int i = 0; i < 1000; ++i) {
+    ShadowPair self = pairs[static_cast<std::size_t>(i)];
+    self.kind = ShadowKind::self;
+    self.shadow.target = self.live.target;
+    self.judgement.reset();
+    self.same_action = i % 2 == 0;
+    pairs.push_back(self);
+  }
+  const auto measured = judge_viability(pairs, question_of(0.7)).overall;
+  CHECK(measured.baseline_from == BaselineFrom::self_pairs);
+  CHECK(measured.baseline == Approx(0.5));
+  CHECK(measured.agreement == 0);
+  CHECK(measured.answer == Viable::no);
+  // A stated baseline is of judged answers, and so is the candidate's side.
+  auto question = question_of(0.7);
+  question.baseline_agreement = 0.9;
+  const auto stated = judge_viability(pairs, question).overall;
+  CHECK(stated.agreement == 1);
+  CHECK(stated.answer == Viable::yes);
+}
+
 TEST_CASE("the worst examples are the broken answers to the easiest steps", "[viability]") {
   auto pairs = same_pairs(30, true);
   pairs[3].same_action = false;
