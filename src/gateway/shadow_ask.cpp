@@ -253,6 +253,12 @@ asio::awaitable<std::expected<ShadowReply, ShadowSkip>> ask_shadow(const ShadowP
   ShadowReply reply;
   reply.side.target = candidate.target();
   reply.side.price_id = candidate.quote.price_id;
+  // The end may have come while the reservation was waited for: nobody would end a call that begins now.
+  if (parts.ticker.ended()) {
+    reservation->settle_void("cancelled");
+    reply.side.error_code = "cancelled";
+    co_return reply;
+  }
   UpstreamRequest request{reservation->dispatch(), snapshot.catalog.endpoint(candidate.provider, candidate.dialect), std::move(draft->outgoing.path),
                           std::move(draft->outgoing.body)};
   request.headers = std::move(draft->outgoing.headers);

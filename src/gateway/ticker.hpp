@@ -29,7 +29,10 @@ class Ticker {
     }
   }
 
+  /// True from end_all() on: nothing that needs a tick may be begun.
+  [[nodiscard]] bool ended() const { return ended_; }
   void end_all() {
+    ended_ = true;
     const std::vector<Ticked*> present{members_.begin(), members_.end()};
     for (Ticked* ticked : present) {
       if (members_.contains(ticked)) ticked->on_shutdown();
@@ -38,6 +41,7 @@ class Ticker {
 
  private:
   std::unordered_set<Ticked*> members_;
+  bool ended_ = false;
 };
 
 }  // namespace turnpike::gateway
