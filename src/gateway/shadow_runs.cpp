@@ -93,6 +93,8 @@ std::string_view outcome_of(const ShadowPair& pair) {
   return pair.same_tools ? "same_tools" : "other_action";
 }
 
+bool is_overload(std::string_view error_code) { return error_code == "rate_limit_exceeded" || error_code == "overloaded"; }
+
 ShadowSkip skip_of(const Error& error) {
   if (error.code == "model_not_allowed") return ShadowSkip::not_allowed;
   if (error.code == "context_length_exceeded") return ShadowSkip::context;
@@ -208,34 +210,33 @@ asio::awaitable<void> ShadowRuns::run(std::unique_ptr<ShadowJob> job, ShadowHub:
   pump();
 }
 
-/// The same questions that a routing decision asks: allow-lists, data tags, capabilities, window, price.
-std::expected<Candidate, ShadowSkip> ShadowRuns::candidate_for(const ShadowJob& job, ShadowKind kind) {
+/// The same questions that a routing decision asks: allow-lists, data tags, capabilities, window, price. `facts`: of what
+/// this call asks, the client's request or a judge's.
+std::expected<Candidate, ShadowSkip> ShadowRuns::candidate_for(const ShadowJob& job, const RequestFacts& facts, const catalog::Model* model) {
+  if (model == nullptr) return std::unexpected{ShadowSkip::unpriced};
+  if (hub_->backing_off(parts_.clock.monotonic())) return std::unexpected{ShadowSkip::backing_off};
   const Snapshot& snapshot = *job.snapshot;
-  auto index = snapshot.policy.shadow->candidate.index;
-  if (kind == ShadowKind::self) {
-    const auto* model = snapshot.catalog.find(job.pair.live.target);
-    if (model == nullptr) return std::unexpected{ShadowSkip::unpriced};
-    index = snapshot.catalog.index_of(*model);
-  }
   const Allowance allowance;  // the shadow's own budget is asked when credits are held
   const RouteInputs inputs;
   const Difficulty difficulty;
   std::vector<Why> why;
   const policy::Situation situation{
-      .facts = job.facts, .difficulty = difficulty, .allowance = allowance, .account = *job.owner, .inputs = inputs, .now = parts_.ledger.time()};
-  auto found = policy::pinned_candidate(snapshot.policy, snapshot.catalog, situation, index, why);
+      .facts = facts, .difficulty = difficulty, .allowance = allowance, .account = *job.owner, .inputs = inputs, .now = parts_.ledger.time()};
+  auto found = policy::pinned_candidate(snapshot.policy, snapshot.catalog, situation, snapshot.catalog.index_of(*model), why);
   if (!found) return std::unexpected{skip_of(found.error())};
   if (health_.view().of(found->front().target()) == Health::ejected) return std::unexpected{ShadowSkip::unhealthy};
   return std::move(found->front());
 }
 
 asio::awaitable<void> ShadowRuns::compare(ShadowJob& job, ShadowKind kind) {
-  const auto candidate = candidate_for(job, kind);
+  const auto& catalog = job.snapshot->catalog;
+  const auto& plan = *job.snapshot->policy.shadow;
+  const auto* model = kind == ShadowKind::self ? catalog.find(job.pair.live.target) : &catalog.models()[plan.candidate.index];
+  const auto candidate = candidate_for(job, job.facts, model);
   if (!candidate) {
     skip(candidate.error());
     co_return;
   }
-  const auto& plan = *job.snapshot->policy.shadow;
   // An id of its own: the client's record lists what the client's step cost.
   const ShadowQuestion question{.body = job.body,
                                 .view = job.view,
@@ -254,9 +255,8 @@ asio::awaitable<void> ShadowRuns::compare(ShadowJob& job, ShadowKind kind) {
   if (failure == "cancelled") co_return;  // the process ends
   metrics_.add(metrics::Family::shadow_spend_credits_total, {candidate->provider, candidate->model},
                static_cast<double>(reply->side.cost.nano()) / 1e9);
-  if (failure == "rate_limit_exceeded" || failure == "overloaded") {
-    hub_->back_off(parts_.clock.monotonic() + std::chrono::seconds{30});
-    skip(ShadowSkip::backing_off);
+  if (is_overload(failure)) {
+    refused_for_overload();
     co_return;
   }
   ShadowPair pair = job.pair;
@@ -300,10 +300,11 @@ asio::awaitable<void> ShadowRuns::judge(ShadowJob& job, const dialect::ProposedA
   const std::string shadow_text = described(shadow, judged_text_bytes);
   auto asked = JudgeQuestion::make(job.facts, live_first ? live_text : shadow_text, live_first ? shadow_text : live_text);
   if (!asked) co_return;
-  const auto& model = snapshot.catalog.models()[judge_model.index];
-  const auto horizon = snapshot.catalog.provider_of(model).price_horizon(snapshot.policy.price_horizon);
-  const auto candidate = snapshot.catalog.candidate(model, parts_.ledger.time(), horizon, Dialect::openai_chat);
-  if (!candidate || !policy::key_allows(*job.owner, judge_model.name, {})) co_return;
+  const auto candidate = candidate_for(job, asked->facts, &snapshot.catalog.models()[judge_model.index]);
+  if (!candidate) {
+    skip(candidate.error());
+    co_return;
+  }
   const ShadowQuestion question{.body = asked->body,
                                 .view = asked->view,
                                 .facts = asked->facts,
@@ -313,7 +314,14 @@ asio::awaitable<void> ShadowRuns::judge(ShadowJob& job, const dialect::ProposedA
                                 .decision_id = job.pair.decision_id + "~judge",
                                 .text_bytes_max = 256};
   const auto reply = co_await ask_shadow(parts_, limits_, snapshot, *candidate, question);
-  if (!reply) co_return;
+  if (!reply) {
+    skip(reply.error());
+    co_return;
+  }
+  if (is_overload(reply->side.error_code)) {
+    refused_for_overload();
+    co_return;
+  }
   metrics_.add(metrics::Family::shadow_spend_credits_total, {candidate->provider, candidate->model},
                static_cast<double>(reply->side.cost.nano()) / 1e9);
   pair.judgement = ShadowJudgement{judge_model.name, verdict_of(reply->action.text, live_first), reply->side.cost};
@@ -326,6 +334,11 @@ void ShadowRuns::teach(const ShadowJob& job, const ShadowPair& pair) {
   if (!is_frontier(policy, *job.snapshot, pair.live.target) || is_frontier(policy, *job.snapshot, pair.shadow.target)) return;
   const std::string group = Learning::group_of(policy, *job.owner);
   if (!group.empty()) learning_->learn(group, job.facts, outcome_for_learning(pair));
+}
+
+void ShadowRuns::refused_for_overload() {
+  hub_->back_off(parts_.clock.monotonic() + std::chrono::seconds{30});
+  skip(ShadowSkip::backing_off);
 }
 
 void ShadowRuns::skip(ShadowSkip cause) { metrics_.add(metrics::Family::shadow_skipped_total, {to_string(cause)}); }

@@ -57,8 +57,9 @@ class ShadowRuns {
   asio::awaitable<void> run(std::unique_ptr<ShadowJob> job, ShadowHub::Place place);
   asio::awaitable<void> compare(ShadowJob& job, ShadowKind kind);
   asio::awaitable<void> judge(ShadowJob& job, const dialect::ProposedAction& shadow, ShadowPair& pair);
-  std::expected<Candidate, ShadowSkip> candidate_for(const ShadowJob& job, ShadowKind kind);
+  std::expected<Candidate, ShadowSkip> candidate_for(const ShadowJob& job, const RequestFacts& facts, const catalog::Model* model);
   void measure(const ShadowJob& job, const dialect::ProposedAction& shadow, ShadowPair& pair) const;
+  void refused_for_overload();
   void skip(ShadowSkip cause);
   void keep(const ShadowPair& pair);
   void teach(const ShadowJob& job, const ShadowPair& pair);

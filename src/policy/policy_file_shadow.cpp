@@ -101,6 +101,14 @@ void PolicyLoader::read_shadow(Reader& root) {
     faults_.warning(table.at("candidate"), fmt::format("[shadow] waits: {}", wrong->message));
   if (plan.judge && plan.judge->index == candidate->index)
     faults_.error(table.at("judge"), "[shadow]: a model cannot judge itself; \"judge\" and \"candidate\" are the same");
+  if (plan.judge) {
+    // It reads what clients send, as every target does.
+    const auto& carried = catalog_.models()[plan.judge->index].data_tags;
+    for (const auto& tag : policy_.data_tags) {
+      if (std::ranges::find(carried, tag) == carried.end())
+        faults_.error(table.at("judge"), fmt::format("[shadow]: the judge {} lacks the data tag \"{}\" of this policy", plan.judge->name, tag));
+    }
+  }
   policy_.shadow = std::move(plan);
 }
 

@@ -342,6 +342,80 @@ TEST_CASE("a judge sees both proposals unnamed, and is paid from the same accoun
   CHECK(bench.spent_by("shadow:test").nano() == 11 * exact_cost_nano);
 }
 
+TEST_CASE("a judge that is ejected or refuses for overload judges nothing, and the latter quiets the runs", "[shadow]") {
+  ShadowBench bench{"judge = \"cheap/small\"\n"};
+  const auto ask_differing = [&] {
+    bench.upstream->expect(calls("read", R"({"path":"a.cpp"})"));
+    bench.upstream->expect(calls("read", R"({"path":"b.cpp"})"));
+  };
+  SECTION("ejected") {
+    ask_differing();
+    RecordingSink sink;
+    bench.start(with_tool, sink);
+    while (bench.upstream->sent.size() < 2 && bench.loop.poll_one() > 0) {
+    }
+    for (int i = 0; i < 20; ++i) bench.health->failed("cheap/small");  // after the client's answer, before the judge's turn
+    bench.run();
+    CHECK(bench.upstream->sent.size() == 2);
+    CHECK(bench.skipped(ShadowSkip::unhealthy) == 1);
+    REQUIRE(bench.pairs.size() == 1);
+    CHECK_FALSE(bench.pairs[0].judgement);
+  }
+  SECTION("refused for overload") {
+    ask_differing();
+    bench.upstream->expect(refused(503, R"({"error":{"message":"busy"}})"));
+    bench.ask(with_tool);
+    REQUIRE(bench.pairs.size() == 1);
+    CHECK_FALSE(bench.pairs[0].judgement);
+    CHECK(bench.skipped(ShadowSkip::backing_off) == 1);
+    bench.upstream->expect(good_stream());
+    bench.ask(streamed);
+    CHECK(bench.upstream->sent.size() == 4);
+    CHECK(bench.skipped(ShadowSkip::backing_off) == 2);
+  }
+}
+
+TEST_CASE("steps that wait already are not asked after a refusal for overload", "[shadow]") {
+  ShadowBench bench{"concurrency_max = 1\n"};
+  Script held = good_stream();
+  held.chunks.clear();
+  held.hold_open = true;
+  bench.upstream->expect(good_stream());
+  bench.upstream->expect(held);
+  bench.ask(streamed);
+  bench.upstream->expect(good_stream());
+  bench.ask(streamed);
+  REQUIRE(bench.shadows.figures().waiting == 1);
+  bench.clock.advance(std::chrono::seconds{301});
+  bench.shadows.back_off(bench.clock.monotonic() + std::chrono::seconds{30});
+  bench.gateway->on_tick(bench.clock.monotonic());  // the first run's time-out gives its place back
+  bench.run();
+  CHECK(bench.shadows.figures().waiting == 0);
+  CHECK(bench.shadows.figures().under_way == 0);
+  CHECK(bench.upstream->sent.size() == 3);
+  CHECK(bench.skipped(ShadowSkip::backing_off) == 1);
+}
+
+TEST_CASE("a run that has not been sent when the end comes is not sent any more", "[shadow]") {
+  ShadowBench bench;
+  std::optional<asio::awaitable<void>> begun;
+  bench.gateway->start_shadows_with([&](asio::awaitable<void> task) { begun = std::move(task); });
+  bench.upstream->expect(good_stream());
+  bench.upstream->expect(good_stream());
+  bench.ask(streamed);
+  REQUIRE(begun);
+  REQUIRE(bench.shadows.figures().under_way == 1);
+  REQUIRE(bench.upstream->sent.size() == 1);
+  bench.gateway->end_all();
+  asio::co_spawn(bench.loop, std::move(*begun), asio::detached);
+  bench.run();
+  CHECK(bench.upstream->sent.size() == 1);
+  CHECK(bench.shadows.figures().under_way == 0);
+  CHECK(bench.figures().attempts_open == 0);
+  CHECK(bench.spent_by("shadow:test").nano() == 0);
+  CHECK(bench.pairs.empty());
+}
+
 TEST_CASE("a judge's verdict is read from its last clear line, whichever answer stood first", "[shadow]") {
   CHECK(verdict_of("FIRST", true) == JudgeVerdict::live_better);
   CHECK(verdict_of("FIRST", false) == JudgeVerdict::shadow_better);

@@ -81,6 +81,29 @@ TEST_CASE("every fault of a [shadow] section is told", "[policy][shadow]") {
   CHECK(tells("[shadow]\ncandidate = \"cheap/gone\"\ncredits_per_day = 1\n", "[shadow] waits"));
 }
 
+TEST_CASE("a judge must carry the policy's data tags, since it reads what clients send", "[policy][shadow]") {
+  const auto with_tag = [](const std::string& provider) {
+    return test::provider_text(provider, "openai-chat") + test::model_text("m", 1, std::string{test::all_can} + "data = [\"eu\"]\n");
+  };
+  const test::Folder providers;
+  providers.write("home.toml", with_tag("home") + test::model_text("trial", 1, std::string{test::all_can} + "data = [\"eu\"]\n"));
+  providers.write("near.toml", with_tag("near"));
+  providers.write("far.toml", test::provider_text("far", "openai-chat") + test::model_text("m", 1, test::all_can));
+  const auto catalog = catalog::Catalog::load(providers.path());
+  REQUIRE(catalog);
+  const auto load = [&](const std::string& judge) {
+    const test::Folder folder;
+    return Policy::load(folder.write("p.toml", "[policy]\nname = \"p\"\ndata = [\"eu\"]\n[[tier]]\nname = \"t\"\ntargets = [\"home/m\"]\n[models]\n\"auto\" = \"tier:t\"\n"
+                                               "[shadow]\ncandidate = \"home/trial\"\ncredits_per_day = 1\njudge = \"" + judge + "\"\n"),
+                        *catalog, {test::at("2026-06-01"), catalog::Severity::error});
+  };
+  CHECK(load("near/m"));
+  const auto refused = load("far/m");
+  REQUIRE_FALSE(refused);
+  REQUIRE(refused.error().size() == 1);
+  CHECK(refused.error().front().message.find("the judge far/m lacks the data tag \"eu\"") != std::string::npos);
+}
+
 TEST_CASE("the account of a policy's shadow runs has a name that a budget can have", "[policy][shadow]") {
   CHECK(shadow_key_id("free-window") == "shadow:free-window");
   CHECK(shadow_key_id("two words") == "shadow:two-words");
