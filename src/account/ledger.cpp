@@ -291,8 +291,9 @@ Result<Reservation> Ledger::reserve(const ReserveRequest& request) {
 }
 
 void Ledger::record(Exchange exchange) {
-  // No text of the client's waits in the queue.
+  // No text of the client's waits in the queue, nor a provider's that may repeat it.
   auto& facts = exchange.facts;
+  if (exchange.error) std::string{}.swap(exchange.error->upstream_body);
   { const std::tuple gone{std::move(facts.question), std::move(facts.tool_tail), std::move(facts.trail.marks)}; }
   impl_->writer->enqueue(std::move(exchange));
 }

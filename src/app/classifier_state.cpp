@@ -1,45 +1,21 @@
 #include "app/classifier_state.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 
+#include "app/synced_file.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::app {
-namespace {
-
-/// All of `bytes`, on the disk when this returns true.
-bool write_synced(const std::filesystem::path& path, std::string_view bytes) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return false;
-  bool good = true;
-  while (good && !bytes.empty()) {
-    const auto written = ::write(file, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    good = written > 0;
-    if (good) bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  good = good && ::fsync(file) == 0;
-  return ::close(file) == 0 && good;
-}
-
-std::filesystem::path with_suffix(std::filesystem::path path, const char* suffix) { return path += suffix; }
-
-}  // namespace
 
 void ClassifierState::load() {
   std::ifstream stream{file_, std::ios::binary};
   if (!stream) return;
   const std::string bytes{std::istreambuf_iterator<char>{stream}, {}};
   if (auto restored = learning_.restore(bytes); !restored) {
-    const auto aside = with_suffix(file_, ".damaged");
-    std::error_code failed;
-    std::filesystem::rename(file_, aside, failed);
+    const auto aside = set_aside(file_);
     log(LogLevel::warn, "classifier_state_set_aside",
         {{"why", std::string_view{restored.error().message}}, {"kept_as", std::string_view{aside.filename().native()}}});
   }
@@ -49,8 +25,7 @@ void ClassifierState::load() {
 bool ClassifierState::save() {
   const auto revision = learning_.revision();  // before the state is read: what comes in between is saved next time
   if (revision == saved_revision_) return true;
-  const auto fresh = with_suffix(file_, ".new");
-  if (!write_synced(fresh, learning_.state()) || std::rename(fresh.c_str(), file_.c_str()) != 0) {
+  if (!replace_synced(file_, learning_.state())) {
     log(LogLevel::error, "classifier_state_not_saved", {{"why", std::string_view{std::strerror(errno)}}});
     return false;
   }

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "app/snapshots.hpp"
+#include "app/synced_file.hpp"
 #include "catalog/toml_reader.hpp"
 #include "turnpike/log.hpp"
 
@@ -57,18 +58,11 @@ std::string loaded_text(const ConfigFiles& files) {
   return json.dump(2) + "\n";
 }
 
-bool write_text(const fs::path& file, std::string_view text) {
-  std::ofstream stream{file, std::ios::binary | std::ios::trunc};
-  stream << text;
-  stream.close();
-  return static_cast<bool>(stream);
-}
-
 bool write_files(const fs::path& folder, const ConfigFiles& files) {
   std::error_code failed;
   fs::create_directories(folder / "providers", failed);
-  bool written = !failed && write_text(folder / policy_name, files.policy) && write_text(folder / loaded_name, loaded_text(files));
-  for (const auto& [name, text] : files.providers) written = written && write_text(folder / "providers" / name, text);
+  bool written = !failed && write_synced(folder / policy_name, files.policy) && write_synced(folder / loaded_name, loaded_text(files));
+  for (const auto& [name, text] : files.providers) written = written && write_synced(folder / "providers" / name, text);
   return written;
 }
 
@@ -154,15 +148,18 @@ void keep_config(const Config& config, const ConfigFiles& files) {
 Result<void> ConfigArchive::keep(const ConfigFiles& files) const {
   const auto place = folder_ / files.version();
   std::error_code failed;
-  if (!fs::exists(place / policy_name, failed)) {
+  if (!this->files(files.version())) {  // not there, or damaged
     const auto draft = folder_ / fmt::format(".{}-{}", files.version(), ::getpid());
     const mode_t before = ::umask(0077);
     const bool written = write_files(draft, files);
     ::umask(before);
-    if (written) fs::rename(draft, place, failed);
     std::error_code ignored;
+    if (written) {
+      fs::remove_all(place, ignored);
+      fs::rename(draft, place, failed);
+    }
     fs::remove_all(draft, ignored);
-    if ((!written || failed) && !fs::exists(place / policy_name, ignored))
+    if ((!written || failed) && !this->files(files.version()))
       return std::unexpected{gateway_error(500, "config_not_kept", fmt::format("{} cannot be written", place.string()))};
   }
   ::utimensat(AT_FDCWD, place.c_str(), nullptr, 0);  // now: used last

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <string>
 
+#include "app/synced_file.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::app {
@@ -23,23 +24,14 @@ void RoutingState::restore() {
     read = learned_.restore(std::string{std::istreambuf_iterator<char>{stream}, {}});
   }
   if (read) return;
-  std::filesystem::path damaged = file_;
-  damaged += ".damaged";
-  std::filesystem::rename(file_, damaged, failed);
-  const std::string kept = damaged.string();
+  const std::string kept = set_aside(file_).string();
   log(LogLevel::warn, "routing_state_ignored", {{"why", std::string_view{read.error().message}}, {"kept", std::string_view{kept}}});
 }
 
 void RoutingState::save() const {
-  std::filesystem::path fresh = file_;
-  fresh += ".new";
-  std::ofstream stream{fresh, std::ios::trunc | std::ios::binary};
-  stream << learned_.serialise();
-  stream.close();
-  std::error_code failed;
-  if (stream) std::filesystem::rename(fresh, file_, failed);
+  if (replace_synced(file_, learned_.serialise())) return;
   const std::string name = file_.string();
-  if (!stream || failed) log(LogLevel::error, "routing_state_not_written", {{"file", std::string_view{name}}});
+  log(LogLevel::error, "routing_state_not_written", {{"file", std::string_view{name}}});
 }
 
 }  // namespace turnpike::app

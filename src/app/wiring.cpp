@@ -28,6 +28,7 @@
 #include "app/price_watch.hpp"
 #include "app/routing_state.hpp"
 #include "app/shadow_service.hpp"
+#include "app/synced_file.hpp"
 #include "gateway/gateway.hpp"
 #include "server/event_loop.hpp"
 #include "server/listener.hpp"
@@ -290,13 +291,8 @@ class Application::Impl {
   void save_share() const {
     const auto snapshot = current();
     if (!snapshot->share) return;
-    // A crash in the middle of writing leaves the older state.
-    auto fresh = share_file();
-    fresh += ".new";
-    const bool written = (std::ofstream{fresh, std::ios::trunc} << snapshot->share->serialise()).flush().good();
-    std::error_code failed;
-    if (written) std::filesystem::rename(fresh, share_file(), failed);
-    if (!written || failed) log(LogLevel::warn, "share_state_not_saved", {{"file", std::string_view{share_file().native()}}});
+    if (replace_synced(share_file(), snapshot->share->serialise())) return;
+    log(LogLevel::warn, "share_state_not_saved", {{"file", std::string_view{share_file().native()}}});
   }
 
   void restore_share() const {
@@ -304,7 +300,8 @@ class Application::Impl {
     if (!stream || !snapshot_->share) return;
     const std::string text{std::istreambuf_iterator<char>{stream}, {}};
     if (auto restored = snapshot_->share->restore(text); !restored) {
-      log(LogLevel::warn, "share_state_ignored", {{"why", std::string_view{restored.error().message}}});
+      const std::string kept = set_aside(share_file()).string();
+      log(LogLevel::warn, "share_state_ignored", {{"why", std::string_view{restored.error().message}}, {"kept", std::string_view{kept}}});
     }
   }
 

@@ -157,11 +157,13 @@ void OnlineLayer::write(std::string& out) const {
   put_dense(bias_);
   for (const auto& place : dense_) put_dense(place);
   std::uint32_t used = 0;
-  for (const auto& place : *ngrams_) used += place.squares != 0 ? 1 : 0;
+  // A gradient whose square is less than one unit moves a weight all the same.
+  const auto touched = [](const Sparse& place) { return place.squares != 0 || place.weight.load(std::memory_order_relaxed) != 0; };
+  for (const auto& place : *ngrams_) used += touched(place) ? 1 : 0;
   put(out, used);
   for (std::size_t bucket = 0; bucket < ngrams_->size(); ++bucket) {
     const auto& place = (*ngrams_)[bucket];
-    if (place.squares == 0) continue;
+    if (!touched(place)) continue;
     put(out, static_cast<std::uint16_t>(bucket));
     put(out, place.weight.load(std::memory_order_relaxed));
     put(out, place.squares);

@@ -61,18 +61,18 @@ std::vector<CacheWarmth::Figure> CacheWarmth::figures() const {
   for (const auto kind : {Kind::usual, Kind::hour}) {
     for (const auto& [provider, row] : table(kind)) {
       for (std::size_t i = 0; i < bins; ++i) {
-        if (row[i].seen > 0) all.push_back({provider, kind, std::chrono::seconds{ends_s[i]}, row[i].seen, row[i].read});
+        if (row[i].seen > 0) all.push_back({provider, kind, i, std::chrono::seconds{ends_s[i]}, row[i].seen, row[i].read});
       }
     }
   }
-  std::ranges::sort(all, {}, [](const Figure& f) { return std::tuple{f.provider, f.kind, f.idle_max}; });
+  std::ranges::sort(all, {}, [](const Figure& f) { return std::tuple{f.provider, f.kind, f.bin}; });
   return all;
 }
 
 std::string CacheWarmth::serialise() const {
   std::string text;
   for (const auto& figure : figures()) {
-    text += fmt::format("cache {} {} {} {} {}\n", static_cast<int>(figure.kind), bin_of(figure.idle_max), figure.seen, figure.read,
+    text += fmt::format("cache {} {} {} {} {}\n", static_cast<int>(figure.kind), figure.bin, figure.seen, figure.read,
                         figure.provider);
   }
   return text;

@@ -40,7 +40,8 @@ class CacheWarmth {
   struct Figure {
     std::string provider;
     Kind kind = Kind::usual;
-    std::chrono::seconds idle_max{};  // of the bin
+    std::size_t bin = 0;
+    std::chrono::seconds idle_max{};  // of the bin; the last has no end
     float seen = 0;                   // observations, faded
     float read = 0;                   // of those, the sum of shares
   };

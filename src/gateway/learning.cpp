@@ -86,8 +86,8 @@ std::shared_ptr<classify::Learner> Learning::find_or_make(std::string_view group
   if (group.empty()) return nullptr;
   if (auto found = find(group)) return found;
   auto fresh = std::make_shared<classify::Learner>(classifier_);
-  fresh->freeze(frozen());
   const std::unique_lock lock{mutex_};
+  fresh->freeze(frozen());
   const std::string_view name = groups_.size() < groups_max ? group : others;
   return groups_.try_emplace(std::string{name}, std::move(fresh)).first->second;
 }
@@ -100,7 +100,7 @@ Difficulty Learning::classify(std::string_view group, const RequestFacts& facts)
 }
 
 void Learning::learn(std::string_view group, const classify::Footprint& footprint, const Outcome& outcome) {
-  const auto learner = find_or_make(group);
+  const auto learner = frozen() ? find(group) : find_or_make(group);
   if (!learner || learner->frozen()) return;
   outcomes_[static_cast<std::size_t>(outcome.source)].fetch_add(1, std::memory_order_relaxed);
   const bool known = outcome.source == OutcomeSource::shadow_pair || outcome.source == OutcomeSource::taught;
@@ -123,7 +123,9 @@ void Learning::watch(const policy::Policy& policy, const Exchange& exchange) {
                       .bulk = tier && !policy.tiers[*tier].frontier,
                       .unusable = exchange.answer && exchange.answer->unusable(),
                       .escalated = std::ranges::any_of(exchange.decision.why, escalated)};
-  if (const auto hint = signals_.observe(step, classifier_.footprint(exchange.facts))) learn(hint->group, hint->footprint, hint->outcome);
+  if (!WeakSignals::watches(step)) return;
+  auto footprint = step.bulk ? classifier_.footprint(exchange.facts) : classify::Footprint{};
+  if (const auto hint = signals_.observe(step, std::move(footprint))) learn(hint->group, hint->footprint, hint->outcome);
 }
 
 std::shared_ptr<classify::Learner> Learning::learner(std::string_view group) const {

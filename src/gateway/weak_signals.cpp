@@ -70,8 +70,12 @@ bool looks_like_correction(std::string_view question) {
   return std::ranges::any_of(anywhere, [&](std::string_view phrase) { return head.find(phrase) != std::string::npos; });
 }
 
+bool WeakSignals::watches(const SeenStep& step) {
+  return part_of_loop(step.facts.step) && !step.facts.conversation.empty() && !step.group.empty();
+}
+
 std::optional<WeakSignals::Hint> WeakSignals::observe(const SeenStep& step, classify::Footprint footprint) {
-  if (!part_of_loop(step.facts.step) || step.facts.conversation.empty() || step.group.empty()) return std::nullopt;
+  if (!watches(step)) return std::nullopt;
   std::string key;
   key.append(step.owner).append(1, '\x1f').append(step.facts.conversation);
   auto before = take(key);

@@ -41,6 +41,8 @@ class WeakSignals {
     Outcome outcome;
   };
 
+  /// True for steps that observe() looks at. Only those of the bulk tier need a footprint.
+  [[nodiscard]] static bool watches(const SeenStep& step);
   /// At most one hint, about the conversation's step before or, if its answer was unusable, about this one. Steps that
   /// are no part of a loop (titles, compactions, subagents, counts) neither give nor leave anything.
   std::optional<Hint> observe(const SeenStep& step, classify::Footprint footprint);

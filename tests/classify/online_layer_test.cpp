@@ -165,6 +165,22 @@ TEST_CASE("a written layer is read back to the same scores, and a damaged one is
   }
 }
 
+TEST_CASE("what hints of little weight taught about a long text is written, too", "[classify][online]") {
+  std::string text;
+  for (int i = 0; i < 600; ++i) text += "word" + std::to_string(i) + "x ";
+  OnlineLayer layer;
+  const auto footprint = blank().footprint(ask(text));
+  for (int i = 0; i < 50; ++i) layer.learn(footprint.view(), {.weak_failed = 0.45F, .weight = 0.05F});
+  std::string bytes;
+  layer.write(bytes);
+  auto in = std::as_bytes(std::span{bytes});
+  OnlineLayer again;
+  REQUIRE(again.read(in));
+  CHECK(layer.ngrams_touched() > 0);
+  CHECK(again.ngrams_touched() == layer.ngrams_touched());
+  CHECK(again.logit(footprint.view()) == layer.logit(footprint.view()));
+}
+
 TEST_CASE("any sequence of outcomes keeps the scores inside 0 and 1", "[classify][online][fuzz]") {
   const std::uint64_t seed = std::random_device{}();
   CAPTURE(seed);

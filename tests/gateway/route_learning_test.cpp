@@ -122,6 +122,8 @@ TEST_CASE("all that is learned survives being written and read, and a damaged fi
   const CacheWarmth::Entry entry{"my provider", CacheWarmth::Kind::usual, 5min};
   for (int i = 0; i < 30; ++i) {
     learned.cache.learn(entry, 20min, 0.7F);
+    learned.cache.learn(entry, 1s, 1);
+    learned.cache.learn(entry, 60h, 0);  // over a weekend: the last bin, which has no end
     learned.paces.learn("a/b c", {.first_token_ms = 333, .token_ms = 7}, now);
     learned.outputs.learn("a policy", StepKind::subagent, 100 + i);
     for (int step = 1; step < 40; ++step) learned.lengths.learn("a policy", step);
@@ -131,6 +133,8 @@ TEST_CASE("all that is learned survives being written and read, and a damaged fi
   REQUIRE(again.restore(text));
   CHECK(again.serialise() == text);
   CHECK(again.cache.alive(entry, 20min) == learned.cache.alive(entry, 20min));
+  CHECK(again.cache.alive(entry, 1s) > 0.9F);
+  CHECK(again.cache.alive(entry, 60h) < 0.1F);
   CHECK(again.lengths.left("a policy", 3) == learned.lengths.left("a policy", 3));
   CHECK(again.outputs.expected("a policy", StepKind::subagent) == learned.outputs.expected("a policy", StepKind::subagent));
   TargetPace pace{.target = "a/b c"};

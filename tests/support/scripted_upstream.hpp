@@ -76,6 +76,7 @@ class ScriptedUpstream final : public Upstream {
         if (!*alive) return;
         const Error cancelled = upstream_error(499, Retry::never, "cancelled", "cancelled");
         head_.set(std::unexpected{cancelled});
+        if (!*alive) return;
         if (receiver_ != nullptr && !ended_) {
           ended_ = true;
           receiver_->on_end(std::unexpected{cancelled});
