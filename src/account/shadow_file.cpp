@@ -57,10 +57,23 @@ Statement prepared(sqlite3* db, const char* sql) {
   return Statement{raw};
 }
 
-std::int64_t number(sqlite3* db, const char* sql) {
+/// Nothing if it cannot be read: the connection's error code says why.
+std::optional<std::int64_t> number(sqlite3* db, const char* sql) {
   const auto statement = prepared(db, sql);
-  if (!statement || sqlite3_step(statement.get()) != SQLITE_ROW) return -1;
+  if (!statement || sqlite3_step(statement.get()) != SQLITE_ROW) return std::nullopt;
   return sqlite3_column_int64(statement.get(), 0);
+}
+
+/// The first of shadow.db.damaged, shadow.db.damaged.2, … that is free: an earlier copy is not lost.
+std::filesystem::path damaged_name(const std::filesystem::path& file) {
+  std::filesystem::path name{file};
+  name += ".damaged";
+  std::error_code ignored;
+  for (int i = 2; std::filesystem::exists(name, ignored); ++i) {
+    name = file;
+    name += fmt::format(".damaged.{}", i);
+  }
+  return name;
 }
 
 void bind(sqlite3_stmt* statement, int index, const std::string& text) {
@@ -110,27 +123,41 @@ Result<void> ShadowFile::open() {
   for (const char* sql : {"PRAGMA busy_timeout=2000", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=NORMAL", "PRAGMA journal_size_limit=4194304"}) {
     if (auto done = execute(sql); !done) return done;
   }
-  if (number(raw, "SELECT count(*) FROM sqlite_master") == 0) {
+  const auto tables = number(raw, "SELECT count(*) FROM sqlite_master");
+  if (!tables) return std::unexpected{error("cannot read")};
+  if (*tables == 0) {
     const auto sql = fmt::format("BEGIN IMMEDIATE;{} PRAGMA application_id={}; PRAGMA user_version={}; COMMIT", schema_sql, application_id, schema_version);
     if (auto done = execute(sql.c_str()); !done) return done;
   }
-  if (number(raw, "PRAGMA application_id") != application_id || number(raw, "PRAGMA user_version") != schema_version) {
+  // Only what was read and differs makes it another file; whatever keeps it from being read may pass.
+  for (const auto& [sql, wanted] : {std::pair{"PRAGMA application_id", application_id}, {"PRAGMA user_version", std::int64_t{schema_version}}}) {
+    const auto found = number(raw, sql);
+    if (!found) return std::unexpected{error("cannot read")};
+    if (*found == wanted) continue;
     return std::unexpected{gateway_error(503, "store_corrupt", fmt::format("{} is no file of shadow pairs of this version", file.string()))};
   }
-  figures_.rows = number(raw, "SELECT count(*) FROM pair");
+  const auto rows = number(raw, "SELECT count(*) FROM pair");
+  if (!rows) return std::unexpected{error("cannot read")};
+  figures_.rows = *rows;
   return {};
 }
 
 void ShadowFile::set_aside(const Error& why) {
+  // Closing would write the log into the damaged file, and delete it.
+  if (db_) sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   db_.reset();
   const auto file = file_in(options_.directory);
   std::error_code failed;
-  std::filesystem::rename(file, std::filesystem::path{file} += ".damaged", failed);
-  for (const char* ending : {"-wal", "-shm"}) {
+  const auto aside = damaged_name(file);
+  std::filesystem::rename(file, aside, failed);
+  if (!failed) {
+    // With the log of what was written last, the copy is all there was; a new file must not find it.
     std::error_code ignored;
-    std::filesystem::remove(std::filesystem::path{file} += ending, ignored);
+    std::filesystem::rename(std::filesystem::path{file} += "-wal", std::filesystem::path{aside} += "-wal", ignored);
+    std::filesystem::remove(std::filesystem::path{file} += "-shm", ignored);
   }
-  log(LogLevel::warn, "shadow_pairs_set_aside", {{"why", std::string_view{why.message}}, {"moved", !failed}});
+  const std::string name = aside.filename().string();
+  log(LogLevel::warn, "shadow_pairs_set_aside", {{"why", std::string_view{why.message}}, {"moved", !failed}, {"to", std::string_view{name}}});
 }
 
 void ShadowFile::put(ShadowRow row) {
@@ -191,11 +218,11 @@ void ShadowFile::write(const std::vector<ShadowRow>& batch) {
     if (done) trouble_told_ = false;
   }
   const bool kept = db_ && done;
-  const std::int64_t rows = kept ? number(db_.get(), "SELECT count(*) FROM pair") : 0;
+  const auto rows = kept ? number(db_.get(), "SELECT count(*) FROM pair") : std::nullopt;
   {
     const std::scoped_lock lock{mutex_};
     if (!kept) figures_.failed += batch.size();
-    if (kept) figures_.rows = rows;
+    if (rows) figures_.rows = *rows;
     rows_out_ += batch.size();
   }
   written_.notify_all();

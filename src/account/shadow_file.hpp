@@ -3,7 +3,8 @@
 //   any thread --put--> [ bounded queue ] --one thread, in batches--> SQLite (WAL)
 //
 // Never waits and never fails for its users: a full queue drops the row (counted), a store that cannot be written loses the
-// batch (counted, logged once), a file that is not one of these is set aside as shadow.db.damaged. A crash loses what came
+// batch (counted, logged once), a file that is not one of these is set aside as shadow.db.damaged (with its
+// -wal; later ones as shadow.db.damaged.2, …), and one that cannot be read now is left as it is. A crash loses what came
 // in the last batch_interval; fewer pairs make a verdict later, never wrong. Rows are bounded in number and age.
 #pragma once
 

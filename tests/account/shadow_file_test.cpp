@@ -1,5 +1,6 @@
 #include "account/shadow_file.hpp"
 
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -81,4 +82,47 @@ TEST_CASE("a file that is none of these is set aside, and pairs are kept in a ne
   CHECK(file.figures().failed == 0);
   CHECK(decisions_in(folder) == std::vector<std::string>{"d"});
   CHECK(std::filesystem::exists(folder.path / "shadow.db.damaged"));
+}
+
+TEST_CASE("a file that is set aside takes its log along and replaces no earlier one", "[shadow]") {
+  const Folder folder;
+  test::FakeClock clock;
+  const auto text_of = [&](const char* name) {
+    std::ifstream file{folder.path / name};
+    return std::string{std::istreambuf_iterator<char>{file}, {}};
+  };
+  const std::string first(8192, 'x');
+  const std::string second(8192, 'y');
+  for (const auto& text : {first, second}) {
+    std::filesystem::remove(folder.path / "shadow.db");
+    std::ofstream{folder.path / "shadow.db"} << text;
+    std::ofstream{folder.path / "shadow.db-wal"} << "log of " << text.front();
+    const ShadowFile file{{.directory = folder.path}, clock};
+  }
+  CHECK(text_of("shadow.db.damaged") == first);
+  CHECK(text_of("shadow.db.damaged-wal") == "log of x");
+  CHECK(text_of("shadow.db.damaged.2") == second);
+  CHECK(text_of("shadow.db.damaged.2-wal") == "log of y");
+  CHECK(decisions_in(folder).empty());
+}
+
+TEST_CASE("a file that another connection holds is neither set aside nor changed", "[shadow]") {
+  const Folder folder;
+  test::FakeClock clock;
+  {
+    ShadowFile file{{.directory = folder.path}, clock};
+    file.put({clock.now(), "d", "a/b", "{}"});
+  }
+  sqlite3* holder = nullptr;
+  REQUIRE(sqlite3_open((folder.path / "shadow.db").c_str(), &holder) == SQLITE_OK);
+  REQUIRE(sqlite3_exec(holder, "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM pair WHERE seq<0; COMMIT", nullptr, nullptr, nullptr) == SQLITE_OK);
+  {
+    ShadowFile file{{.directory = folder.path}, clock};
+    file.put({clock.now(), "lost", "a/b", "{}"});
+    file.flush();
+    CHECK(file.figures().failed == 1);
+  }
+  sqlite3_close(holder);
+  CHECK_FALSE(std::filesystem::exists(folder.path / "shadow.db.damaged"));
+  CHECK(decisions_in(folder) == std::vector<std::string>{"d"});
 }
