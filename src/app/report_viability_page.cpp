@@ -54,9 +54,11 @@ struct Found {
   std::int64_t unreadable = 0;
 };
 
-Result<Found> read_pairs(const PageSources& sources, const account::ShadowQuery& query) {
+/// `candidate` empty: all pairs; else its own and the self pairs, which any verdict may need.
+Result<Found> read_pairs(const PageSources& sources, const account::ShadowQuery& query, std::string_view candidate) {
   Found found;
   const auto done = account::read_shadow_rows(sources.data, query, [&](const account::ShadowRow& row) {
+    if (!candidate.empty() && row.candidate != candidate && !is_self_text(row.measures)) return true;
     if (auto pair = parse_shadow_pair(row.measures)) {
       found.pairs.push_back(std::move(*pair));
     } else {
@@ -146,7 +148,7 @@ WholeReply viability_page(const ReportSources& sources, std::string_view query) 
   if (planned && planned->catalog.find(question->candidate) == nullptr) {
     return fault_page(client_error("model_not_found", quoted_for_message(question->candidate) + " is not in providers/", "candidate", 404));
   }
-  auto found = read_pairs(sources, wanted);
+  auto found = read_pairs(sources, wanted, question->candidate);
   if (!found) return fault_page(found.error());
   rank_by_difficulty(found->pairs, question->candidate);
   ordered_json body;
@@ -164,7 +166,7 @@ WholeReply viability_page(const ReportSources& sources, std::string_view query) 
 }
 
 WholeReply shadow_page(const ReportSources& sources, std::string_view decision) {
-  const auto found = read_pairs(sources, {.since = {}, .until = {}, .decision = std::string{decision}});
+  const auto found = read_pairs(sources, {.since = {}, .until = {}, .decision = std::string{decision}}, {});
   if (!found) return fault_page(found.error());
   ordered_json body;
   body["pairs"] = ordered_json::array();

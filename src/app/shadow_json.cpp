@@ -101,6 +101,11 @@ ordered_json to_json(const ShadowPair& pair) {
   return json;
 }
 
+bool is_self_text(std::string_view text) {
+  // Inside of a string value the quotes would be escaped.
+  return text.find(R"("kind":"self")") != std::string_view::npos;
+}
+
 std::optional<ShadowPair> parse_shadow_pair(const std::string& text) {
   // What the row lacks or has in another type ends up here: such a row is left out.
   try {

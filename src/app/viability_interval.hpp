@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
 namespace turnpike::app {
@@ -11,7 +11,7 @@ namespace turnpike::app {
 struct Observation {
   double value = 0;
   double weight = 1;          // steps it stands for
-  std::string conversation;   // steps of one are not independent of each other
+  std::string_view conversation;  // steps of one are not independent of each other; outlives this
 };
 
 /// A mean and how well it is known.

@@ -338,8 +338,10 @@ TEST_CASE("intervals have their known widths", "[viability]") {
   CHECK(sequence_width(500, 0.95) == Approx(3.03).margin(0.02));
   // Ten copies of each step in one conversation tell no more than one.
   std::vector<Observation> once, copied;
-  for (int i = 0; i < 200; ++i) {
-    const Observation one{i % 2 == 0 ? 1.0 : 0.0, 1, "c" + std::to_string(i)};
+  std::vector<std::string> names;
+  for (int i = 0; i < 200; ++i) names.push_back("c" + std::to_string(i));
+  for (std::size_t i = 0; i < 200; ++i) {
+    const Observation one{i % 2 == 0 ? 1.0 : 0.0, 1, names[i]};
     once.push_back(one);
     for (int copy = 0; copy < 10; ++copy) copied.push_back(one);
   }
@@ -363,6 +365,10 @@ TEST_CASE("a pair survives its way through the file's text", "[viability]") {
   pair.judgement = ShadowJudgement{"j/j", JudgeVerdict::shadow_better, Credits::from_nano(5)};
   pair.texts = ShadowTexts{"a", "b"};
   CHECK(parse_shadow_pair(to_json(pair).dump()) == pair);
+  CHECK(is_self_text(to_json(pair).dump()));
+  pair.kind = ShadowKind::candidate;
+  pair.texts->live = R"("kind":"self")";  // what a client's text says is no member
+  CHECK_FALSE(is_self_text(to_json(pair).dump()));
   CHECK_FALSE(parse_shadow_pair("{}"));
   CHECK_FALSE(parse_shadow_pair("not json"));
   CHECK_FALSE(parse_shadow_pair(R"({"at":1})"));
