@@ -88,6 +88,7 @@ class Turnpike final : public Router {
     gateway::tell_learned({setting_.policy, setting_.catalog, step.facts}, learned_, tokens_, known.held, step.at, false, inputs);
     Difficulty difficulty = scored;
     difficulty.percentile = share_.percentile(scope, difficulty.score);
+    inputs.threshold_percentile = share_.percentile(scope, inputs.threshold);
     auto decision = policy::decide(setting_.policy, setting_.catalog,
                                    {step.facts, difficulty, allowance_, account_, inputs, step.at});
     if (!decision) throw std::runtime_error{decision.error().message};

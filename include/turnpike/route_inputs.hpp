@@ -75,6 +75,7 @@ struct TargetPace {
 struct RouteInputs {
   HealthView health;
   float threshold = 0.7F;    // score at which the frontier begins, from the share controller
+  float threshold_percentile = -1;  // of that score, as Difficulty::percentile; negative: not known
   /// False once the frontier share is so far overdrawn that escalations must wait.
   bool escalation_allowed = true;
   std::optional<Stay> stay;  // absent: a new conversation, or nothing is known of it

@@ -1,9 +1,10 @@
 #include "app/backtest.hpp"
 
 #include <algorithm>
-#include <array>
 
+#include "app/budget_name.hpp"
 #include "app/replay.hpp"
+#include "gateway/confidence.hpp"
 #include "gateway/share_step.hpp"
 
 namespace turnpike::app {
@@ -20,11 +21,6 @@ const Candidate* candidate_named(const RouteDecision& decision, const std::strin
 
 bool told_usage(const Attempt* attempt) {
   return attempt != nullptr && attempt->usage.input() + attempt->usage.output() > 0;
-}
-
-/// The budgets a step is paid from, from the key upwards.
-std::array<std::string, 4> budgets_of(const Account& account) {
-  return {"key:" + account.key_id, "user:" + account.user, "team:" + account.team, "org:" + account.org};
 }
 
 }  // namespace
@@ -97,6 +93,7 @@ RouteInputs Backtest::inputs_for(const Exchange& exchange, const Course& course)
     inputs.threshold = steering.threshold;
     inputs.escalation_allowed = steering.escalation_allowed;
   }
+  inputs.threshold_percentile = gateway::percentile_among_recent(*rules_, *exchange.account, inputs.threshold);
   return inputs;
 }
 
@@ -138,17 +135,15 @@ void Backtest::run(Step& step, Course& course) {
 /// than recorded; which one it is, the record says while it is thin, else it is taken to be the key's.
 void Backtest::check_budget(const Step& step) {
   const Exchange& exchange = step.exchange;
-  const auto budgets = budgets_of(*exchange.account);
-  const auto& scope = exchange.allowance.pressure_scope;
-  const auto kind = scope.substr(0, scope.find(':'));
-  const auto tightest = std::ranges::find_if(budgets, [&](const std::string& name) { return !kind.empty() && name.starts_with(kind + ":"); });
-  const auto& name = tightest == budgets.end() ? budgets.front() : *tightest;
+  const auto scopes = scopes_of(*exchange.account);
+  const auto tightest = std::ranges::find(scopes, split_budget_name(exchange.allowance.pressure_scope).scope);
+  const auto& name = tightest == scopes.end() ? scopes.back() : *tightest;  // the last is the key's
   if (exchange.allowance.remaining && step.compared && *exchange.allowance.remaining - extra_[name] < step.cost) {
     ++all.budget_hits_would;
     ++kinds[exchange.facts.step].budget_hits_would;
   }
   if (!step.compared) return;
-  for (const auto& budget : budgets) extra_[budget] += step.cost - exchange.cost();
+  for (const auto& scope : scopes) extra_[scope] += step.cost - exchange.cost();
 }
 
 void Backtest::count(const Step& step) {

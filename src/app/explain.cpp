@@ -20,6 +20,7 @@
 #include "app/verb_tools.hpp"
 #include "dialect/facts.hpp"
 #include "dialect/request_rules.hpp"
+#include "gateway/confidence.hpp"
 #include "record/record.hpp"
 #include "turnpike/server_tools.hpp"
 #include "wire/json_document.hpp"
@@ -69,7 +70,8 @@ Result<Explained> decide_offline(const Config& config, const Clock& clock, const
   exchange.account = std::make_shared<Account>(Account{.key_id = "explain", .key_name = "explain", .org = "explain"});
   exchange.facts = std::move(*facts);
   exchange.difficulty = (*rules)->classifier->classify(exchange.facts);
-  if ((*rules)->share) exchange.inputs.threshold = (*rules)->share->threshold("explain");
+  if (const auto& share = (*rules)->share) exchange.inputs.threshold = share->threshold(share->scope_of(*exchange.account));
+  gateway::place_among_recent(exchange, **rules);
   auto decision = decide_again(**rules, exchange, exchange.inputs);
   if (!decision) return std::unexpected{decision.error()};
   exchange.decision = std::move(*decision);

@@ -162,18 +162,20 @@ class Asking {
 void ask_about_difficulty(const Exchange& exchange, Asking& asking) {
   const float threshold = exchange.decision.threshold;
   const float score = exchange.difficulty.score;
+  // The percentile belongs to the score that was found; where another one stands among the recent is not recorded.
+  const auto scored = [](float other_score) {
+    return [other_score](Exchange& other) {
+      other.difficulty.score = other_score;
+      other.difficulty.percentile = -1;
+      other.difficulty.abstained = false;
+    };
+  };
   if (exchange.difficulty.abstained)
     asking.ask("the classifier had been sure of its score", [](Exchange& other) { other.difficulty.abstained = false; });
   if (score < threshold && threshold <= 1)
-    asking.ask(fmt::format("the score had been {:.3f}, {:.3f} higher", threshold, threshold - score), [&](Exchange& other) {
-      other.difficulty.score = threshold;
-      other.difficulty.abstained = false;
-    });
+    asking.ask(fmt::format("the score had been {:.3f}, {:.3f} higher", threshold, threshold - score), scored(threshold));
   if (score >= threshold && threshold > 0)
-    asking.ask(fmt::format("the score had been below {:.3f}, {:.3f} lower", threshold, score - threshold), [&](Exchange& other) {
-      other.difficulty.score = std::nextafter(threshold, 0.0F);
-      other.difficulty.abstained = false;
-    });
+    asking.ask(fmt::format("the score had been below {:.3f}, {:.3f} lower", threshold, score - threshold), scored(std::nextafter(threshold, 0.0F)));
 }
 
 void ask_about_budget(const Exchange& exchange, Asking& asking) {

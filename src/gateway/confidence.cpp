@@ -20,16 +20,18 @@ float confidence_at(float evidence, float distance) {
   return evidence * (0.5F + 0.5F * std::min(std::abs(distance) / far, 1.0F));
 }
 
+float percentile_among_recent(const Snapshot& snapshot, const Account& account, float score) {
+  if (!snapshot.share) return shipped_percentile(*snapshot.classifier, score);
+  return snapshot.share->percentile(snapshot.share->scope_of(account), score);
+}
+
 void place_among_recent(Exchange& exchange, const Snapshot& snapshot) {
   Difficulty& difficulty = exchange.difficulty;
-  if (!snapshot.share) {
-    difficulty.percentile = shipped_percentile(*snapshot.classifier, difficulty.score);
-    return;
-  }
-  const auto scope = snapshot.share->scope_of(*exchange.account);
-  difficulty.percentile = snapshot.share->percentile(scope, difficulty.score);
-  const float threshold = snapshot.share->percentile(scope, exchange.inputs.threshold);
-  difficulty.confidence = confidence_at(difficulty.confidence, difficulty.percentile - threshold);
+  RouteInputs& inputs = exchange.inputs;
+  difficulty.percentile = percentile_among_recent(snapshot, *exchange.account, difficulty.score);
+  inputs.threshold_percentile = percentile_among_recent(snapshot, *exchange.account, inputs.threshold);
+  if (!snapshot.share) return;
+  difficulty.confidence = confidence_at(difficulty.confidence, difficulty.percentile - inputs.threshold_percentile);
   difficulty.abstained = difficulty.abstained || difficulty.confidence < snapshot.classifier->confidence_floor();
 }
 

@@ -6,7 +6,10 @@
 
 namespace turnpike::gateway {
 
-/// Fills in the difficulty's percentile and, by its distance from the threshold, confidence and abstention. After the
+/// Share of the recent steps in the account's scope that are easier than this score, 0..1.
+float percentile_among_recent(const Snapshot& snapshot, const Account& account, float score);
+
+/// Fills in the percentiles of the difficulty and of the threshold and, by their distance, confidence and abstention. After the
 /// inputs of the decision are known.
 void place_among_recent(Exchange& exchange, const Snapshot& snapshot);
 

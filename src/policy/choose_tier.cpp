@@ -154,7 +154,7 @@ class Chooser {
 
   /// Upwards the difficulty asks, and the share pays; but a step that is barely hard does not throw a large cache away.
   void up(const Weighing& weighed) {
-    const float margin = margin_above(s_.difficulty, choice_.threshold, policy_);
+    const float margin = margin_above(s_.difficulty, choice_.threshold, s_.inputs, policy_);
     const double lost = std::min(1.0, ratio(weighed.lost, weighed.moving));
     const double needed = lost * static_cast<double>(policy_.switching.climb_margin);
     if (static_cast<double>(margin) >= needed) return move(weighed, Reason::switched_at_human_turn);

@@ -80,9 +80,9 @@ double ShareScope::open(const ShareStep& step) {
   }
   learn_course(step.course);
   ++open_;
-  debt_open_ += counted;
-  move(counted);
-  return counted;
+  const double moved = move(counted);
+  debt_open_ += moved;
+  return moved;
 }
 
 void ShareScope::close(const ShareStep& step, double counted, const ShareOutcome& outcome) {
@@ -100,8 +100,10 @@ void ShareScope::close(const ShareStep& step, double counted, const ShareOutcome
   move(debt_of(outcome.frontier, weight) - counted);
 }
 
-void ShareScope::move(double debt) {
+/// By how much the debt really moved: what its bounds forgive cannot be taken back later.
+double ShareScope::move(double debt) {
   const double room = 1 / std::min(stiffness(), 1.0);
+  const double before = debt_;
   debt_ = std::clamp(debt_ + debt, debt_min * room, debt_max * room);
   const double overdrawn = debt_ / room;
   if (overdrawn >= overdrawn_at) escalation_allowed_ = false;
@@ -109,6 +111,7 @@ void ShareScope::move(double debt) {
   const double wanted = position();
   if (std::abs(wanted - position_used_) > position_rest) position_used_ = wanted;
   threshold_ = scores_.quantile(position_used_);
+  return debt_ - before;
 }
 
 // --- What is learned.

@@ -86,7 +86,7 @@ class ShareScope {
   void learn_course(ShareCourse course);
   void learn_weight(const ShareStep& step, bool frontier, double weight);
   void count(Instant at, bool frontier, double weight);
-  void move(double debt);
+  double move(double debt);
 
   double target_;
   std::chrono::microseconds bucket_length_;

@@ -37,6 +37,17 @@ Credits part_of(Credits amount, double share) {
   return Credits::from_nano(amount.nano() / whole * parts + amount.nano() % whole * parts / whole);
 }
 
+/// A thin budget raises the threshold to a score whose percentile nobody looked up: it lies on the line between the
+/// threshold's and the step's. Records that do not hold the threshold's were decided from 1 - target.
+float percentile_at(float threshold, const Difficulty& difficulty, const RouteInputs& inputs, const Policy& policy) {
+  const float base = inputs.threshold_percentile;
+  if (base < 0) return static_cast<float>(1 - hard_share(policy));
+  const float rise = threshold - inputs.threshold;
+  const float way = difficulty.score - inputs.threshold;
+  if (rise <= 0 || way <= 0) return base;
+  return base + (difficulty.percentile - base) * std::min(rise / way, 1.0F);
+}
+
 }  // namespace
 
 Weighing weigh(const Policy& policy, const catalog::Catalog& catalog, const Situation& situation, const Stay& stay,
@@ -65,13 +76,12 @@ Weighing weigh(const Policy& policy, const catalog::Catalog& catalog, const Situ
   return weighing;
 }
 
-float margin_above(const Difficulty& difficulty, float threshold, const Policy& policy) {
+float margin_above(const Difficulty& difficulty, float threshold, const RouteInputs& inputs, const Policy& policy) {
   if (difficulty.abstained) return 0;
-  const auto share = static_cast<float>(hard_share(policy));
-  const bool ranked = difficulty.percentile >= 0 && share > 0;
-  const float margin = ranked ? (difficulty.percentile - (1 - share)) / share
-                              : (difficulty.score - threshold) / std::max(1 - threshold, 0.01F);
-  return std::clamp(margin, 0.0F, 1.0F);
+  const bool ranked = difficulty.percentile >= 0;
+  const float from = ranked ? percentile_at(threshold, difficulty, inputs, policy) : threshold;
+  const float reached = ranked ? difficulty.percentile : difficulty.score;
+  return std::clamp((reached - from) / std::max(1 - from, 0.01F), 0.0F, 1.0F);
 }
 
 }  // namespace turnpike::policy

@@ -27,7 +27,8 @@ struct Weighing {
 Weighing weigh(const Policy& policy, const catalog::Catalog& catalog, const Situation& situation, const Stay& stay,
                TierIndex to, std::int64_t steps_after);
 
-/// How far into the hard share the step is: 0 at the threshold, 1 at the top.
-float margin_above(const Difficulty& difficulty, float threshold, const Policy& policy);
+/// How far into the hard share the step is: 0 at the threshold as used (`threshold`, a thin budget's raise included), 1 at
+/// the top. By percentiles where they are known, else by scores.
+float margin_above(const Difficulty& difficulty, float threshold, const RouteInputs& inputs, const Policy& policy);
 
 }  // namespace turnpike::policy

@@ -181,9 +181,10 @@ void describe(Visitor& visit, T& pace) {
 
 template <typename Visitor, Is<RouteInputs> T>
 void describe(Visitor& visit, T& inputs) {
-  auto& [health, threshold, escalation_allowed, stay, override_target, override_tier,
-         required_provider, warm, paces, steps_left, output_tokens] = inputs;
+  auto& [health, threshold, threshold_percentile, escalation_allowed, stay, override_target,
+         override_tier, required_provider, warm, paces, steps_left, output_tokens] = inputs;
   visit.always("threshold", threshold);
+  visit.maybe("threshold_percentile", threshold_percentile, -1.0F);
   visit.maybe("escalation_allowed", escalation_allowed, true);
   visit.maybe("health", health);
   visit.maybe("stay", stay);

@@ -157,6 +157,30 @@ TEST_CASE("a dearer choice runs into budgets that the recorded one did not") {
   CHECK(test.all.budget_hits_would < 5);
 }
 
+TEST_CASE("teams of one name in two organisations have a budget each") {
+  BacktestBench bench;
+  const auto step_of = [&](const std::string& org) {
+    auto exchange = bench.served(0.1F, usual);
+    exchange.account = std::make_shared<Account>(Account{.key_id = "key-" + std::to_string(bench.made), .org = org, .team = "core"});
+    exchange.allowance.pressure_scope = "team:" + org + "/core";
+    return exchange;
+  };
+  Backtest alone{bench.under("all-frontier")};
+  alone.add(record::to_json(step_of("acme")));
+  const auto extra = alone.all.cost_would - alone.all.cost_was;
+  REQUIRE(extra > Credits{});
+  Backtest test{bench.under("all-frontier")};
+  const auto add = [&](const std::string& org) {
+    auto exchange = step_of(org);
+    exchange.allowance.remaining = alone.all.cost_would + extra;  // room for two dearer steps
+    test.add(record::to_json(exchange));
+  };
+  for (const auto* org : {"acme", "globex", "acme", "globex"}) add(org);
+  CHECK(test.all.budget_hits_would == 0);
+  add("acme");
+  CHECK(test.all.budget_hits_would == 1);
+}
+
 TEST_CASE("what cannot be tested is counted by why") {
   BacktestBench bench;
   Backtest test{bench.same()};

@@ -291,6 +291,29 @@ TEST_CASE("a step counts from its decision on and is corrected at its outcome", 
   CHECK(after_restart.report("all", at("2026-06-01")).open == 0);
 }
 
+TEST_CASE("open steps beyond what the debt can hold are taken back by no more than they moved it", "[policy][share]") {
+  ShareController control{{0.3, ShareOf::steps, SharePer::all, 6h}};
+  const auto debt_in = [](const ShareController& which) { return which.report("all", at("2026-06-01")).debt; };
+  for (int i = 0; i < 10; ++i) control.observe("all", {0.5F, i < 5, 1, at("2026-06-01")});
+  const double start = debt_in(control);
+  REQUIRE(start == Approx(2));
+  std::vector<OpenShareStep> in_flight;
+  for (int i = 0; i < 200; ++i)
+    in_flight.push_back(control.open("all", {.score = 0.9F, .frontier = true, .course = ShareCourse::bound}));
+  CHECK(debt_in(control) == Approx(20));  // what lies beyond is forgiven
+  ShareController after_restart{{0.3, ShareOf::steps, SharePer::all, 6h}};
+  REQUIRE(after_restart.restore(control.serialise()));
+  CHECK(debt_in(after_restart) == Approx(start));
+  SECTION("none ran") {
+    for (auto& step : in_flight) step.settle({.ran = false});
+    CHECK(debt_in(control) == Approx(start));
+  }
+  SECTION("the last ones did not run") {
+    for (std::size_t i = in_flight.size(); i-- > 100;) in_flight[i].settle({.ran = false});
+    CHECK(debt_in(control) == Approx(20));  // they had moved nothing
+  }
+}
+
 TEST_CASE("a guess of a step's weight is corrected by how guesses have done", "[policy][share]") {
   ShareController control{{0.3, ShareOf::tokens, SharePer::all, 6h}};
   for (int i = 0; i < 200; ++i) {

@@ -115,9 +115,30 @@ TEST_CASE("a percentile says better than a score how hard a step is", "[policy][
   CHECK(turn.decide()->tier == "frontier");
   turn.difficulty.percentile = 0.71F;
   CHECK(turn.decide()->tier == "bulk");
-  CHECK(margin_above(turn.difficulty, 0.7F, turn.policy) == Approx(0.0333).margin(0.001));
+  RouteInputs inputs;
+  const auto margin = [&](float threshold) { return margin_above(turn.difficulty, threshold, inputs, turn.policy); };
+  CHECK(margin(0.7F) == Approx(0.0333).margin(0.001));  // the threshold's own is not known: from 1 - target
   turn.difficulty.abstained = true;
-  CHECK(margin_above(turn.difficulty, 0.7F, turn.policy) == 0);
+  CHECK(margin(0.7F) == 0);
+}
+
+TEST_CASE("how far a step is into the hard share is measured from where the threshold stands now", "[policy][switch]") {
+  Turn turn{"deep/flash"};
+  RouteInputs inputs;
+  inputs.threshold = 0.6F;
+  turn.difficulty.score = 0.8F;
+  turn.difficulty.percentile = 0.75F;
+  const auto margin = [&](float threshold) { return margin_above(turn.difficulty, threshold, inputs, turn.policy); };
+  inputs.threshold_percentile = 0.5F;
+  CHECK(margin(0.6F) == Approx(0.5F));
+  inputs.threshold_percentile = 0.75F;
+  CHECK(margin(0.6F) == 0);
+  inputs.threshold_percentile = 1;
+  CHECK(margin(0.6F) == 0);
+  // Raised by a thin budget: half way to the step's score, so at the percentile half way.
+  inputs.threshold_percentile = 0.5F;
+  CHECK(margin(0.7F) == Approx(0.125F / 0.375F));
+  CHECK(margin(0.8F) == 0);
 }
 
 TEST_CASE("with its cache dead in every place a conversation moves for free", "[policy][switch]") {

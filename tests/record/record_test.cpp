@@ -64,6 +64,7 @@ Exchange example() {
                          .signals = {{{"length", 0.6F}}}};
   exchange.inputs.health = HealthView{{{"acme/plain", Health::ejected}}};
   exchange.inputs.threshold = 0.71F;
+  exchange.inputs.threshold_percentile = 0.625F;
   exchange.inputs.escalation_allowed = false;
   exchange.inputs.stay = Stay{.target = "acme/strong",
                               .tier = "frontier",
@@ -122,7 +123,7 @@ TEST_CASE("every member is told under its own name", "[record]") {
            R"("allowance":{"pressure":"prefer_cheap","scope":"team:search","remaining":"0.000000003"},)",
            R"("facts":{"dialect":"gemini-generate","model":"auto","stream":true,"step":"subagent","question_bytes":11,"context_bytes":12,"fenced_code_bytes":13,"needs":{"vision":true,"logprobs":true},"effort":"xhigh","server_calls":{"web_search":true,"code_execution":4},"unpriced_tool":"googleMaps","output_tokens_max":14,"choices":15,"messages":16,"tools":17,"images":18,"files":19,"text_bytes":20,"body_bytes":21,"hour_cache":true,"trace":{"tool_results":22,"errors_recent":23,"repeats_recent":24,"assistant_turns":25},"prompt":{"head_bytes":3},"conversation":"feed","in_tool_loop":true},)",
            R"("difficulty":{"score":0.1,"prior":0.2,"percentile":0.3,"weak_fails":0.4,"confidence":0.5,"abstained":true,"step":"compaction","signals":[{"name":"length","weight":0.6}]},)",
-           R"("inputs":{"threshold":0.71,"escalation_allowed":false,"health":[{"target":"acme/plain","state":"ejected"}],)",
+           R"("inputs":{"threshold":0.71,"threshold_percentile":0.625,"escalation_allowed":false,"health":[{"target":"acme/plain","state":"ejected"}],)",
            R"("stay":{"target":"acme/strong","tier":"frontier","escalated":true,"unusable_answer":true,"cached_tokens":31,"thinking_kept":true,"answered_at":"2026-11-23T01:02:03.000004Z","steps":32,"tier_steps":37,"calm_steps":38},)",
            R"("override_target":"acme/other","override_tier":"bulk","required_provider":"acme","warm":[{"target":"acme/strong","cached_tokens":33,"alive":0.25}],)",
            R"("paces":[{"target":"acme/plain","first_token_ms":34,"token_ms":35,"headroom":0.75,"tokens_per_byte":0.28,"cache_hit":0.5}],"steps_left":36,"output_tokens":39},)",
