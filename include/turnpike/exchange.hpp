@@ -55,7 +55,8 @@ struct AnswerMeasures {
   bool refusal = false;
   bool empty = false;              // neither text nor calls
   bool length_stop = false;        // cut at the output limit
-  [[nodiscard]] bool unusable() const { return invalid_tool_json || refusal || empty || length_stop; }
+  bool own_limit = false;          // and that limit was the client's own, set low, or its budget's: no fault of the model
+  [[nodiscard]] bool unusable() const { return refusal || (!own_limit && (invalid_tool_json || empty || length_stop)); }
   bool operator==(const AnswerMeasures&) const = default;
 };
 

@@ -93,6 +93,7 @@ struct RequestFacts {
   std::string model;  // as the client wrote it
   bool stream = false;
   StepKind step = StepKind::human_turn;
+  bool step_declared = false;  // `step` is what the client says it is; the request alone would not show it
 
   std::string question;   // last human text without harness boilerplate; head and tail window, at most 8 KiB
   std::string tool_tail;  // last 2 KiB of the last tool result; empty outside a tool loop

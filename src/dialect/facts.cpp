@@ -95,13 +95,7 @@ bool is_compaction(const FactsReading& reading, const Ending& ending) {
 /// Codex's reviewer of what its agent wants to do.
 constexpr std::string_view approving_subagent = "guardian";
 
-StepKind step_of(const FactsReading& reading, const Ending& ending, const RequestHead& head) {
-  // What a client declares moves no safety check.
-  if (reading.safety_check) return StepKind::permission_check;
-  if (const auto declared =
-          parse_step_kind(head.header("x-turnpike-step").value_or(reading.declared_step))) {
-    return *declared;
-  }
+StepKind shown_step(const FactsReading& reading, const Ending& ending, const RequestHead& head) {
   if (head.path.ends_with("/count_tokens") || head.path.ends_with(":countTokens"))
     return StepKind::token_count;
   const auto subagent = first_header(head, subagent_headers);
@@ -112,6 +106,17 @@ StepKind step_of(const FactsReading& reading, const Ending& ending, const Reques
     return StepKind::title_or_summary;
   if (subagent) return StepKind::subagent;
   return ending.tool_loop ? StepKind::tool_continuation : StepKind::human_turn;
+}
+
+void set_step(RequestFacts& facts, const FactsReading& reading, const Ending& ending, const RequestHead& head) {
+  facts.step = shown_step(reading, ending, head);
+  // What a client declares moves no safety check.
+  if (reading.safety_check) {
+    facts.step = StepKind::permission_check;
+  } else if (const auto declared = parse_step_kind(head.header("x-turnpike-step").value_or(reading.declared_step))) {
+    facts.step_declared = *declared != facts.step;
+    facts.step = *declared;
+  }
 }
 
 /// FNV-1a with a final mix; the same on every machine, since conversations are stored.
@@ -208,7 +213,7 @@ Result<RequestFacts> read_facts(Dialect client, const wire::JsonDocument& docume
   facts.fenced_code_bytes = ending.human.fenced_code_bytes;
   if (ending.tool_loop) facts.tool_tail = tool_tail(reading->outline);
   facts.trace = count_trace(reading->outline, ending.last_human);
-  facts.step = step_of(*reading, ending, head);
+  set_step(facts, *reading, ending, head);
   facts.conversation = conversation_of(*reading, head);
   return std::move(facts);
 }

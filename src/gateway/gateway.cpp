@@ -38,6 +38,17 @@ void log_request(const Exchange& exchange) {
        {"error", exchange.error ? std::string_view{exchange.error->code} : std::string_view{}}});
 }
 
+/// A declared permission check would go to the asked model whatever the policy, the share and the budgets say: that is a
+/// choice of route, which takes the same permission as the other headers.
+Result<void> believe_step(const Exchange& exchange) {
+  const RequestFacts& facts = exchange.facts;
+  if (!facts.step_declared || facts.step != StepKind::permission_check || exchange.account->may_override_route) return {};
+  return std::unexpected{client_error("route_override_not_allowed",
+                                      "this key may not declare a permission check by x-turnpike-step or "
+                                      "metadata.turnpike_step; an operator can permit it",
+                                      {}, 403)};
+}
+
 }  // namespace
 
 Gateway::Gateway(Shared shared, Upstream& upstream, metrics::Shard& metrics,
@@ -146,6 +157,7 @@ Result<void> Gateway::read(Call& call) {
     call.view.stream = route.endpoint == dialect::Endpoint::gemini_stream;
     exchange.facts.model = call.view.model;
   }
+  if (auto believed = believe_step(exchange); !believed) return believed;
   exchange.facts.stream = call.view.stream;
   exchange.facts.body_bytes = static_cast<std::int64_t>(call.request.body.size());
   return {};

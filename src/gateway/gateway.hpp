@@ -144,6 +144,7 @@ class Gateway final : public Handler {
   // --- settling and telling
   void settle_unanswered(Try& current, const Error& error, bool streaming);
   void settle_answer(Try& current, const dialect::Tally& tally, std::string_view cause_if_broken);
+  [[nodiscard]] static AnswerMeasures measured(const Call& call, const Try& current, const dialect::Tally& tally);
   void note(Attempt& record, const account::Settled& settled);
   void judge_health(const Candidate& candidate, const Error& error);
   void remember(Call& call, const Try& current, const dialect::Tally& tally);

@@ -63,6 +63,15 @@ Task<> Gateway::refuse_upstream(Call& call, Try& current, const UpstreamHead& he
   co_return std::unexpected{std::move(error)};
 }
 
+/// What an answer tells of its model. Where the client or its budget has left it little room, a cut tells nothing.
+AnswerMeasures Gateway::measured(const Call& call, const Try& current, const dialect::Tally& tally) {
+  constexpr std::int64_t roomy = 4096;  // tokens; harnesses that set a limit leave more
+  AnswerMeasures measures = measures_of(tally);
+  const bool capped = current.reservation.output_tokens_cap().has_value();
+  measures.own_limit = measures.length_stop && (capped || call.exchange.facts.output_tokens_max.value_or(roomy) < roomy);
+  return measures;
+}
+
 Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
   BodyCollector collector{limits_.answer_bytes_max, Overflow::fail};
   auto body = co_await collector.read(current.transfer);
@@ -77,7 +86,7 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
     co_return std::unexpected{answer.error()};
   }
   settle_answer(current, answer->tally, {});
-  call.exchange.answer = measures_of(answer->tally);
+  call.exchange.answer = measured(call, current, answer->tally);
   remember(call, current, answer->tally);
   call.exchange.first_content = shared_.clock.monotonic();
   call.exchange.status = 200;
@@ -105,7 +114,7 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
     case RelayEnd::complete:
       call.exchange.end = StreamEnd::complete;
       settle_answer(current, translator.tally(), {});
-      call.exchange.answer = measures_of(translator.tally());
+      call.exchange.answer = measured(call, current, translator.tally());
       remember(call, current, translator.tally());
       co_return Result<void>{};
     case RelayEnd::client_gone:

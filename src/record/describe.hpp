@@ -69,7 +69,7 @@ void describe(Visitor& visit, T& trail) {
 /// Texts stay out.
 template <typename Visitor, Is<RequestFacts> T>
 void describe(Visitor& visit, T& facts) {
-  auto& [dialect, model, stream, step, question, tool_tail, question_bytes, context_bytes,
+  auto& [dialect, model, stream, step, step_declared, question, tool_tail, question_bytes, context_bytes,
          fenced_code_bytes, needs, effort, server_calls, unpriced_tool, output_tokens_max, choices,
          messages, tools, images, files, text_bytes, body_bytes, hour_cache, trace, trail,
          conversation, in_tool_loop] = facts;
@@ -77,6 +77,7 @@ void describe(Visitor& visit, T& facts) {
   visit.always("model", model);
   visit.always("stream", stream);
   visit.always("step", step);
+  visit.maybe("step_declared", step_declared);
   visit.left_out(question);
   visit.left_out(tool_tail);
   visit.always("question_bytes", question_bytes);
@@ -313,12 +314,13 @@ void describe(Visitor& visit, T& decision) {
 
 template <typename Visitor, Is<AnswerMeasures> T>
 void describe(Visitor& visit, T& answer) {
-  auto& [tool_calls, invalid_tool_json, refusal, empty, length_stop] = answer;
+  auto& [tool_calls, invalid_tool_json, refusal, empty, length_stop, own_limit] = answer;
   visit.maybe("tool_calls", tool_calls);
   visit.maybe("invalid_tool_json", invalid_tool_json);
   visit.maybe("refusal", refusal);
   visit.maybe("empty", empty);
   visit.maybe("length_stop", length_stop);
+  visit.maybe("own_limit", own_limit);
 }
 
 template <typename Visitor, Is<Attempt> T>

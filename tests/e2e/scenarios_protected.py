@@ -4,7 +4,7 @@ import re
 
 from harness import call, check, check_equal, user
 
-STEP = {"x-turnpike-step": "permission_check"}
+STEP = {"x-openai-subagent": "guardian"}  # as Codex sends it: nothing that a key must be permitted to say
 # Odd blanks, order and escapes, so that a body that was parsed and written again shows.
 MESSAGES = ('{ "max_tokens" :64,  "model":"claude-haiku-5-5","system" : "Answer yes or no.\\u0021",'
             ' "messages":[ {"role":"user" ,"content":"May `rm -rf build` run?  [[sim tokens=4 think_tokens=0]]"}]%s }')
@@ -51,6 +51,14 @@ def checks_go_where_the_client_asked(bench):
     simulator = bench.simulator()
     gateway, key = bench.gateway(simulator)
     check_unmoved(gateway, key, simulator, "no budget")
+    # Said in our own words it is a choice of route, which takes a permission.
+    before = len(simulator.requests())
+    declared = ask(gateway, key, "/v1/messages", MESSAGES % "", **{"x-turnpike-step": "permission_check"})
+    check_equal(declared.status, 403, "a declared check of a key without permission")
+    check_equal(len(simulator.requests()), before, "requests at the providers")
+    permitted = bench.key(name="permitted", options=["--may-override-route"])
+    declared = ask(gateway, permitted, "/v1/messages", MESSAGES % "", **{"x-turnpike-step": "permission_check"})
+    check_equal(declared.headers["x-turnpike-reason"], "protected_step", "with permission")
     # The same bodies without the step are routed, so it is the protection that holds them.
     answer = ask(gateway, key, "/v1/messages", MESSAGES % "")
     check(answer.headers["x-turnpike-model"] != "anthropic/claude-haiku-5-5", f"routed to {answer.headers['x-turnpike-model']}")
