@@ -300,7 +300,7 @@ TEST_CASE("corrections are told from new work", "[gateway][hints]") {
 
 // --- Inside the gateway.
 
-TEST_CASE("a cut answer of the bulk tier teaches the gateway", "[gateway][learning]") {
+TEST_CASE("a cut answer of the bulk tier teaches the gateway, unless the client left it little room", "[gateway][learning]") {
   testing::Bench bench;
   Learning learning{built_in()};
   const Shared shared{*bench.ledger, *bench.opaque, bench.conversations, *bench.health, bench.tokens, bench.clock, bench.randomness, bench.learned, &learning};
@@ -311,8 +311,16 @@ TEST_CASE("a cut answer of the bulk tier teaches the gateway", "[gateway][learni
   cut.replace(cut.find("\"stop\""), 6, "\"length\"");
   script.chunks = {cut};
   bench.upstream->expect(script);
-  const auto sink = bench.ask(testing::whole);
-  CHECK(sink.head.status == 200);
+  bench.upstream->expect(script);
+  const auto asked = [&](std::string_view limit) {
+    std::string body{testing::whole};
+    const auto place = body.find("\"max_tokens\":") + 13;
+    REQUIRE(place > 13);
+    return body.replace(place, body.find_first_of(",}", place) - place, limit);
+  };
+  CHECK(bench.ask(asked("100")).head.status == 200);
+  CHECK(learning.outcomes(OutcomeSource::unusable_answer) == 0);
+  CHECK(bench.ask(asked("4096")).head.status == 200);
   CHECK(learning.outcomes(OutcomeSource::unusable_answer) == 1);
   REQUIRE(learning.report().size() == 1);
   CHECK(learning.report()[0].group == "policy:test");
