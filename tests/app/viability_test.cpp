@@ -203,7 +203,7 @@ TEST_CASE("a candidate that is as good as the live model gets a yes, one that is
   for (std::uint64_t i = 0; i < 20; ++i) {
     const Truth good;
     Traffic much{good, seed + i};
-    much.add_conversations(2500);
+    much.add_conversations(3500);
     yes += judge_viability(much.pairs(), question_of(0.7)).overall.answer == Viable::yes ? 1 : 0;
     Truth bad;
     bad.agreement_gap.fill(-0.25);
