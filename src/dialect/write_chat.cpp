@@ -8,9 +8,8 @@
 #include <utility>
 
 #include "dialect/argument_text.hpp"
-#include "dialect/effort.hpp"
+#include "dialect/chat_settings.hpp"
 #include "dialect/issuer_tag.hpp"
-#include "dialect/sha256.hpp"
 #include "dialect/structural_repair.hpp"
 #include "dialect/tool_ids.hpp"
 #include "wire/json_view.hpp"
@@ -23,8 +22,6 @@ namespace {
 using wire::JsonWriter;
 using Mode = ir::ToolChoice::Mode;
 
-constexpr std::size_t stop_max = 4;
-constexpr std::size_t user_bytes_max = 64;  // OpenAI's limit; Claude Code's ids are longer
 constexpr std::string_view one_text =
     R"({"type":"object","properties":{"input":{"type":"string"}},"required":["input"]})";
 
@@ -87,11 +84,7 @@ class ChatWriter {
     for (const auto& turn : conversation_.turns) write_turn(turn);
     writer_.end_array();
     if (!request_.tools.empty()) write_tools();
-    write_limits();
-    write_effort();
-    write_format();
-    write_sampling();
-    if (!request_.user.empty()) write_user();
+    write_chat_settings(request_, candidate_, options_.output_tokens_cap, writer_);
     if (request_.stream) {
       writer_.member("stream", true).key("stream_options").raw(R"({"include_usage":true})");
     }
@@ -401,96 +394,6 @@ class ChatWriter {
     } else if (choice.mode != Mode::unset) {
       writer_.member("tool_choice", choice.mode == Mode::none ? "none" : "auto");
     }
-  }
-
-  // ---- limits, thinking, format, sampling
-
-  void write_limits() {
-    auto limit = request_.output_tokens_max;
-    if (options_.output_tokens_cap)
-      limit = std::min(limit.value_or(INT64_MAX), *options_.output_tokens_cap);
-    if (limit && candidate_.output_tokens_max > 0)
-      limit = std::min(*limit, candidate_.output_tokens_max);
-    const bool newer = candidate_.thinking == ThinkingStyle::openai_effort;
-    if (limit) writer_.member(newer ? "max_completion_tokens" : "max_tokens", *limit);
-    if (request_.choices > 1) writer_.member("n", request_.choices);
-    if (request_.stop.empty()) return;
-    request_.losses.add_if(request_.stop.size() > stop_max, Loss::stop);
-    writer_.key("stop").begin_array();
-    for (std::size_t i = 0; i < std::min(stop_max, request_.stop.size()); ++i) {
-      writer_.value(std::string_view{request_.stop[i]});
-    }
-    writer_.end_array();
-  }
-
-  void write_effort() {
-    auto effort = request_.effort;
-    if (effort == Effort::unset && request_.thinking_budget) {
-      effort = effort_of_budget(*request_.thinking_budget,
-                                request_.output_tokens_max.value_or(candidate_.output_tokens_max));
-    }
-    if (effort == Effort::unset) return;
-    if (deepseek_) {
-      const bool thinks = effort != Effort::none;
-      writer_.key("thinking")
-          .begin_object()
-          .member("type", thinks ? "enabled" : "disabled")
-          .end_object();
-      if (!thinks) return;
-      // DeepSeek's own reading of the word (wire-formats "Effort").
-      if (effort == Effort::xhigh) effort = Effort::high;
-    } else if (candidate_.thinking != ThinkingStyle::openai_effort) {
-      request_.losses.add_if(effort != Effort::none, Loss::reasoning_effort);
-      return;
-    }
-    writer_.member("reasoning_effort",
-                   std::string_view{nearest_effort(effort, candidate_.efforts)});
-  }
-
-  void write_format() {
-    using Kind = ir::ResponseFormat::Kind;
-    if (request_.format.kind == Kind::text) return;
-    writer_.key("response_format").begin_object();
-    if (request_.format.kind == Kind::json_object || !candidate_.quirks.json_schema_native) {
-      writer_.member("type", "json_object").end_object();
-      return;
-    }
-    writer_.member("type", "json_schema")
-        .key("json_schema")
-        .begin_object()
-        .member("name", "answer");
-    writer_.key("schema").raw(request_.format.schema).end_object().end_object();
-  }
-
-  void number(const char* key, const std::optional<ir::Number>& value) {
-    if (value) writer_.key(key).raw(value->raw);
-  }
-
-  void write_sampling() {
-    const auto& sampling = request_.sampling;
-    request_.losses.add_if(sampling.top_k.has_value(), Loss::sampling);
-    if (candidate_.quirks.sampling_rejected) {
-      request_.losses.add_if(sampling.temperature || sampling.top_p, Loss::sampling);
-      request_.losses.add_if(sampling.presence_penalty || sampling.frequency_penalty,
-                             Loss::penalties);
-    } else {
-      const bool both =
-          sampling.temperature && sampling.top_p && candidate_.quirks.one_sampling_param;
-      request_.losses.add_if(both, Loss::sampling);
-      number("temperature", sampling.temperature);
-      if (!both) number("top_p", sampling.top_p);
-      number("presence_penalty", sampling.presence_penalty);
-      number("frequency_penalty", sampling.frequency_penalty);
-    }
-    number("seed", sampling.seed);
-    if (!request_.logprobs) return;
-    writer_.member("logprobs", true);
-    if (request_.top_logprobs) writer_.member("top_logprobs", *request_.top_logprobs);
-  }
-
-  void write_user() {
-    const bool fits = request_.user.size() <= user_bytes_max;
-    writer_.member("user", std::string_view{fits ? request_.user : sha256_hex(request_.user)});
   }
 
   ir::Request request_;
