@@ -180,15 +180,17 @@ int run_backtest(const Config& configured, const Clock& clock, const BacktestFla
     for (const auto& record : *records) test.add(record);
     more = !records->empty();
   }
+  // A gate that has compared nothing must not pass for one that has found nothing.
+  const auto verdict = [&test](int judged) { return judged == 0 && test.all.steps == 0 ? exit_nothing_compared : judged; };
   if (!output.json) {
     print(test, (*rules)->policy.name);
-    return judge(test, conditions, nullptr);
+    return verdict(judge(test, conditions, nullptr));
   }
   auto json = to_json(test, (*rules)->policy.name, (*rules)->version);
   json["failed"] = ordered_json::array();
   const int code = judge(test, conditions, &json);
   print_json(json);
-  return code;
+  return verdict(code);
 }
 
 void add_backtest(CLI::App& app, const Output& output, Verb& verb) {
@@ -197,7 +199,7 @@ void add_backtest(CLI::App& app, const Output& output, Verb& verb) {
   backtest->add_option("--policy", flags->policy, "The policy under test: a file, or a name of policies/")->required();
   backtest->add_option("--providers", flags->providers, "Folder with the catalog under test; default: the configured one")->check(CLI::ExistingDirectory);
   auto* since = backtest->add_option("--since", flags->records.since, "Date, RFC 3339 instant, or a span back from now; default: 24h");
-  backtest->add_option("--limit", flags->records.limit, "Only the newest so many")->check(CLI::PositiveNumber)->excludes(since);
+  backtest->add_option("--limit", flags->records.limit, "Only the newest so many")->check(records_range())->excludes(since);
   backtest->add_option("--data", flags->records.data, "A data directory or a copy of one; default: the configured one, live or not")->check(CLI::ExistingDirectory);
   backtest->add_option("--fail-if", flags->fail_if,
                        "Exit code 1 if it holds; may be repeated: 'cost>+5%', 'moved>10%', 'share>35%', 'frontier>+2%', 'refused>0', 'budget_hits>0'")

@@ -113,6 +113,14 @@ Result<std::string> wanted_group(const PageSources& sources, std::string_view qu
   return std::unexpected{client_error("group_needed", "the policy does not learn as a whole; name a group: team:ORG/TEAM or key:ID")};
 }
 
+/// "" means all and is said by leaving the field out: an empty variable in a script must not forget everything.
+Result<std::string> group_or_all(const ordered_json& body) {
+  const auto group = read_text(body, "group");
+  if (!group) return std::unexpected{group.error()};
+  if (*group && (*group)->empty()) return std::unexpected{bad_field("group", "is empty; leave it out to mean all groups")};
+  return group->value_or("");
+}
+
 }  // namespace
 
 WholeReply classifier_page(const PageSources& sources) { return page(to_json(*sources.learning)); }
@@ -121,11 +129,11 @@ WholeReply classifier_freeze_page(const PageSources& sources, const std::string&
   const auto body = parse_body(text);
   if (!body) return fault_page(body.error());
   if (auto good = check_fields(*body, {"group", "frozen", "by"}); !good) return fault_page(good.error());
-  const auto group = read_text(*body, "group");
+  const auto group = group_or_all(*body);
   if (!group) return fault_page(group.error());
   const auto frozen = read_flag(*body, "frozen");
   if (!frozen) return fault_page(frozen.error());
-  if (auto done = sources.learning->freeze(group->value_or(""), frozen->value_or(true)); !done) return fault_page(done.error());
+  if (auto done = sources.learning->freeze(*group, frozen->value_or(true)); !done) return fault_page(done.error());
   return classifier_page(sources);
 }
 
@@ -133,9 +141,9 @@ WholeReply classifier_reset_page(const PageSources& sources, const std::string& 
   const auto body = parse_body(text);
   if (!body) return fault_page(body.error());
   if (auto good = check_fields(*body, {"group", "by"}); !good) return fault_page(good.error());
-  const auto group = read_text(*body, "group");
+  const auto group = group_or_all(*body);
   if (!group) return fault_page(group.error());
-  if (auto done = sources.learning->reset(group->value_or("")); !done) return fault_page(done.error());
+  if (auto done = sources.learning->reset(*group); !done) return fault_page(done.error());
   return classifier_page(sources);
 }
 

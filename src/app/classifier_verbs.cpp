@@ -147,7 +147,9 @@ class Registry {
     return sub;
   }
   CLI::App* grouped(CLI::App* sub, const std::string& help) {
-    sub->add_option("--group", options_->group, help);
+    sub->add_option("--group", options_->group, help)->check([](const std::string& given) {
+      return given.empty() ? std::string{"is empty; leave it out to mean the default"} : std::string{};
+    });
     return sub;
   }
 

@@ -23,6 +23,7 @@ using nlohmann::ordered_json;
 int exit_code_of(const Error& error) {
   if (error.code == "store_locked") return exit_store_locked;
   if (error.code == "no_keys") return exit_config;
+  if (error.code == "bad_instant") return exit_usage;
   return error.code.starts_with("store_") ? exit_store_failed : 1;
 }
 

@@ -13,6 +13,7 @@
 
 namespace turnpike::app {
 
+inline constexpr int exit_nothing_compared = 2;  // replay, backtest: there was no step to compare
 inline constexpr int exit_usage = 64;
 inline constexpr int exit_store_locked = 73;
 inline constexpr int exit_store_failed = 74;

@@ -97,7 +97,9 @@ void Replay::add(const std::string& text) {
   }
   const auto rules = rules_.of(exchange);
   if (!rules) {
-    ++without_rules[exchange.config_version];
+    auto& unruled = without_rules[exchange.config_version];
+    ++unruled.records;
+    unruled.why = rules.error().message;
     return;
   }
   const auto again = decide_again(**rules, exchange, exchange.inputs);

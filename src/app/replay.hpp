@@ -50,7 +50,11 @@ class Replay {
   std::size_t undecided = 0;  // refused before or by the decision
   std::size_t too_old = 0;
   std::size_t damaged = 0;
-  std::map<std::string, std::size_t, std::less<>> without_rules;  // by version: not kept, damaged, or refused
+  struct Unruled {
+    std::size_t records = 0;
+    std::string why;  // not kept, damaged, or refused when it is loaded today
+  };
+  std::map<std::string, Unruled, std::less<>> without_rules;  // by version
   std::optional<Instant> first;
   std::optional<Instant> last;
   std::vector<Difference> shown;  // the first few
@@ -58,6 +62,8 @@ class Replay {
   [[nodiscard]] std::size_t configurations() const { return rules_.used(); }
   /// False if a decision came out differently, or a record cannot be read.
   [[nodiscard]] bool clean() const { return differ == 0 && damaged == 0; }
+  /// Nothing came out one way or the other: neither a yes nor a no.
+  [[nodiscard]] bool compared_nothing() const { return same + differ == 0; }
 
  private:
   void differs(const Exchange& exchange, std::vector<std::string> lines);

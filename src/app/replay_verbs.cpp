@@ -28,7 +28,8 @@ ordered_json to_json(const Replay& replay) {
   json["too_old"] = replay.too_old;
   json["damaged"] = replay.damaged;
   json["without_configuration"] = ordered_json::object();
-  for (const auto& [version, count] : replay.without_rules) json["without_configuration"][version] = count;
+  for (const auto& [version, unruled] : replay.without_rules)
+    json["without_configuration"][version] = {{"records", unruled.records}, {"why", unruled.why}};
   json["differences"] = ordered_json::array();
   for (const auto& shown : replay.shown) json["differences"].push_back({{"decision", shown.decision}, {"at", turnpike::to_rfc3339(shown.at)}, {"what", shown.lines}});
   return json;
@@ -49,7 +50,7 @@ void print(const Replay& replay) {
   told(replay.undecided, "were refused before anything was decided");
   told(replay.too_old, "are of an older form, which lacks what a decision was made from");
   told(replay.damaged, "cannot be read");
-  for (const auto& [version, count] : replay.without_rules) told(count, fmt::format("were made with configuration {}, which is not kept here", version));
+  for (const auto& [version, unruled] : replay.without_rules) told(unruled.records, "were made with a configuration that cannot be used: " + unruled.why);
   for (const auto& shown : replay.shown) {
     std::cout << fmt::format("\n{} at {}\n", shown.decision, turnpike::to_rfc3339(shown.at));
     for (const auto& line : shown.lines) std::cout << "  " << line << '\n';
@@ -57,6 +58,8 @@ void print(const Replay& replay) {
 }
 
 }  // namespace
+
+CLI::Range records_range() { return {1, 1'000'000'000}; }
 
 Result<RecordRange> read_range(const RecordFlags& flags, std::string_view standard, Instant now) {
   RecordRange range;
@@ -88,15 +91,16 @@ int run_replay(const Config& configured, const Clock& clock, const RecordFlags& 
   } else {
     print(replay);
   }
-  return replay.clean() ? 0 : 1;
+  if (!replay.clean()) return 1;
+  return replay.compared_nothing() ? exit_nothing_compared : 0;
 }
 
 void add_replay(CLI::App& app, const Output& output, Verb& verb) {
   const auto flags = std::make_shared<RecordFlags>();
-  auto* replay = app.add_subcommand("replay", "Take stored decisions again, with the configuration and the inputs of that moment; exit code 1 if one comes out differently");
+  auto* replay = app.add_subcommand("replay", "Take stored decisions again, with the configuration and the inputs of that moment; exit code 1 if one comes out differently, 2 if there is none");
   auto* since = replay->add_option("--since", flags->since, "Date, RFC 3339 instant, or a span back from now; default: 24h");
   auto* decision = replay->add_option("--decision", flags->decision, "Only this one (x-turnpike-decision)");
-  auto* limit = replay->add_option("--limit", flags->limit, "Only the newest so many")->check(CLI::PositiveNumber);
+  auto* limit = replay->add_option("--limit", flags->limit, "Only the newest so many")->check(records_range());
   since->excludes(decision)->excludes(limit);
   decision->excludes(limit);
   replay->add_option("--data", flags->data, "A data directory or a copy of one; default: the configured one, live or not")->check(CLI::ExistingDirectory);

@@ -9,6 +9,7 @@
 
 namespace CLI {
 class App;
+class Range;
 }
 
 namespace turnpike::app {
@@ -24,7 +25,10 @@ struct RecordFlags {
 /// `standard`: what counts if no flag names any, a span such as "24h".
 Result<RecordRange> read_range(const RecordFlags& flags, std::string_view standard, Instant now);
 
-/// Exit code 0: every decision came out the same; 1: one did not, or nothing could be read.
+/// What --limit may be.
+CLI::Range records_range();
+
+/// Exit code 0: every decision came out the same; 1: one did not, or a record cannot be read; 2: there was none to compare.
 int run_replay(const Config& config, const Clock& clock, const RecordFlags& flags, Output output);
 
 void add_replay(CLI::App& app, const Output& output, Verb& verb);

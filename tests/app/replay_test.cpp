@@ -68,7 +68,7 @@ TEST_CASE("what cannot be taken again is counted by why") {
   CHECK(replay.too_old == 1);
   CHECK(replay.damaged == 1);
   CHECK(replay.undecided == 1);
-  CHECK(replay.without_rules.at("00000000deadbeef") == 1);
+  CHECK(replay.without_rules.at("00000000deadbeef").records == 1);
   CHECK(replay.same + replay.differ == 0);
   CHECK_FALSE(replay.clean());
 }
