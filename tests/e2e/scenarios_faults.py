@@ -17,9 +17,14 @@ def ask(gateway, key, directive, stream=True, model="turnpike-bulk", tokens=12):
 
 
 def providers_of(simulator, text):
-    """Which providers were asked with this text, in order."""
-    asked = [r["seq"] for r in simulator.requests() if text[:12] in r["body"]]
-    return [e["provider"] for e in sorted(simulator.billing(), key=lambda e: e["seq"]) if e["seq"] in asked]
+    """Which providers were asked with this text, in order. A call is billed when it ends, which may be after its client has gone."""
+    deadline = time.monotonic() + 10
+    while True:
+        asked = {r["seq"] for r in simulator.requests() if text[:12] in r["body"]}
+        billed = [e for e in sorted(simulator.billing(), key=lambda e: e["seq"]) if e["seq"] in asked]
+        if len(billed) == len(asked) or time.monotonic() > deadline:
+            return [e["provider"] for e in billed]
+        time.sleep(0.02)
 
 
 def a_provider_that_fails_early_is_replaced(bench):
