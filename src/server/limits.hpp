@@ -11,6 +11,8 @@ namespace turnpike::server {
 inline constexpr std::size_t kib = 1024;
 
 struct ServerLimits {
+  std::chrono::milliseconds handshake_timeout{10'000};  // of TLS: closed
+
   // The request head.
   std::size_t head_bytes_max = 32 * kib;           // 431 above
   std::size_t fields_max = 100;                    // 431 above

@@ -71,7 +71,7 @@ bool out_of_descriptors(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-/// One loop's connections. Its state belongs to the loop's thread, the two counters excepted.
+/// One loop's connections. Its state belongs to the loop's thread, the counters excepted.
 class Shard final : public SessionHost, public std::enable_shared_from_this<Shard> {
  public:
   Shard(const LoopBinding& binding, const ServerLimits& with_limits, const Clock& with_clock)
@@ -117,6 +117,13 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
     sessions_[session.place] = sessions_.back();
     sessions_[session.place]->place = session.place;
     sessions_.pop_back();
+  }
+
+  void handshake_ended(HandshakeEnd end) override {
+    handshakes_[static_cast<std::size_t>(end)].fetch_add(1, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t handshakes(HandshakeEnd end) const {
+    return handshakes_[static_cast<std::size_t>(end)].load(std::memory_order_relaxed);
   }
 
   void drain() {
@@ -171,6 +178,7 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
   std::uint64_t tick_ = 0;
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> requests_{0};
+  std::array<std::atomic<std::uint64_t>, 4> handshakes_{};  // by HandshakeEnd
 };
 
 Result<int> listen_on(const std::string& address, std::uint16_t port) {
@@ -239,6 +247,17 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+
+  void use_tls(const std::shared_ptr<const TlsContext>& context) {
+    for (const auto& shard : shards_)
+      shard->loop.run_on([shard, context] { shard->tls = context; });
+  }
+
+  [[nodiscard]] std::uint64_t handshakes(HandshakeEnd end) const {
+    std::uint64_t sum = 0;
+    for (const auto& shard : shards_) sum += shard->handshakes(end);
+    return sum;
+  }
 
   void stop_accepting() {
     loop_.run_on([self = shared_from_this()] {
@@ -360,6 +379,11 @@ Result<std::unique_ptr<Listener>> Listener::adopt(int listening_socket,
 }
 
 std::uint16_t Listener::port() const { return impl_->port(); }
+void Listener::use_tls(std::shared_ptr<const TlsContext> context) { impl_->use_tls(context); }
+TlsFigures Listener::tls_figures() const {
+  return {impl_->handshakes(HandshakeEnd::full), impl_->handshakes(HandshakeEnd::resumed),
+          impl_->handshakes(HandshakeEnd::failed), impl_->handshakes(HandshakeEnd::timed_out)};
+}
 void Listener::stop_accepting() { impl_->stop_accepting(); }
 void Listener::drain() { impl_->drain(); }
 void Listener::close_all() { impl_->close_all(); }

@@ -13,6 +13,7 @@
 
 #include "server/event_loop.hpp"
 #include "server/limits.hpp"
+#include "server/tls_context.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/error.hpp"
 #include "turnpike/handler.hpp"
@@ -24,6 +25,14 @@ namespace turnpike::server {
 struct LoopBinding {
   EventLoop& loop;
   Handler& handler;
+};
+
+/// TLS handshakes since the listener was made.
+struct TlsFigures {
+  std::uint64_t full = 0;
+  std::uint64_t resumed = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t timed_out = 0;
 };
 
 /// All member functions may be called from any thread. Destroy it before its loops; the destructor
@@ -43,6 +52,10 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   [[nodiscard]] std::uint16_t port() const;
+
+  /// New connections are TLS under this context from now on; those that are open keep theirs.
+  void use_tls(std::shared_ptr<const TlsContext> context);
+  [[nodiscard]] TlsFigures tls_figures() const;
 
   /// Takes what already waits in the accept queue, then closes the listening socket.
   void stop_accepting();

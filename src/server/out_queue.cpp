@@ -1,38 +1,23 @@
 #include "server/out_queue.hpp"
 
-#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <cerrno>
-#include <optional>
+#include <span>
 
 namespace turnpike::server {
 
 namespace {
 
-/// Bytes the socket took, 0 if it is full; nullopt if the connection is broken.
-std::optional<std::size_t> send_parts(int socket, iovec* parts, std::size_t count) {
-  msghdr message{};
-  message.msg_iov = parts;
-  message.msg_iovlen = count;
-  for (;;) {
-    const ssize_t sent = ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent >= 0) return static_cast<std::size_t>(sent);
-    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return 0;
-    if (errno != EINTR) return std::nullopt;
-  }
-}
-
 iovec part_of(std::string_view bytes) {
-  return {const_cast<char*>(bytes.data()), bytes.size()};  // sendmsg only reads
+  return {const_cast<char*>(bytes.data()), bytes.size()};  // only read from
 }
 
 }  // namespace
 
-bool OutQueue::write(int socket, std::initializer_list<std::string_view> parts) {
+bool OutQueue::write(Transport& transport, std::initializer_list<std::string_view> parts) {
   assert(parts.size() <= parts_max);
   std::size_t sent = 0;
   if (empty()) {
@@ -41,7 +26,7 @@ bool OutQueue::write(int socket, std::initializer_list<std::string_view> parts) 
     for (const auto part : parts) {
       if (!part.empty()) gathered[count++] = part_of(part);
     }
-    const auto taken = send_parts(socket, gathered.data(), count);
+    const auto taken = transport.write(std::span{gathered}.first(count));
     if (!taken) return false;
     sent = *taken;
   }
@@ -58,9 +43,9 @@ void OutQueue::enqueue(std::initializer_list<std::string_view> parts, std::size_
   }
 }
 
-bool OutQueue::flush(int socket) {
+bool OutQueue::flush(Transport& transport) {
   iovec rest = part_of(std::string_view{bytes_}.substr(begin_));
-  const auto taken = send_parts(socket, &rest, 1);
+  const auto taken = transport.write({&rest, 1});
   if (!taken) return false;
   begin_ += *taken;
   if (empty()) {

@@ -7,18 +7,20 @@
 #include <string>
 #include <string_view>
 
+#include "server/transport.hpp"
+
 namespace turnpike::server {
 
 class OutQueue {
  public:
   static constexpr std::size_t parts_max = 4;
 
-  /// Sends the parts in one gathered, non-blocking system call and queues what the socket did not
+  /// Sends the parts in one gathered, non-blocking call and queues what the connection did not
   /// take; behind queued bytes everything is queued. At most parts_max parts. false: the client is
   /// gone.
-  bool write(int socket, std::initializer_list<std::string_view> parts);
+  bool write(Transport& transport, std::initializer_list<std::string_view> parts);
   /// When the socket is writable again. false: the client is gone.
-  bool flush(int socket);
+  bool flush(Transport& transport);
   void clear();
 
   [[nodiscard]] bool empty() const { return begin_ == bytes_.size(); }

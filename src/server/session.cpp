@@ -1,10 +1,7 @@
 // The reading half of a session; the answering half is in session_sink.cpp.
 #include "server/session.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <typeinfo>
 
 #include "server/head_parser.hpp"
@@ -37,12 +34,25 @@ Session::Session(std::shared_ptr<SessionHost> host, Socket socket, std::string p
 
 Session::~Session() { close(); }
 
-void Session::start() { arm_read(); }
+void Session::start() {
+  if (host_->tls) {
+    if (!transport_.secure(*host_->tls)) return close();
+    phase_ = Phase::handshake;
+  }
+  arm_read();
+}
 
 void Session::arm_read() {
   if (read_armed_ || phase_ == Phase::closed) return;
   read_armed_ = true;
-  socket_.async_wait(Socket::wait_read,
+  if (transport_.holds_input()) {
+    host_->loop.post([self = shared_from_this()] {
+      self->read_armed_ = false;
+      self->on_readable();
+    });
+    return;
+  }
+  socket_.async_wait(transport_.reading_waits_to_write() ? Socket::wait_write : Socket::wait_read,
                      [self = shared_from_this()](const boost::system::error_code&) {
                        self->read_armed_ = false;
                        self->on_readable();
@@ -51,6 +61,8 @@ void Session::arm_read() {
 
 void Session::on_readable() {
   switch (phase_) {
+    case Phase::handshake:
+      return shake_hands();
     case Phase::head:
       return read_head();
     case Phase::body:
@@ -64,15 +76,29 @@ void Session::on_readable() {
   }
 }
 
-/// Bytes read, 0 if there are none yet; nullopt: the client has closed, tidily or not.
-std::optional<std::size_t> Session::receive(std::span<char> into) {
-  for (;;) {
-    const ssize_t got = ::recv(socket_.native_handle(), into.data(), into.size(), MSG_DONTWAIT);
-    if (got > 0) return static_cast<std::size_t>(got);
-    if (got == 0) return std::nullopt;
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
-    if (errno != EINTR) return std::nullopt;
+void Session::shake_hands() {
+  switch (transport_.tls()->handshake()) {
+    case Handshake::again:
+      return arm_read();
+    case Handshake::done:
+      host_->handshake_ended(transport_.tls()->resumed() ? HandshakeEnd::resumed
+                                                         : HandshakeEnd::full);
+      phase_ = Phase::head;
+      since_ = host_->clock.monotonic();
+      return read_head();
+    case Handshake::plain_http:
+      host_->handshake_ended(HandshakeEnd::failed);
+      return refuse_plain_http();
+    case Handshake::failed:
+      host_->handshake_ended(HandshakeEnd::failed);
+      return close();
   }
+}
+
+/// A client that was given an http:// URL for this port is told so instead of being left to guess.
+void Session::refuse_plain_http() {
+  transport_.drop_tls();
+  refuse(client_error("tls_required", "this port speaks HTTPS: use an https:// URL"), {}, 0);
 }
 
 void Session::read_head() {
@@ -81,7 +107,7 @@ void Session::read_head() {
   const auto room =
       std::max(limits_.pipelined_bytes_max, limits_.head_bytes_max + 1) - backlog_.size();
   const auto scratch = host_->loop.scratch();
-  const auto got = receive(scratch.first(std::min(room, scratch.size())));
+  const auto got = transport_.read(scratch.first(std::min(room, scratch.size())));
   if (!got) return close();
   if (*got == 0) return arm_read();
   const std::string_view fresh{scratch.data(), *got};
@@ -98,7 +124,7 @@ void Session::read_body() {
     return dispatch();
   }
   const auto scratch = host_->loop.scratch();
-  const auto got = receive(scratch);
+  const auto got = transport_.read(scratch);
   if (!got) return close();
   if (*got == 0) return arm_read();
   pump({scratch.data(), *got});
@@ -110,7 +136,7 @@ std::optional<std::size_t> Session::receive_into_body(std::size_t left) {
   std::optional<std::size_t> got;
   const auto before = body_.size();
   body_.resize_and_overwrite(before + left, [&](char* bytes, std::size_t size) {
-    got = receive({bytes + before, size - before});
+    got = transport_.read({bytes + before, size - before});
     return before + got.value_or(0);
   });
   return got;
@@ -123,7 +149,7 @@ void Session::read_ahead() {
       limits_.pipelined_bytes_max - std::min(limits_.pipelined_bytes_max, backlog_.size());
   if (room == 0) return;  // reading goes on when the answer has left
   const auto scratch = host_->loop.scratch();
-  const auto got = receive(scratch.first(std::min(room, scratch.size())));
+  const auto got = transport_.read(scratch.first(std::min(room, scratch.size())));
   if (!got) {
     peer_closed_ = response_.complete && out_.empty();
     if (!peer_closed_) lose_client(Telling::now);
@@ -135,7 +161,7 @@ void Session::read_ahead() {
 
 void Session::read_and_discard() {
   const auto scratch = host_->loop.scratch();
-  const auto got = receive(scratch.first(std::min(scratch.size(), drain_left_)));
+  const auto got = transport_.read(scratch.first(std::min(scratch.size(), drain_left_)));
   if (!got) return close();
   drain_left_ -= *got;
   if (drain_left_ > 0) arm_read();  // else the linger time-out closes; what else comes stays unread
@@ -294,6 +320,11 @@ void Session::refuse(const Error& error, std::string_view target, std::size_t by
 void Session::on_tick(Monotonic now) {
   const auto waited = now - since_;
   switch (phase_) {
+    case Phase::handshake:
+      if (waited < (host_->draining ? limits_.drain_idle_timeout : limits_.handshake_timeout))
+        return;
+      host_->handshake_ended(HandshakeEnd::timed_out);
+      return close();
     case Phase::head:
       if (head_begun_ && waited >= limits_.head_timeout)
         return time_out("the request head did not arrive in time");
@@ -332,7 +363,7 @@ void Session::time_out(const char* what) {
 }
 
 void Session::on_drain(Monotonic now) {
-  if (phase_ == Phase::head && !head_begun_) since_ = now;
+  if (phase_ == Phase::handshake || (phase_ == Phase::head && !head_begun_)) since_ = now;
 }
 
 void Session::cut() {

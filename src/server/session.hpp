@@ -1,8 +1,8 @@
 // One client connection: reads requests one at a time, has each answered, writes the answers in
 // order.
 //
-//   head -> body -> answering -> head ...        a request and its answer
-//   any  -> answering -> lingering -> closed     after an answer that ends the connection
+//   [handshake ->] head -> body -> answering -> head ...   a request and its answer
+//   any -> answering -> lingering -> closed                after an answer that ends the connection
 //
 // It waits by callbacks: at most one pending wait for readability (which also notices a client that
 // leaves while the model thinks) and one for writability. No timer of its own: the host calls
@@ -29,12 +29,16 @@
 #include "server/http_guard.hpp"
 #include "server/limits.hpp"
 #include "server/out_queue.hpp"
+#include "server/tls_context.hpp"
+#include "server/transport.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/handler.hpp"
 
 namespace turnpike::server {
 
 class Session;
+
+enum class HandshakeEnd : std::uint8_t { full, resumed, failed, timed_out };
 
 /// Where sessions live: one loop's part of a listener. Used on the loop's thread only.
 class SessionHost {
@@ -51,12 +55,15 @@ class SessionHost {
   virtual void answer(std::shared_ptr<Session> session, ClientRequest request) = 0;
   /// The session's socket has closed; its handler may still be running.
   virtual void closed(Session& session) = 0;
+  /// How a session's TLS handshake went.
+  virtual void handshake_ended(HandshakeEnd end) = 0;
 
   EventLoop& loop;
   Handler& handler;
   const ServerLimits limits;
   const Clock& clock;
-  bool draining = false;  // every response says Connection: close
+  bool draining = false;                            // every response says Connection: close
+  std::shared_ptr<const TlsContext> tls = nullptr;  // of new connections; null: plain
 };
 
 /// Owned by its own pending waits and, while a request is being answered, by the handler's
@@ -95,7 +102,7 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
   std::size_t place = 0;  // in the host's list; the host's own
 
  private:
-  enum class Phase : std::uint8_t { head, body, answering, lingering, closed };
+  enum class Phase : std::uint8_t { handshake, head, body, answering, lingering, closed };
   enum class Afterwards : std::uint8_t { keep, linger, close };  // what follows the answer
   enum class Telling : std::uint8_t {
     now,
@@ -115,11 +122,12 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
   // Reading (session.cpp).
   void arm_read();
   void on_readable();
+  void shake_hands();
+  void refuse_plain_http();
   void read_head();
   void read_body();
   void read_ahead();
   void read_and_discard();
-  std::optional<std::size_t> receive(std::span<char> into);
   std::optional<std::size_t> receive_into_body(std::size_t left);
   void pump(std::string_view input);
   bool advance(std::string_view input);
@@ -143,6 +151,7 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
   std::string head_text(const ResponseHead& head, std::optional<std::size_t> length);
   void end_answer_if_done();
   void next_request();
+  void end_sending();
   void lose_client(Telling telling);
   void tell_gone();
   void close();
@@ -151,6 +160,7 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
   const std::shared_ptr<SessionHost> host_;
   const ServerLimits& limits_;
   Socket socket_;
+  Transport transport_{socket_.native_handle()};
   const std::string peer_;
 
   Phase phase_ = Phase::head;

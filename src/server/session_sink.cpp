@@ -191,7 +191,7 @@ WholeReply Session::error_reply(std::string_view target, const Error& error) {
 
 bool Session::send(std::initializer_list<std::string_view> parts) {
   const bool waiting = !out_.empty();
-  if (!out_.write(socket_.native_handle(), parts)) {
+  if (!out_.write(transport_, parts)) {
     lose_client(Telling::posted);
     return false;
   }
@@ -215,7 +215,8 @@ void Session::arm_write() {
 void Session::on_writable() {
   if (phase_ == Phase::closed) return;
   const auto before = out_.size();
-  if (!out_.flush(socket_.native_handle())) return lose_client(Telling::now);
+  if (phase_ == Phase::lingering) return end_sending();
+  if (!out_.flush(transport_)) return lose_client(Telling::now);
   if (out_.size() < before) write_progress_ = host_->clock.monotonic();
   if (!out_.empty()) return arm_write();
   if (response_.full) {
@@ -241,8 +242,12 @@ void Session::end_answer_if_done() {
   // Closing while bytes of the client lie unread would send a reset that destroys the answer on its
   // way: close our side only, read a bounded rest, and wait a little for the client to close.
   phase_ = Phase::lingering;
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  end_sending();
   if (drain_left_ > 0) arm_read();
+}
+
+void Session::end_sending() {
+  if (!transport_.end_sending()) arm_write();
 }
 
 void Session::next_request() {
@@ -268,12 +273,15 @@ void Session::tell_gone() {
 void Session::reset_connection() {
   const linger at_once{1, 0};
   ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  transport_.drop_tls();  // no goodbye: over TLS, too, the client sees a broken answer
   close();
 }
 
 void Session::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
+  transport_.part();
+  transport_.drop_tls();
   boost::system::error_code ignored;
   socket_.close(ignored);
   out_.clear();

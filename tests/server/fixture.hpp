@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -271,14 +272,28 @@ class Client {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     REQUIRE(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   }
-  ~Client() { close(); }
+  ~Client() {
+    close();
+    SSL_free(tls_);
+  }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
+
+  /// From now on TLS; the handshake is the caller's: `SSL_connect(client.tls())`.
+  void secure(SSL_CTX* context) {
+    tls_ = SSL_new(context);
+    SSL_set_fd(tls_, socket_);
+    SSL_set_connect_state(tls_);
+  }
+  [[nodiscard]] SSL* tls() { return tls_; }
+  [[nodiscard]] int socket() const { return socket_; }
 
   /// Sends what it can; a server that closes early is no failure here.
   void send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const auto sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const auto sent = tls_ != nullptr
+                            ? SSL_write(tls_, bytes.data(), static_cast<int>(bytes.size()))
+                            : ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent <= 0) return;
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -299,12 +314,14 @@ class Client {
   /// Reads once; false at the end of the connection (`reset_seen` says which) or of patience.
   bool read_more(std::chrono::milliseconds patience = 5000ms) {
     pollfd waiting{socket_, POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(patience.count())) <= 0) {
+    const bool at_hand = tls_ != nullptr && SSL_pending(tls_) > 0;
+    if (!at_hand && ::poll(&waiting, 1, static_cast<int>(patience.count())) <= 0) {
       timed_out = true;
       return false;
     }
     std::array<char, 65536> bytes;
-    const auto got = ::recv(socket_, bytes.data(), bytes.size(), 0);
+    const auto got = tls_ != nullptr ? SSL_read(tls_, bytes.data(), bytes.size())
+                                     : ::recv(socket_, bytes.data(), bytes.size(), 0);
     if (got <= 0) {
       closed = true;
       reset_seen = got < 0;
@@ -376,6 +393,7 @@ class Client {
   }
 
   int socket_;
+  SSL* tls_ = nullptr;
 };
 
 inline Response ask(const Server& server, std::string_view request, bool bodyless = false) {

@@ -17,7 +17,8 @@ namespace turnpike::test {
 class TestCertificate {
  public:
   /// `names` as in a subjectAltName extension: "IP:127.0.0.1,DNS:localhost".
-  explicit TestCertificate(const std::string& names) {
+  /// Valid from an hour ago for `lifetime_s` from now; negative: it has expired.
+  explicit TestCertificate(const std::string& names, long lifetime_s = 24L * 3600) {
     const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key{EVP_EC_gen("P-256"),
                                                                   &EVP_PKEY_free};
     const std::unique_ptr<X509, decltype(&X509_free)> certificate{X509_new(), &X509_free};
@@ -25,7 +26,7 @@ class TestCertificate {
     X509_set_version(x509, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
     X509_gmtime_adj(X509_getm_notBefore(x509), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(x509), 24L * 3600);
+    X509_gmtime_adj(X509_getm_notAfter(x509), lifetime_s);
     X509_set_pubkey(x509, key.get());
     auto* subject = X509_get_subject_name(x509);
     const std::string common_name = "turnpike test";
