@@ -8,6 +8,7 @@
 
 #include "account/verify.hpp"
 #include "app/json_pages.hpp"
+#include "app/listener_tls.hpp"
 #include "app/snapshots.hpp"
 #include "app/verb_tools.hpp"
 #include "app/wiring.hpp"
@@ -44,7 +45,13 @@ int run_serve(const Config& config, const Clock& clock) {
     return exit_config;
   }
   print_faults((*snapshot)->policy.warnings());
-  auto application = Application::make(config, std::move(*snapshot), clock);
+  auto tls = load_listener_tls(config, clock.now(), nullptr);
+  if (!tls) {
+    print_faults(tls.error());
+    return exit_config;
+  }
+  print_faults(tls->warnings);
+  auto application = Application::make(config, std::move(*snapshot), std::move(tls->context), clock);
   if (!application) return fail(application.error());
   start_logging(2, config.log_level);
   keep_config(config, files);
@@ -55,7 +62,8 @@ int run_serve(const Config& config, const Clock& clock) {
 }
 
 int run_check(const Config& config, const Clock& clock, Output output) {
-  const auto faults = policy::check_all(config.providers, config.policies, config.policy, load_options(config), clock.now());
+  auto faults = policy::check_all(config.providers, config.policies, config.policy, load_options(config), clock.now());
+  for (auto& fault : check_listener(config, clock.now())) faults.push_back(std::move(fault));
   const bool refused = catalog::has_errors(faults);
   if (output.json) {
     ordered_json json;

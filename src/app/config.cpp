@@ -17,8 +17,6 @@ using catalog::FaultLog;
 using catalog::TableReader;
 using catalog::TomlNode;
 
-bool is_loopback(std::string_view host) { return host.starts_with("127.") || host == "::1"; }
-
 std::optional<ListenAddress> parse_address(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
@@ -41,6 +39,22 @@ void read_address(TableReader& table, std::string_view key, ListenAddress& targe
   }
 }
 
+void read_path(TableReader& table, std::string_view key, std::filesystem::path& target) {
+  if (const auto text = table.string(key)) target = *text;
+}
+
+void read_tls(TableReader& table, Config& config) {
+  read_path(table, "tls_cert", config.tls.certificate);
+  read_path(table, "tls_key", config.tls.key);
+  read_path(table, "tls_client_ca", config.tls.client_ca);
+  if (config.tls.certificate.empty() != config.tls.key.empty()) {
+    const bool lacks_key = config.tls.key.empty();
+    table.faults().error(table.at(lacks_key ? "tls_cert" : "tls_key"), lacks_key ? "tls_cert needs tls_key" : "tls_key needs tls_cert");
+  } else if (config.tls.certificate.empty() && !config.tls.client_ca.empty()) {
+    table.faults().error(table.at("tls_client_ca"), "tls_client_ca needs tls_cert and tls_key");
+  }
+}
+
 void read_server(const TomlNode& node, Config& config, FaultLog& faults) {
   TableReader table{node, "[server]", faults};
   read_address(table, "listen", config.listen);
@@ -49,13 +63,11 @@ void read_server(const TomlNode& node, Config& config, FaultLog& faults) {
     faults.error(table.at("admin"), "the admin listener must be on a loopback address; reach it from elsewhere through a tunnel");
   }
   config.threads = table.integer("threads", 0, 256).value_or(config.threads);
+  if (const auto seconds = table.integer("drain_delay_s", 0, 600)) config.drain_delay = std::chrono::seconds{*seconds};
   if (const auto seconds = table.integer("drain_deadline_s", 0, 3600)) config.drain_deadline = std::chrono::seconds{*seconds};
+  read_tls(table, config);
   config.decision_headers = table.boolean("decision_headers").value_or(config.decision_headers);
   table.finish();
-}
-
-void read_path(TableReader& table, std::string_view key, std::filesystem::path& target) {
-  if (const auto text = table.string(key)) target = *text;
 }
 
 void read_paths(const TomlNode& node, Config& config, FaultLog& faults) {
@@ -186,13 +198,16 @@ void read_overrides(const TomlNode& node, Config& config, FaultLog& faults) {
 
 void resolve(Config& config) {
   const std::filesystem::path folder = config.file.parent_path();
-  for (std::filesystem::path* path : {&config.data, &config.providers, &config.policies, &config.admin_token_file}) {
+  for (std::filesystem::path* path : {&config.data, &config.providers, &config.policies, &config.admin_token_file,
+                                      &config.tls.certificate, &config.tls.key, &config.tls.client_ca}) {
     if (!path->empty() && path->is_relative()) *path = folder / *path;
   }
   if (config.admin_token_file.empty()) config.admin_token_file = config.data / "admin.token";
 }
 
 }  // namespace
+
+bool is_loopback(std::string_view host) { return host.starts_with("127.") || host == "::1"; }
 
 std::expected<Config, std::vector<catalog::Fault>> load_config(const std::filesystem::path& file) {
   const auto text = catalog::read_file(file);

@@ -8,12 +8,14 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "account/ledger.hpp"
 #include "catalog/fault.hpp"
 #include "dialect/opaque_store.hpp"
 #include "gateway/admission_rules.hpp"
+#include "server/tls_context.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::app {
@@ -30,7 +32,10 @@ struct Config {
   ListenAddress listen{"127.0.0.1", 8080};
   ListenAddress admin{"127.0.0.1", 9091};  // loopback only
   std::int64_t threads = 0;                // event loops; 0: one per core
+  std::chrono::seconds drain_delay{0};     // between SIGTERM and closing the listener, for balancers to look away
   std::chrono::seconds drain_deadline{300};
+  server::TlsFiles tls;  // of the data listener; no certificate: plain HTTP
+  [[nodiscard]] bool tls_on() const { return !tls.certificate.empty(); }
 
   std::filesystem::path data = "data";
   std::filesystem::path providers = "providers";
@@ -55,6 +60,8 @@ struct Config {
   /// Provider id -> base URL in place of the provider file's.
   std::map<std::string, std::string, std::less<>> base_url_overrides;
 };
+
+[[nodiscard]] bool is_loopback(std::string_view host);
 
 /// Relative paths are taken from the folder of the file. All faults are reported, each with line and column.
 std::expected<Config, std::vector<catalog::Fault>> load_config(const std::filesystem::path& file);

@@ -326,13 +326,15 @@ RoutingNames names_of(const policy::Policy& policy) {
 
 /// "http://127.0.0.1:8080"; an address that means every interface is reached by loopback. Empty:
 /// the port is not fixed.
-std::string url_of(const ListenAddress& listen) {
+std::string url_of(const Config& config) {
+  const ListenAddress& listen = config.listen;
+  const std::string_view scheme = config.tls_on() ? "https" : "http";
   if (listen.port == 0) return "";
   const bool anywhere = listen.host == "0.0.0.0" || listen.host == "::";
-  if (anywhere) return fmt::format("http://127.0.0.1:{}", listen.port);
+  if (anywhere) return fmt::format("{}://127.0.0.1:{}", scheme, listen.port);
   const bool v6 = listen.host.contains(':');
-  return v6 ? fmt::format("http://[{}]:{}", listen.host, listen.port)
-            : fmt::format("http://{}:{}", listen.host, listen.port);
+  return v6 ? fmt::format("{}://[{}]:{}", scheme, listen.host, listen.port)
+            : fmt::format("{}://{}:{}", scheme, listen.host, listen.port);
 }
 
 std::optional<std::string> variable(const char* name) {
@@ -374,7 +376,7 @@ int connect(const ConnectOptions& options, const ConnectContext& context, Output
 int run_connect(const Config& config, const Clock& clock, const ConnectOptions& options,
                 Output output) {
   ConnectContext context;
-  context.url = url_of(config.listen);
+  context.url = url_of(config);
   context.homes = homes_of(options.home);
   context.key_in_environment = variable(std::string{key_variable}.c_str());
   context.now = clock.now();

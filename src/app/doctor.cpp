@@ -279,7 +279,7 @@ Result<std::vector<Dialect>> chosen_dialects(const std::vector<std::string>& nam
 }  // namespace
 
 int run_doctor(const Config& config, const DoctorOptions& options, Output output) {
-  const std::string listener = fmt::format("http://{}:{}", config.listen.host, config.listen.port);
+  const std::string listener = fmt::format("{}://{}:{}", config.tls_on() ? "https" : "http", config.listen.host, config.listen.port);
   const Client client{options.url.empty() ? listener : options.url, options.key};
   const auto chosen = chosen_dialects(options.dialects);
   if (!chosen) return fail(chosen.error());

@@ -24,6 +24,7 @@
 #include "app/classifier_state.hpp"
 #include "app/commands.hpp"
 #include "app/gauges.hpp"
+#include "app/listener_tls.hpp"
 #include "app/opaque_persistence.hpp"
 #include "app/price_watch.hpp"
 #include "app/routing_state.hpp"
@@ -89,9 +90,10 @@ int inherited_socket() {
 class Application::Impl {
  public:
   Impl(Config config, std::shared_ptr<const gateway::Snapshot> snapshot, const Clock& clock,
-       std::unique_ptr<account::Ledger> ledger, Secret token)
+       std::unique_ptr<account::Ledger> ledger, Secret token, std::shared_ptr<const server::TlsContext> tls)
       : config_(std::move(config)),
         clock_(clock),
+        tls_(std::move(tls)),
         ledger_(std::move(ledger)),
         opaque_(clock, config_.opaque_bytes_max, config_.opaque_lifetime),
         opaque_file_(keep_opaque()),
@@ -115,6 +117,7 @@ class Application::Impl {
                                 [this] { return reload_failed_.load(); }, [this] { return open_requests(); }, opaque_file_.get()}));
     metrics_.add_gauges([this](std::vector<metrics::Gauge>& out) { shadows_.gauges(out); });
     metrics_.add_gauges(classifier_gauges(learning_));
+    metrics_.add_gauges(tls_gauges([this] { return tls_; }, [this] { return data_ ? data_->tls_figures() : server::TlsFigures{}; }));
     reload_shard_ = &metrics_.add_shard();
     restore_share();
     routing_state_.restore();
@@ -152,6 +155,7 @@ class Application::Impl {
                                : server::Listener::open(config_.listen.host, config_.listen.port, bindings, {}, clock_);
     if (!data) return std::unexpected{data.error()};
     data_ = std::move(*data);
+    if (tls_) data_->use_tls(tls_);
     std::vector<server::LoopBinding> admin_binding;
     admin_binding.push_back({admin_loop_, admin_});
     auto admin = server::Listener::open(config_.admin.host, config_.admin.port, std::move(admin_binding), {}, clock_);
@@ -171,6 +175,7 @@ class Application::Impl {
          {"admin_port", std::int64_t{admin_listener_->port()}},
          {"policy", std::string_view{snapshot_->policy.name}},
          {"config_version", std::string_view{snapshot_->version}},
+         {"tls", tls_ != nullptr},
          {"threads", static_cast<std::int64_t>(workers_.size())},
          {"attempts_recovered", ledger_->recovery().attempts_closed}});
     ledger_->on_lost([this](const Error&) {
@@ -200,14 +205,15 @@ class Application::Impl {
     });
   }
 
-  /// Readiness goes first, then new connections, then what runs has time until the deadline; a second signal ends it.
+  /// Readiness goes first; after the delay new connections; then what runs has time until the deadline; a second signal ends it.
   void drain() {
     log(LogLevel::info, "draining", {{"open_requests", static_cast<std::int64_t>(data_->open_requests())}});
     for (auto& worker : workers_) {
       worker->loop.post([&gateway = worker->gateway] { gateway.set_ready(false); });
     }
-    data_->stop_accepting();
     data_->drain();
+    wait_drain_delay();
+    data_->stop_accepting();
     const Monotonic begun = clock_.monotonic();
     // Without a store the ends of what runs are in the front journal at best: the sooner a start takes them in, the better.
     const auto patience = [this] { return ledger_lost_ ? std::min(config_.drain_deadline, lost_drain_deadline) : config_.drain_deadline; };
@@ -236,6 +242,12 @@ class Application::Impl {
     log(LogLevel::info, "stopped", {{"attempts_open", ledger_->figures().attempts_open}});
   }
 
+  /// Balancers that ask /readyz now and then still send connections here: they are served.
+  void wait_drain_delay() {
+    std::unique_lock lock{stop_mutex_};
+    stopping_.wait_for(lock, config_.drain_delay, [this] { return stops_ > 1 || ledger_lost_; });
+  }
+
   /// All or nothing. Runs on the admin loop, from a signal or the admin page.
   std::vector<catalog::Fault> reload() {
     Config fresh = config_;
@@ -248,6 +260,8 @@ class Application::Impl {
     ConfigFiles files;
     auto built = build_snapshot(fresh, clock_.now(), previous.get(), &files);
     if (!built) return refuse_reload(built.error());
+    auto warnings = (*built)->policy.warnings();
+    if (auto refused = renew_certificate(fresh, warnings); !refused.empty()) return refuse_reload(refused);
     shadows_.apply((*built)->policy);
     keep_config(config_, files);
     {
@@ -261,7 +275,22 @@ class Application::Impl {
     reload_shard_->add(metrics::Family::config_reload_total, {"applied"});
     log(LogLevel::info, "config_reloaded",
         {{"policy", std::string_view{(*built)->policy.name}}, {"config_version", std::string_view{(*built)->version}}});
-    return (*built)->policy.warnings();
+    return warnings;
+  }
+
+  /// Last of a reload's steps that may fail. What it has to say without refusing is added to `warnings`.
+  std::vector<catalog::Fault> renew_certificate(const Config& fresh, std::vector<catalog::Fault>& warnings) {
+    if (fresh.tls_on() != (tls_ != nullptr)) {
+      warnings.push_back({fresh.file.string(), 0, 0, "[server] TLS is switched on or off by a restart only", catalog::Severity::warning});
+      return {};
+    }
+    if (!tls_) return {};
+    auto renewed = load_listener_tls(fresh, clock_.now(), tls_.get());
+    if (!renewed) return renewed.error();
+    warnings.insert(warnings.end(), renewed->warnings.begin(), renewed->warnings.end());
+    tls_ = std::move(renewed->context);
+    data_->use_tls(tls_);
+    return {};
   }
 
   std::vector<catalog::Fault> refuse_reload(const std::vector<catalog::Fault>& faults) {
@@ -307,6 +336,7 @@ class Application::Impl {
 
   Config config_;
   const Clock& clock_;
+  std::shared_ptr<const server::TlsContext> tls_;  // null: plain HTTP. From run() on: admin loop only
   SystemRandomness randomness_;
   std::unique_ptr<account::Ledger> ledger_;
   dialect::OpaqueStore opaque_;
@@ -344,7 +374,7 @@ Application::Application(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Application::~Application() = default;
 
 Result<std::unique_ptr<Application>> Application::make(Config config, std::shared_ptr<const gateway::Snapshot> snapshot,
-                                                       const Clock& clock) {
+                                                       std::shared_ptr<const server::TlsContext> tls, const Clock& clock) {
   static SystemRandomness randomness;
   account::LedgerOptions options;
   options.directory = config.data;
@@ -360,7 +390,8 @@ Result<std::unique_ptr<Application>> Application::make(Config config, std::share
   }
   auto token = admin_token(config.admin_token_file);
   if (!token) return std::unexpected{token.error()};
-  auto impl = std::make_unique<Impl>(std::move(config), std::move(snapshot), clock, std::move(*ledger), std::move(*token));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(snapshot), clock, std::move(*ledger), std::move(*token),
+                                     std::move(tls));
   if (auto listening = impl->listen(); !listening) return std::unexpected{listening.error()};
   return std::unique_ptr<Application>{new Application{std::move(impl)}};
 }

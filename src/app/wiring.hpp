@@ -9,6 +9,7 @@
 #include "app/config.hpp"
 #include "app/snapshots.hpp"
 #include "catalog/fault.hpp"
+#include "server/tls_context.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/error.hpp"
 
@@ -16,9 +17,9 @@ namespace turnpike::app {
 
 class Application {
  public:
-  /// Opens the ledger, loads the snapshot, binds both listeners. Nothing is served before run().
+  /// Opens the ledger, loads the snapshot, binds both listeners. `tls`: null for plain HTTP. Nothing is served before run().
   static Result<std::unique_ptr<Application>> make(Config config, std::shared_ptr<const gateway::Snapshot> snapshot,
-                                                   const Clock& clock);
+                                                   std::shared_ptr<const server::TlsContext> tls, const Clock& clock);
   ~Application();
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;

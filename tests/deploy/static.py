@@ -97,6 +97,10 @@ def example_configuration(checks, folder, turnpike):
     text = (DEPLOY / "turnpike.toml").read_text()
     # Every key that stands there as a comment must be one the gateway knows, so it is switched on for this check.
     text = re.sub(r"^# (\[\w+\]$|\w+ = [^#\n]*)", r"\1", text, flags=re.M)
+    for name in ("tls.crt", "tls.key", "clients.crt"):
+        text = text.replace(f"/etc/turnpike/{name}", str(folder / name.replace("clients", "tls")))
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=x",
+                    "-addext", "subjectAltName=DNS:x", "-keyout", folder / "tls.key", "-out", folder / "tls.crt"], check=True, capture_output=True)
     text = text.replace("/etc/turnpike", str(SOURCE)).replace("/var/lib/turnpike", str(folder / "data"))
     (folder / "turnpike.toml").write_text(text)
     good, _ = checks.runs("turnpike check accepts the example, commented keys switched on", turnpike, "--config", folder / "turnpike.toml", "check")
