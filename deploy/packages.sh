@@ -6,7 +6,7 @@ set -euo pipefail
 build_packages=(clang-19 lld-19 cmake ninja-build ccache pkg-config libboost1.81-dev libcurl4-openssl-dev libsimdjson-dev
   nlohmann-json3-dev prometheus-cpp-dev libsqlite3-dev libpq-dev libssl-dev libtomlplusplus-dev libcli11-dev libfmt-dev
   libcctz-dev libxxhash-dev zlib1g-dev python3 ca-certificates)
-test_packages=(valgrind catch2 libclang-rt-19-dev llvm-19 python3-yaml prometheus curl postgresql)
+test_packages=(valgrind catch2 libclang-rt-19-dev llvm-19 python3-yaml prometheus curl postgresql nginx-light openssl)
 
 wanted=("${build_packages[@]}")
 [ "${1:-build}" = test ] && wanted+=("${test_packages[@]}")

@@ -7,8 +7,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <stdexcept>
 #include <system_error>
 
 namespace turnpike::load {
@@ -25,6 +27,9 @@ Driver::Driver(const Options& options)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       agents_(static_cast<std::size_t>(std::max<std::int64_t>(options.concurrency, 1))) {
   if (epoll_ < 0) throw std::system_error(errno, std::generic_category(), "epoll_create1");
+  if (options.trace_file.empty()) return;
+  trace_.open(options.trace_file);
+  if (!trace_) throw std::invalid_argument("--trace: cannot write " + options.trace_file);
 }
 
 Driver::~Driver() {
@@ -32,8 +37,10 @@ Driver::~Driver() {
   ::close(epoll_);
 }
 
-void Driver::run() {
+void Driver::run(const std::atomic<bool>& stop) {
   start_ = std::chrono::steady_clock::now();
+  start_unix_us_ =
+      duration_cast<microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   stop_starting_ = start_ + std::chrono::seconds{options_.seconds_max};
   const auto ramp = std::chrono::milliseconds{options_.ramp_ms};
   for (std::size_t i = 0; i < agents_.size(); ++i) {
@@ -43,6 +50,7 @@ void Driver::run() {
   std::array<epoll_event, 512> events{};
   do {
     const auto now = std::chrono::steady_clock::now();
+    if (stop) stop_starting_ = std::min(stop_starting_, now);
     check_time(now);
     const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 5);
     for (int i = 0; i < count; ++i) {
@@ -88,6 +96,7 @@ void Driver::begin(std::size_t index, Instant now) {
   agent.written = 0;
   agent.started = now;
   agent.saw_content = false;
+  agent.first_us = -1;
   if (!write_some(agent)) give_up(index, "");
 }
 
@@ -156,6 +165,7 @@ void Driver::read_some(std::size_t index) {
     if (more && leave >= 0 && agent.answer->content_events() >= leave &&
         agent.answer->status() != 0) {
       ++totals_.cancelled;
+      trace(agent, now, "cancelled");
       --open_;
       agent.answer.reset();
       drop(agent);
@@ -169,7 +179,8 @@ void Driver::note_content(std::size_t index, Instant now) {
   auto& agent = agents_[index];
   if (agent.saw_content || !agent.answer->has_content() || !agent.conversation->streams()) return;
   agent.saw_content = true;
-  totals_.first_token_us.push_back(duration_cast<microseconds>(now - agent.started).count());
+  agent.first_us = duration_cast<microseconds>(now - agent.started).count();
+  totals_.first_token_us.push_back(agent.first_us);
 }
 
 void Driver::finish(std::size_t index, Instant now) {
@@ -190,12 +201,16 @@ void Driver::count(Agent& agent, Instant now) {
   if (!answer.fault().empty()) {
     ++totals_.broken;
     ++totals_.broken_reasons[answer.fault()];
+    trace(agent, now, "broken");
   } else if (answer.status() != 200) {
     ++totals_.refused[answer.status()];
+    trace(agent, now, "refused " + std::to_string(answer.status()));
   } else if (answer.error_event()) {
     ++totals_.error_events;
+    trace(agent, now, "error_event");
   } else {
     ++totals_.completed;
+    trace(agent, now, "completed");
     totals_.without_usage += answer.without_usage() ? 1 : 0;
     totals_.tool_calls += static_cast<std::int64_t>(answer.calls().size());
     totals_.total_us.push_back(duration_cast<microseconds>(now - agent.started).count());
@@ -210,12 +225,21 @@ void Driver::give_up(std::size_t index, const std::string& why) {
     ++totals_.broken;
     ++totals_.broken_reasons[why];
   }
+  const auto now = std::chrono::steady_clock::now();
+  trace(agent, now, why.empty() ? "unreached" : "broken");
   --open_;
   agent.answer.reset();
   drop(agent);
-  const auto now = std::chrono::steady_clock::now();
   next(index, now, false);
   agent.begins = now + std::chrono::milliseconds{50};
+}
+
+void Driver::trace(const Agent& agent, Instant now, std::string_view outcome) {
+  if (!trace_.is_open()) return;
+  const auto begun = duration_cast<microseconds>(agent.started - start_).count();
+  trace_ << start_unix_us_ + begun << '\t'
+         << duration_cast<microseconds>(now - agent.started).count() << '\t' << agent.first_us
+         << '\t' << outcome << '\n';
 }
 
 void Driver::drop(Agent& agent) {

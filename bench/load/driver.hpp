@@ -1,12 +1,15 @@
 // Runs the agents on one epoll set and counts.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "answer_check.hpp"
@@ -42,8 +45,9 @@ class Driver {
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
 
-  /// Until all requests are done, or no more may start and none is open.
-  void run();
+  /// Until all requests are done, or no more may start and none is open. Once `stop` is true no
+  /// more may start.
+  void run(const std::atomic<bool>& stop);
   [[nodiscard]] const Totals& totals() const { return totals_; }
 
  private:
@@ -56,6 +60,7 @@ class Driver {
     Instant begins{};
     Instant started{};
     bool saw_content = false;
+    std::int64_t first_us = -1;
     bool fresh = true;  // no byte has come on this connection yet
   };
 
@@ -68,6 +73,7 @@ class Driver {
   void finish(std::size_t index, Instant now);
   void count(Agent& agent, Instant now);
   void give_up(std::size_t index, const std::string& why);
+  void trace(const Agent& agent, Instant now, std::string_view outcome);
   void drop(Agent& agent);
   void next(std::size_t index, Instant now, bool same_conversation);
   void check_time(Instant now);
@@ -81,6 +87,8 @@ class Driver {
   std::int64_t open_ = 0;
   std::uint64_t conversations_ = 0;
   Instant start_;
+  std::int64_t start_unix_us_ = 0;
+  std::ofstream trace_;
   Instant stop_starting_;
 };
 

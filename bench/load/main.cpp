@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -14,6 +15,10 @@ namespace {
 
 using turnpike::load::Options;
 using turnpike::load::Totals;
+
+// Set by a signal handler, which reaches nothing else.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
+std::atomic<bool> stop_requested{false};
 
 nlohmann::ordered_json quantiles(std::vector<std::int64_t> values) {
   if (values.empty()) return nullptr;
@@ -68,10 +73,12 @@ int main(int argc, char** argv) {
       return 0;
     }
     std::signal(SIGPIPE, SIG_IGN);
+    for (const int signal : {SIGTERM, SIGINT})
+      std::signal(signal, [](int) { stop_requested = true; });
     raise_descriptor_limit();
     turnpike::load::Driver driver{options};
     const auto start = std::chrono::steady_clock::now();
-    driver.run();
+    driver.run(stop_requested);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     std::cout << report(options, driver.totals(), took.count()).dump() << '\n' << std::flush;
     return driver.totals().broken > 0 ? 1 : 0;

@@ -1,10 +1,9 @@
 #include "options.hpp"
 
-#include <charconv>
-#include <functional>
-#include <map>
 #include <stdexcept>
 #include <string_view>
+
+#include "../flags.hpp"
 
 namespace turnpike::load {
 
@@ -24,7 +23,8 @@ const char* const usage_text =
     "  --models A,B         one is drawn per conversation (default auto)\n"
     "  --concurrency N      agents (default 16)       --requests N   requests in all (default "
     "100)\n"
-    "  --seconds N          stop starting after (60)  --timeout-s N  per request (60)\n"
+    "  --seconds N          stop starting after (60), or at SIGTERM  --timeout-s N  per request "
+    "(60)\n"
     "  --ramp-ms N          spread the first requests over so long\n"
     "  --stream-share F     part of conversations that stream (0.7)\n"
     "  --cancel-share F     part of streams that are left midway (0)\n"
@@ -34,20 +34,14 @@ const char* const usage_text =
     "  --equal              every conversation begins with the same bytes\n"
     "  --directive TEXT     for the simulator: [[sim TEXT]] goes into each first message "
     "(tokens=20)\n"
+    "  --trace FILE         a line per request: begun (unix us), took (us), until the first "
+    "content\n"
+    "                       (us, -1: none), outcome\n"
     "  --seed N             draws are repeatable (default 1)\n";
 
 namespace {
 
-template <typename Number>
-Number parsed(std::string_view flag, std::string_view text) {
-  Number value{};
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (fault != std::errc{} || end != text.data() + text.size() || value < Number{}) {
-    throw std::invalid_argument(std::string{flag} + " wants a number, not \"" + std::string{text} +
-                                "\"");
-  }
-  return value;
-}
+using bench::parsed;
 
 void read_url(Options& options, std::string_view url) {
   constexpr std::string_view scheme = "http://";
@@ -75,52 +69,29 @@ std::vector<std::string> split(std::string_view list) {
 
 Options read_options(int argc, char** argv) {
   Options options;
-  using Setter = std::function<void(std::string_view)>;
-  const auto integer = [](const char* flag, std::int64_t& target) {
-    return Setter{
-        [flag, &target](std::string_view text) { target = parsed<std::int64_t>(flag, text); }};
-  };
-  const auto share = [](const char* flag, double& target) {
-    return Setter{[flag, &target](std::string_view text) { target = parsed<double>(flag, text); }};
-  };
-  const auto words = [](std::string& target) {
-    return Setter{[&target](std::string_view text) { target = text; }};
-  };
-  const std::map<std::string_view, Setter> setters{
+  bench::Flags flags;
+  flags.with_value = {
       {"--url", [&](std::string_view text) { read_url(options, text); }},
       {"--models", [&](std::string_view text) { options.models = split(text); }},
-      {"--seed",
-       [&](std::string_view text) { options.seed = parsed<std::uint64_t>("--seed", text); }},
-      {"--path", words(options.path)},
-      {"--key", words(options.key)},
-      {"--directive", words(options.directive)},
-      {"--concurrency", integer("--concurrency", options.concurrency)},
-      {"--requests", integer("--requests", options.requests_max)},
-      {"--seconds", integer("--seconds", options.seconds_max)},
-      {"--timeout-s", integer("--timeout-s", options.timeout_s)},
-      {"--ramp-ms", integer("--ramp-ms", options.ramp_ms)},
-      {"--prompt-bytes", integer("--prompt-bytes", options.prompt_bytes)},
-      {"--max-tokens", integer("--max-tokens", options.output_tokens_max)},
-      {"--stream-share", share("--stream-share", options.stream_share)},
-      {"--cancel-share", share("--cancel-share", options.cancel_share)},
-      {"--loop-share", share("--loop-share", options.loop_share)},
-      {"--reasoning-share", share("--reasoning-share", options.reasoning_share)},
   };
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view flag = argv[i];
-    if (flag == "--help" || flag == "-h") {
-      options.help = true;
-      return options;
-    }
-    if (flag == "--equal") {
-      options.equal = true;
-      continue;
-    }
-    const auto setter = setters.find(flag);
-    if (setter == setters.end()) throw std::invalid_argument(std::string{flag} + ": unknown flag");
-    if (i + 1 == argc) throw std::invalid_argument(std::string{flag} + " wants a value");
-    setter->second(argv[++i]);
-  }
+  flags.switches = {{"--equal", &options.equal}};
+  flags.words("--path", options.path);
+  flags.words("--key", options.key);
+  flags.words("--directive", options.directive);
+  flags.words("--trace", options.trace_file);
+  flags.number("--seed", options.seed);
+  flags.number("--concurrency", options.concurrency);
+  flags.number("--requests", options.requests_max);
+  flags.number("--seconds", options.seconds_max);
+  flags.number("--timeout-s", options.timeout_s);
+  flags.number("--ramp-ms", options.ramp_ms);
+  flags.number("--prompt-bytes", options.prompt_bytes);
+  flags.number("--max-tokens", options.output_tokens_max);
+  flags.number("--stream-share", options.stream_share);
+  flags.number("--cancel-share", options.cancel_share);
+  flags.number("--loop-share", options.loop_share);
+  flags.number("--reasoning-share", options.reasoning_share);
+  options.help = !flags.read(argc, argv);
   return options;
 }
 

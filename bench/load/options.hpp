@@ -25,6 +25,7 @@ struct Options {
   double loop_share = 0.3;       // of the conversations: with a tool, run to the final answer
   double reasoning_share = 0.5;  // of the loops: send reasoning_content back, as some harnesses do
   std::uint64_t seed = 1;
+  std::string trace_file;  // a line per request; empty: none
   std::string directive = "tokens=20";
   bool equal = false;  // every request the same, byte for byte
   bool help = false;

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "fixed.hpp"
 #include "records.hpp"
 #include "server.hpp"
 #include "service.hpp"
@@ -25,13 +26,15 @@ struct Flags {
   std::uint16_t port = 8900;
   std::string billing_file;
   Settings settings;
+  bool fixed = false;
   bool help = false;
 };
 
 constexpr std::string_view usage_text =
     "usage: turnpike-simulator [--port N] [--address A] [--billing FILE] [--cadence-ms N] "
     "[--think-ms N]\n"
-    "                          [--require-key KEY]... [--strict-schema] [--any-model]\n"
+    "                          [--require-key KEY]... [--strict-schema] [--any-model] "
+    "[--fixed]\n"
     "\n"
     "Answers as DeepSeek (POST /chat/completions), Anthropic (POST /v1/messages) and Gemini\n"
     "(POST /v1beta/models/M:generateContent, :streamGenerateContent?alt=sse) on one port.\n"
@@ -45,6 +48,7 @@ constexpr std::string_view usage_text =
     "in it)\n"
     "  --strict-schema   Gemini: refuse JSON Schema keywords outside the documented subset\n"
     "  --any-model       accept model names of other makers\n"
+    "  --fixed           for load: fixed answers, nothing checked, kept or billed\n"
     "\n"
     "The first line on stdout is \"listening on ADDRESS:PORT\". GET /_sim/billing, /_sim/requests "
     "and\n"
@@ -71,6 +75,8 @@ Flags read_flags(int argc, char** argv) {
       flags.settings.strict_schema = true;
     } else if (flag == "--any-model") {
       flags.settings.any_model = true;
+    } else if (flag == "--fixed") {
+      flags.fixed = true;
     } else {
       if (i + 1 == argc)
         throw std::invalid_argument(std::string{flag} + ": unknown flag, or its value is missing");
@@ -94,14 +100,24 @@ Flags read_flags(int argc, char** argv) {
   return flags;
 }
 
+void run(const Flags& flags, Server& server) {
+  std::printf("listening on %s:%u\n", flags.address.c_str(), static_cast<unsigned>(server.port()));
+  std::fflush(stdout);
+  server.run(stop_requested);
+}
+
 int serve(const Flags& flags) {
+  if (flags.fixed) {
+    FixedService service;
+    Server server{flags.address, flags.port, service};
+    run(flags, server);
+    return 0;
+  }
   Records records{flags.billing_file};
   Service service{flags.settings, records};
   Server server{flags.address, flags.port, service};
   service.set_connection_count([&] { return server.connections(); });
-  std::printf("listening on %s:%u\n", flags.address.c_str(), static_cast<unsigned>(server.port()));
-  std::fflush(stdout);
-  server.run(stop_requested);
+  run(flags, server);
   return 0;
 }
 
