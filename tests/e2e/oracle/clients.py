@@ -76,6 +76,8 @@ class Crowd:
             if connection is None or not connection.open:
                 _, connection = await loop.create_connection(Connection, "127.0.0.1", self.port)
             await self._ask(connection, plan)
+        if connection is not None and connection.open:
+            connection.transport.abort()
 
     async def _ask(self, connection, plan):
         head = (f"POST {plan.path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.keys[plan.key]}\r\n"

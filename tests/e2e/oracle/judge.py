@@ -30,6 +30,7 @@ def by_class(tokens):
 class Judge:
     def __init__(self, journal, billing, plans, results, prices, key_ids):
         self.journal, self.plans, self.results, self.prices, self.key_ids = journal, plans, results, prices, key_ids
+        self.key_count = len(set(key_ids.values()))  # a key that was replaced goes by the number of its successor
         self.lines = collections.defaultdict(list)  # number of the request: its billing lines
         for line in sorted(billing, key=lambda line: line["seq"]):
             self.lines[int(line["tag"][1:])].append(line)
@@ -62,7 +63,7 @@ class Judge:
             if attempt.end not in ENDS:
                 self.fault(f"attempt {attempt.seq} has no end")
             key = self.key_ids.get(attempt.key)
-            number = (attempt.output_bound - 1000) * len(self.key_ids) + (key or 0)
+            number = (attempt.output_bound - 1000) * self.key_count + (key or 0)
             if key is None or number not in self.plans:
                 self.fault(f"attempt {attempt.seq} belongs to no request: key {attempt.key}, {attempt.output_bound} tokens")
                 continue
