@@ -50,10 +50,20 @@ def sides_of(row, round, gateway):
     return values["nginx"] - direct if "nginx" in round else None, values[gateway] - direct
 
 
+def rounds_of(row, figures):
+    """The rounds of the row's scenario; with `against`, the gateway's own runs there stand in for the floor's."""
+    rounds = figures["runs"].get(row.scenario, [])
+    if not row.against:
+        return rounds
+    gateway = figures["gateway"]
+    both = zip(figures["runs"].get(row.against, []), rounds)
+    return [{"nginx": passed[gateway], gateway: round[gateway]} for passed, round in both]
+
+
 def rows(figures):
     lines = []
     for row in ROWS:
-        rounds = figures["runs"].get(row.scenario, [])
+        rounds = rounds_of(row, figures)
         if not any(picked(side, row.field) is not None for round in rounds for side in round.values()):
             continue
         pairs = [pair for round in rounds if (pair := sides_of(row, round, figures["gateway"]))]
@@ -63,7 +73,7 @@ def rows(figures):
         compared = pairs[0][0] is not None  # a side may be missing for all of a scenario
         ratio = row.ratio and compared and all(floor > 0 and gateway > 0 for floor, gateway in pairs)
         value, low, high = around_ratio(pairs) if ratio else around_mean([gateway for _, gateway in pairs])
-        floor = statistics.median(floor for floor, _ in pairs) if compared else None
+        floor = statistics.median(floor for floor, _ in pairs) if compared and not row.against else None
         gateway = statistics.median(gateway for _, gateway in pairs)
         lines.append(Line(row, floor, gateway, value, low, high, len(pairs), lost, ratio))
     return lines
