@@ -212,7 +212,11 @@ bool is_loopback(std::string_view host) { return host.starts_with("127.") || hos
 std::expected<Config, std::vector<catalog::Fault>> load_config(const std::filesystem::path& file) {
   const auto text = catalog::read_file(file);
   if (!text) return std::unexpected{std::vector{text.error()}};
-  const auto document = catalog::parse_toml(*text, file.string());
+  return read_config(*text, file);
+}
+
+std::expected<Config, std::vector<catalog::Fault>> read_config(std::string_view text, const std::filesystem::path& file) {
+  const auto document = catalog::parse_toml(text, file.string());
   if (!document) return std::unexpected{std::vector{document.error()}};
   Config config;
   config.file = file;

@@ -65,5 +65,7 @@ struct Config {
 
 /// Relative paths are taken from the folder of the file. All faults are reported, each with line and column.
 std::expected<Config, std::vector<catalog::Fault>> load_config(const std::filesystem::path& file);
+/// The same from the file's text; `file` names it in faults and is what paths are relative to.
+std::expected<Config, std::vector<catalog::Fault>> read_config(std::string_view text, const std::filesystem::path& file);
 
 }  // namespace turnpike::app

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -7,6 +6,7 @@
 #include <span>
 
 #include "app/settings_edit.hpp"
+#include "catalog/toml_plus_plus.hpp"
 
 namespace turnpike::app {
 namespace {

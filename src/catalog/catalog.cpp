@@ -85,19 +85,14 @@ class CatalogLoader {
   CatalogLoader(const LoadOptions& options, Catalog& catalog, std::vector<Fault>& faults)
       : options_(options), catalog_(catalog), faults_(faults) {}
 
-  void load(const std::filesystem::path& folder) {
+  void read(std::span<const Catalog::File> texts) {
     auto rate = parse_decimal(options_.credits_per_usd).value_or(Decimal{});
     if (rate.mantissa <= 0) {
       faults_.push_back({"credits_per_usd", 0, 0, "must be a positive decimal", Severity::error});
       rate = {1, 0};  // so that the files are still read
     }
-    const auto paths = toml_files(folder);
-    if (!paths) {
-      faults_.push_back(paths.error());
-      return;
-    }
-    files_.reserve(paths->size());
-    for (const auto& path : *paths) files_.push_back(read_provider_file(path, rate));
+    files_.reserve(texts.size());
+    for (const auto& text : texts) files_.push_back(read_provider_text(text.text, text.name, rate));
     for (auto& file : files_) {
       faults_.insert(faults_.end(), file.faults.begin(), file.faults.end());
       catalog_.content_hash_ = catalog_.content_hash_ * 31 + file.content_hash;
@@ -250,9 +245,25 @@ class CatalogLoader {
 
 std::expected<Catalog, std::vector<Fault>> Catalog::load(const std::filesystem::path& providers_dir,
                                                          const LoadOptions& options) {
+  const auto paths = toml_files(providers_dir);
+  if (!paths) return std::unexpected{std::vector{paths.error()}};
+  std::vector<File> files;
+  std::vector<Fault> unread;
+  for (const auto& path : *paths) {
+    if (auto text = read_file(path)) {
+      files.push_back({path.generic_string(), std::move(*text)});
+    } else {
+      unread.push_back(text.error());
+    }
+  }
+  return read(files, options, std::move(unread));
+}
+
+std::expected<Catalog, std::vector<Fault>> Catalog::read(std::span<const File> files,
+                                                         const LoadOptions& options,
+                                                         std::vector<Fault> faults) {
   Catalog catalog;
-  std::vector<Fault> faults;
-  CatalogLoader{options, catalog, faults}.load(providers_dir);
+  CatalogLoader{options, catalog, faults}.read(files);
   sort_faults(faults);
   if (has_errors(faults)) return std::unexpected{std::move(faults)};
   catalog.warnings_ = std::move(faults);

@@ -47,6 +47,15 @@ class Catalog {
   /// included.
   static std::expected<Catalog, std::vector<Fault>> load(const std::filesystem::path& providers_dir,
                                                          const LoadOptions& options = {});
+  /// A file of the folder: its name as faults tell it, and its text.
+  struct File {
+    std::string name;
+    std::string text;
+  };
+  /// The same from texts, in their order. `faults` have been found before.
+  static std::expected<Catalog, std::vector<Fault>> read(std::span<const File> files,
+                                                         const LoadOptions& options = {},
+                                                         std::vector<Fault> faults = {});
 
   /// By "provider/model", or by a bare id or alias that only one model has. nullptr: unknown or
   /// ambiguous.

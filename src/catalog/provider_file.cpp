@@ -188,16 +188,21 @@ Holidays read_holidays(const TomlNode* node, FaultLog& faults) {
 }  // namespace
 
 ProviderFile read_provider_file(const std::filesystem::path& path, Decimal credits_per_usd) {
+  const auto document = read_file(path);
+  if (document) return read_provider_text(*document, path.generic_string(), credits_per_usd);
+  ProviderFile unread;
+  unread.file = path.generic_string();
+  unread.faults.push_back(document.error());
+  return unread;
+}
+
+ProviderFile read_provider_text(std::string_view document, const std::string& file,
+                                Decimal credits_per_usd) {
   ProviderFile out;
-  out.file = path.generic_string();
+  out.file = file;
   FaultLog faults{out.file};
-  auto document = read_file(path);
-  if (!document) {
-    out.faults.push_back(document.error());
-    return out;
-  }
-  out.content_hash = fnv1a(*document);
-  const auto root = parse_toml(*document, out.file);
+  out.content_hash = fnv1a(document);
+  const auto root = parse_toml(document, out.file);
   if (!root) {
     out.faults.push_back(root.error());
     return out;

@@ -65,6 +65,9 @@ struct ProviderFile {
 using Holidays = std::map<std::string, std::vector<std::chrono::sys_days>, std::less<>>;
 
 ProviderFile read_provider_file(const std::filesystem::path& path, Decimal credits_per_usd);
+/// The same from the file's text; `file` names it in faults.
+ProviderFile read_provider_text(std::string_view document, const std::string& file,
+                                Decimal credits_per_usd);
 
 /// One [[model]]; `own_provider` is the file's, or empty.
 ModelEntry read_model(const TomlNode& table, const std::string& own_provider,

@@ -1,13 +1,14 @@
 #include "catalog/toml_reader.hpp"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <fstream>
 #include <iterator>
+
+#include "catalog/toml_plus_plus.hpp"
 
 namespace turnpike::catalog {
 namespace {

@@ -1,5 +1,5 @@
 // Strict access to TOML: every value knows its line and column, every key must be asked for, every
-// fault is kept. toml++ itself is included in toml_reader.cpp only.
+// fault is kept. toml++ itself stays behind toml_plus_plus.hpp.
 #pragma once
 
 #include <cstdint>

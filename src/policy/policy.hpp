@@ -147,6 +147,11 @@ class Policy {
   static std::expected<Policy, std::vector<Fault>> load(const std::filesystem::path& path,
                                                         const catalog::Catalog& catalog,
                                                         const Options& options);
+  /// The same from the text of a file; `file` names it in faults.
+  static std::expected<Policy, std::vector<Fault>> read(std::string_view document,
+                                                        const std::string& file,
+                                                        const catalog::Catalog& catalog,
+                                                        const Options& options);
 
   std::string name;
   std::string description;

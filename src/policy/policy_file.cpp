@@ -389,9 +389,16 @@ std::expected<Policy, std::vector<Fault>> Policy::load(const std::filesystem::pa
                                                        const Options& options) {
   const auto document = catalog::read_file(path);
   if (!document) return std::unexpected{std::vector{document.error()}};
-  const auto root = catalog::parse_toml(*document, path.generic_string());
+  return read(*document, path.generic_string(), catalog, options);
+}
+
+std::expected<Policy, std::vector<Fault>> Policy::read(std::string_view document,
+                                                       const std::string& file,
+                                                       const catalog::Catalog& catalog,
+                                                       const Options& options) {
+  const auto root = catalog::parse_toml(document, file);
   if (!root) return std::unexpected{std::vector{root.error()}};
-  catalog::FaultLog faults{path.generic_string()};
+  catalog::FaultLog faults{file};
   PolicyLoader loader{catalog, options, faults};
   Policy policy = loader.read(*root);
   auto found = faults.take();

@@ -54,6 +54,26 @@ TEST_CASE("a syntax error is a fault at its place", "[catalog][toml]") {
   CHECK_FALSE(root.error().message.empty());
 }
 
+TEST_CASE("texts that toml++ itself trips over are faults like any other", "[catalog][toml]") {
+  for (const std::string text :
+       {"[\n", "[[\n/x]]", "[\xff]",
+        "gr\xc3\xb6\xc3\x9f"
+        "e = 1",
+        "a = 1 \xc8\x89", "a = \"x\" \xd1\x8f", "\xc2\xa1", "[a.\xc4\x80]"}) {
+    INFO(text);
+    const auto root = parse_toml(text, "z.toml");
+    REQUIRE_FALSE(root);
+    CHECK(root.error().line >= 1);
+    CHECK_FALSE(root.error().message.empty());
+  }
+  CHECK(
+      parse_toml("\"gr\xc3\xb6\xc3\x9f"
+                 "e\" = 'gr\xc3\xb6\xc3\x9f"
+                 "e' # gr\xc3\xb6\xc3\x9f"
+                 "e\n",
+                 "z.toml"));
+}
+
 TEST_CASE("floating numbers pass as prices only if their decimal is certain", "[catalog][toml]") {
   const auto root = parse_toml(
       "a = 0.28\nb = 1e-7\nc = inf\nd = 0.1234567890123456789\ne = 3\nf = \"0.003\"\ng = "
