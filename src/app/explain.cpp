@@ -249,9 +249,19 @@ void print(const Explained& explained, const Explanation& explanation) {
   print_attempts(exchange);
 }
 
+/// What is wrong in a file's body is told with its path in the body.
+Error with_field(Error error) {
+  if (!error.param.empty()) error.message = fmt::format("{}: {}", error.param, error.message);
+  return error;
+}
+
 }  // namespace
 
 int run_explain(const Config& config, const Clock& clock, const ExplainOptions& options, Output output) {
+  std::error_code unreadable;
+  if (options.what.empty()) return fail(client_error("missing_field", "explain what? Name a decision or a file with a request body"));
+  if (std::filesystem::is_directory(options.what, unreadable))
+    return fail(client_error("invalid_value", fmt::format("{} is a folder; explain takes a decision or a file with a request body", quoted_for_message(options.what))));
   std::ifstream file{options.what, std::ios::binary};
   const bool stored = !file || !std::filesystem::is_regular_file(options.what);
   std::string text;
@@ -259,7 +269,7 @@ int run_explain(const Config& config, const Clock& clock, const ExplainOptions& 
                                 : decide_offline(config, clock, options, std::string{std::istreambuf_iterator<char>{file}, {}});
   // A record of an older form can be shown, if not explained.
   if (!explained && output.json && explained.error().code == "record_too_old") return print_json(ordered_json::parse(text));
-  if (!explained) return fail(explained.error());
+  if (!explained) return fail(with_field(explained.error()));
   const auto explanation = explain(explained->recorded.exchange, explained->rules.get());
   const auto shadow = stored ? shadow_of(config, clock, options.what) : ordered_json::object();
   if (output.json) {

@@ -308,11 +308,15 @@ ir::ToolChoice read_tool_choice(JsonView choice) {
     const auto nested = fields["allowed_tools"];
     const JsonFields allowed{nested.is_object() ? nested : choice};
     ir::ToolChoice result{mode_of(allowed["mode"].text()), {}};
-    for (const auto& tool : allowed["tools"].elements())
-      result.names.push_back(chosen_name(JsonFields{tool}));
+    for (const auto& tool : allowed["tools"].elements()) {
+      if (auto name = chosen_name(JsonFields{tool}); !name.empty())
+        result.names.push_back(std::move(name));
+    }
     return result;
   }
-  return {ir::ToolChoice::Mode::named, {chosen_name(fields)}};
+  auto name = chosen_name(fields);
+  if (name.empty()) return {mode_of(fields["type"].text()), {}};
+  return {ir::ToolChoice::Mode::named, {std::move(name)}};
 }
 
 ir::ResponseFormat read_format(JsonView format) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace turnpike::dialect {
 namespace {
@@ -61,20 +62,34 @@ Route route(Endpoint endpoint, Dialect dialect, Methods methods, std::string_vie
   return Route{endpoint, dialect, percent_decoded(argument), methods};
 }
 
+bool is_gemini_verb(std::string_view word) {
+  return word == "generateContent" || word == "streamGenerateContent" || word == "countTokens";
+}
+
+/// The colon before a verb and how many bytes it has: some HTTP clients send "%3A". The last of a path,
+/// escaped only if it stands before a verb that is known: ids of models may hold one.
+std::pair<std::size_t, std::size_t> verb_colon(std::string_view path) {
+  for (const std::string_view escaped : {"%3A", "%3a"}) {
+    const std::size_t at = path.rfind(escaped);
+    if (at != std::string_view::npos && is_gemini_verb(path.substr(at + escaped.size())))
+      return {at, escaped.size()};
+  }
+  return {path.rfind(':'), 1};
+}
+
 bool has_gemini_verb(std::string_view path) {
-  const std::string_view verb = path.substr(path.rfind(':') + 1);
-  return path.find(':') != std::string_view::npos &&
-         (verb == "generateContent" || verb == "streamGenerateContent" || verb == "countTokens");
+  const auto [at, size] = verb_colon(path);
+  return at != std::string_view::npos && is_gemini_verb(path.substr(at + size));
 }
 
 /// {model}[:verb]; a verb that nobody knows is an unknown path, in Gemini's dialect.
 Route gemini_route(std::string_view rest) {
-  const std::size_t colon = rest.rfind(':');
+  const auto [colon, colon_bytes] = verb_colon(rest);
   const std::string_view model = rest.substr(0, colon);
   if (colon == std::string_view::npos) {
     return route(Endpoint::gemini_model, Dialect::gemini_generate, get, model);
   }
-  const std::string_view verb = rest.substr(colon + 1);
+  const std::string_view verb = rest.substr(colon + colon_bytes);
   if (verb == "generateContent") {
     return route(Endpoint::gemini_generate, Dialect::gemini_generate, post, model);
   }

@@ -60,6 +60,10 @@ Fault read_stream_options(const element& value, RequestView& view) {
   object options;
   if (value.get(options) != simdjson::SUCCESS) return std::nullopt;
   if (auto fault = check_unique(options, "stream_options")) return fault;
+  static constexpr std::array rules = std::to_array<TopRule>({{"include_usage", JsonKinds::boolean, true}});
+  for (const auto field : options) {
+    if (auto fault = check_key(field.key, rules)) return inside(std::move(fault), "stream_options");
+  }
   element include_usage;
   if (options.at_key("include_usage").get(include_usage) != simdjson::SUCCESS) return std::nullopt;
   if (auto fault = check_kind(include_usage, JsonKinds::boolean, "stream_options.include_usage"))

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "turnpike/dialect.hpp"
 #include "turnpike/error.hpp"
@@ -54,6 +55,10 @@ struct RequestView {
 /// types and ranges) and reads the view. May write U+FFFD over lone surrogate escapes in `body`.
 /// Errors: origin client, status 400, `param` holds the JSON path of the field at fault.
 Result<RequestView> read_view(Dialect client, std::string& body);
+
+/// The 400 for what cannot be a model's name: nothing, above 256 bytes, control characters. Gemini's clients name
+/// the model in the path, where no body's rules have seen it.
+std::optional<Error> model_name_fault(std::string_view model);
 
 /// What the request is for: a prompt that is only counted needs no limit of the answer (Messages).
 enum class Purpose : std::uint8_t { answer, count };

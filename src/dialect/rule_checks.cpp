@@ -197,19 +197,23 @@ Fault check_service_tier(const element& value) {
       "service_tier");
 }
 
+std::optional<Error> model_name_fault(std::string_view model) {
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (!model.empty() && model.size() <= model_bytes_max && std::ranges::none_of(model, control))
+    return std::nullopt;
+  return client_error(
+      "invalid_value",
+      fmt::format("{} cannot be a model's name: 1 to {} bytes without control characters.",
+                  quoted_for_message(model), model_bytes_max),
+      "model");
+}
+
 Fault read_model(const element& value, RequestView& view) {
   std::string_view model;
   if (value.get(model) != simdjson::SUCCESS) {
     return client_error("missing_field", "'model' is missing.", "model");
   }
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if (model.empty() || model.size() > model_bytes_max || std::ranges::any_of(model, control)) {
-    return client_error(
-        "invalid_value",
-        fmt::format("{} cannot be a model's name: 1 to {} bytes without control characters.",
-                    quoted_for_message(model), model_bytes_max),
-        "model");
-  }
+  if (auto fault = model_name_fault(model)) return fault;
   if (view.repaired_surrogates > 0 && model.find("\xEF\xBF\xBD") != std::string_view::npos) {
     return client_error("lone_surrogate", "The model's name contains half a surrogate pair.",
                         "model");

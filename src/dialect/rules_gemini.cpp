@@ -240,6 +240,17 @@ Fault check_generation(const element& value) {
       {"thinkingConfig", JsonKinds::object, false, check_thinking},
       {"thinking_config", JsonKinds::object, false, check_thinking},
   });
+  static constexpr auto deciding = std::to_array<TopRule>({
+      {"maxOutputTokens", JsonKinds::integer, true},
+      {"max_output_tokens", JsonKinds::integer, true},
+      {"candidateCount", JsonKinds::integer, true},
+      {"candidate_count", JsonKinds::integer, true},
+      {"thinkingConfig", JsonKinds::object, true},
+      {"thinking_config", JsonKinds::object, true},
+  });
+  for (const auto field : object{value}) {
+    if (auto fault = check_key(field.key, deciding)) return fault;
+  }
   return check_fields(value, rules);
 }
 

@@ -30,6 +30,12 @@ Result<Outgoing> splice(const std::string& body, const RequestView& view,
   return emit_chat(body, view, candidate, options);
 }
 
+/// The client's own name for the list that targets are said to refuse.
+std::string_view messages_of(Dialect client) {
+  if (client == Dialect::openai_responses) return "input";
+  return client == Dialect::gemini_generate ? "contents" : "messages";
+}
+
 }  // namespace
 
 Result<Outgoing> translate(Dialect client, const std::string& body, const RequestView& view,
@@ -53,7 +59,11 @@ Result<Outgoing> translate(Dialect client, const std::string& body, const Reques
     return std::unexpected{gateway_error(501, "unsupported_dialect",
                                          "Only Responses clients can be served over Responses.")};
   }();
-  if (outgoing) outgoing->echo = std::move(echo);
+  if (outgoing) {
+    outgoing->echo = std::move(echo);
+  } else if (outgoing.error().param == "messages") {
+    outgoing.error().param = messages_of(client);
+  }
   return outgoing;
 }
 

@@ -152,7 +152,12 @@ Result<void> Gateway::read(Call& call) {
   auto facts = dialect::read_facts(route.dialect, *document, call.request.head, shared_.conversations.hash_key());
   if (!facts) return std::unexpected{facts.error()};
   exchange.facts = std::move(*facts);
+  if (purpose == dialect::Purpose::count) {  // what is counted is the prompt, once
+    exchange.facts.needs.many_choices = false;
+    exchange.facts.choices = call.view.choices = 1;
+  }
   if (route.dialect == Dialect::gemini_generate) {  // the path has what other dialects say in the body
+    if (auto fault = dialect::model_name_fault(route.argument)) return std::unexpected{std::move(*fault)};
     call.view.model = route.argument;
     call.view.stream = route.endpoint == dialect::Endpoint::gemini_stream;
     exchange.facts.model = call.view.model;

@@ -71,8 +71,10 @@ Result<void> check_media_type(const RequestHead& head) {
 
 /// No client field may name a host that the gateway would call.
 Result<void> check_destination(const RequestHead& head) {
-  static constexpr std::array<std::string_view, 6> names{"x-base-url",      "x-api-base",     "x-upstream-url",
-                                                         "x-target-url", "x-forward-to", "x-provider-url"};
+  static constexpr auto names = std::to_array<std::string_view>(
+      {"x-base-url", "x-api-base", "x-api-url", "x-api-host", "x-upstream-url", "x-upstream-host", "x-target-url",
+       "x-target-host", "x-forward-to", "x-provider-url", "x-openai-api-base", "x-openai-base-url", "helicone-target-url",
+       "x-portkey-custom-host"});
   for (const auto name : names) {
     if (head.header(name)) {
       return std::unexpected{client_error(

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "policy/wildcard.hpp"
+#include "turnpike/error.hpp"
 
 namespace turnpike::policy {
 namespace {
@@ -77,6 +78,21 @@ std::optional<ModelIndex> PolicyLoader::model_at(const std::string& what, const 
   return std::nullopt;
 }
 
+/// Names stand in metric labels, in lines of state files and in answers to clients: one line of plain letters.
+std::string PolicyLoader::read_name(Reader& table) {
+  std::string name = table.required_string("name");
+  const auto plain = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           std::string_view{" _-.,:+/()'&"}.find(c) != std::string_view::npos;
+  };
+  const bool bare = name.empty() || (name.front() != ' ' && name.back() != ' ');
+  if (name.size() <= name_bytes_max && bare && std::ranges::all_of(name, plain)) return name;
+  faults_.error(table.at("name"),
+                fmt::format("{}: the name {} must be 1 to {} ASCII letters, digits, blanks inside, or any of _-.,:+/()'&",
+                            table.what(), quoted_for_message(name), name_bytes_max));
+  return name;
+}
+
 void PolicyLoader::read_tiers(Reader& root) {
   static const std::array<std::string, 5> orders{"listed", "cheapest", "weighted", "fastest",
                                                  "balanced"};
@@ -85,7 +101,7 @@ void PolicyLoader::read_tiers(Reader& root) {
   for (const auto* node : nodes) {
     Reader table{*node, "[[tier]]", faults_};
     Tier tier;
-    tier.name = table.required_string("name");
+    tier.name = read_name(table);
     table.rename(fmt::format("tier \"{}\"", tier.name));
     if (policy_.tier_named(tier.name))
       faults_.error(table.at("name"), fmt::format("{} is written twice", table.what()));
@@ -231,7 +247,7 @@ void PolicyLoader::read_head(Reader& root) {
   const auto* node = root.table("policy");
   if (node == nullptr) faults_.error({1, 1}, "file: [policy] is missing");
   Reader head{node == nullptr ? empty : *node, "[policy]", faults_};
-  if (node != nullptr) policy_.name = head.required_string("name");
+  if (node != nullptr) policy_.name = read_name(head);
   policy_.description = head.string("description").value_or("");
   policy_.client_pins_allowed = read_enum(head, "client_pins", pins, 1) == 1;
   policy_.known_models_pinned = read_enum(head, "known_models", known, 0) == 1;
@@ -321,7 +337,7 @@ std::optional<Action> PolicyLoader::read_action(const std::string& what, const N
 Rule PolicyLoader::read_rule(const Node& node) {
   Reader table{node, "[[rule]]", faults_};
   Rule rule;
-  rule.name = table.required_string("name");
+  rule.name = read_name(table);
   table.rename(fmt::format("rule \"{}\"", rule.name));
   rule.models = table.strings("model");
   rule.keys = table.strings("key");

@@ -37,6 +37,8 @@ class PolicyLoader {
     const Node* escalate_to = nullptr;
   };
 
+  static constexpr std::size_t name_bytes_max = 64;
+  std::string read_name(Reader& table);
   void read_tiers(Reader& root);
   void read_targets(Tier& tier, TierIndex index, const Node& list);
   std::optional<Target> read_target(const std::string& what, TierIndex index, const Node& node);

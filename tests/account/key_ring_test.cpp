@@ -65,7 +65,7 @@ TEST_CASE("a key works in each of its headers and carries its account", "[accoun
 }
 
 TEST_CASE("none, malformed, unknown, wrong, expired and revoked keys get the identical 401",
-          "[account][keys]") {
+          "[account][keys][A1][A3]") {
   Fixture f;
   auto wanted = new_key();
   const auto good = f.ledger->create_key(wanted).value();
@@ -91,7 +91,7 @@ TEST_CASE("none, malformed, unknown, wrong, expired and revoked keys get the ide
   check_same_401(with(*f.ledger, "authorization", "Basic dXNlcjpwYXNz"));
 }
 
-TEST_CASE("keys that differ between headers are a 400", "[account][keys]") {
+TEST_CASE("keys that differ between headers are a 400", "[account][keys][A2]") {
   Fixture f;
   const auto one = f.ledger->create_key(new_key()).value();
   const auto result = f.ledger->authenticate(

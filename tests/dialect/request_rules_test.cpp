@@ -192,8 +192,9 @@ TEST_CASE("A service tier without a price is refused") {
 }
 
 TEST_CASE(
-    "Control bytes and half surrogates in the model's name are refused and escaped in the "
-    "message") {
+    "J10: control bytes and half surrogates in the model's name are refused and escaped in the "
+    "message",
+    "[J3][J10]") {
   const auto fault = fault_of(R"({"model":"a\nb\u0007","messages":[{"role":"user"}]})");
   CHECK(fault.param == "model");
   CHECK(fault.message.find('\n') == std::string::npos);
@@ -203,7 +204,7 @@ TEST_CASE(
             .param == "model");
 }
 
-TEST_CASE("A lone surrogate in a message reaches the provider as U+FFFD") {
+TEST_CASE("J3: a lone surrogate in a message reaches the provider as U+FFFD", "[J3]") {
   const std::string body =
       R"({"model":"m","messages":[{"role":"user","content":"cut \ud83d here"}]})";
   for (const auto& candidate : {claude(), gemini(), deepseek()}) {
@@ -214,7 +215,7 @@ TEST_CASE("A lone surrogate in a message reaches the provider as U+FFFD") {
   }
 }
 
-TEST_CASE("Large bodies are read within ten milliseconds per MiB") {
+TEST_CASE("J8: large bodies are read within ten milliseconds per MiB", "[J8]") {
   std::string many = R"({"model":"m","messages":[)";
   for (int i = 0; i < 200'000; ++i)
     many += i == 0 ? R"({"role":"user","content":"x"})" : R"(,{"role":"user","content":"x"})";
@@ -268,7 +269,7 @@ OrderedJson random_value(std::mt19937_64& random, int depth) {
   }
 }
 
-TEST_CASE("A thousand bodies with unknown fields reach a provider of the same dialect unharmed") {
+TEST_CASE("J9: a thousand bodies with unknown fields reach a provider of the same dialect unharmed", "[J9]") {
   std::mt19937_64 random{42};
   for (int i = 0; i < 1000; ++i) {
     auto body = OrderedJson::parse(with(R"("x":0)"));

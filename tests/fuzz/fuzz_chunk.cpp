@@ -1,5 +1,6 @@
-// A chunked body has one reading: the guard's. However its bytes are cut, the verdict, the body and
-// the bytes used are the same, and what is accepted an independent decoder takes apart likewise.
+// Case H13. A chunked body has one reading: the guard's. However its bytes are cut, the verdict,
+// the body and the bytes used are the same, and what is accepted an independent decoder takes apart
+// likewise.
 //
 //   setting := seed of the cuts, longest piece, largest body / 64 (0: the server's), 1 byte unused
 #include <algorithm>

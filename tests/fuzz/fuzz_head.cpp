@@ -1,5 +1,6 @@
-// A request head has one reading: the guard's. However its bytes are cut the verdict is the same,
-// and of an accepted head an independent reading finds nothing that could frame it otherwise.
+// Case H13. A request head has one reading: the guard's. However its bytes are cut the verdict is
+// the same, and of an accepted head an independent reading finds nothing that could frame it
+// otherwise.
 //
 //   setting := seed of the cuts, longest piece, 2 bytes unused
 #include <algorithm>

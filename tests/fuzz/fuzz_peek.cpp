@@ -1,5 +1,6 @@
-// What is decided on is what the provider will read: of every body that is accepted, another strict
-// parser finds each deciding member at most once, in one spelling, with the value that was read.
+// Cases J2, J4. What is decided on is what the provider will read: of every body that is accepted,
+// another strict parser finds each deciding member at most once, in one spelling, with the value
+// that was read.
 //
 //   setting := client's dialect (low 2 bits) and whether tokens are only counted (bit 2),
 //              3 bytes unused

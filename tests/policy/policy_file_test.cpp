@@ -86,6 +86,21 @@ error_streak = 3
        });
 }
 
+TEST_CASE("names are one line of plain letters", "[policy][file]") {
+  const auto named = [](const std::string& policy, const std::string& tier, const std::string& rule) {
+    return faults_of("[policy]\nname = " + policy + "\n[[tier]]\nname = " + tier +
+                     "\ntargets = [\"cheap/flash\"]\n[[rule]]\nname = " + rule +
+                     "\nteam = \"x\"\nroute = \"auto\"\n");
+  };
+  CHECK(named("\"night-shift 2.0\"", "\"bulk\"", "\"nightly jobs: wait, for nobody (yet)\"").empty());
+  const std::string lawful = " must be 1 to 64 ASCII letters, digits, blanks inside, or any of _-.,:+/()'&";
+  CHECK(has(named("\"two\\nlines\"", "\"bulk\"", "\"r\""),
+            "p.toml:2:8: [policy]: the name \"two\\x0alines\"" + lawful));
+  CHECK(has(named("\"p\"", "\"a\\\"b\"", "\"r\""), "p.toml:4:8: [[tier]]: the name \"a\\\"b\"" + lawful));
+  CHECK(has(named("\"p\"", "\"bulk\"", "\" r\""), "p.toml:7:8: [[rule]]: the name \" r\"" + lawful));
+  CHECK_FALSE(named("\"" + std::string(65, 'p') + "\"", "\"bulk\"", "\"r\"").empty());
+}
+
 TEST_CASE("fallbacks and escalations that come back are faults", "[policy][file]") {
   const auto faults = faults_of(R"([policy]
 name = "x"

@@ -157,7 +157,7 @@ ChunkVerdict judge_chunks(const std::string& wire, Mutator& cuts, bool whole) {
 
 }  // namespace
 
-TEST_CASE("mutated heads get one verdict, however they are cut", "[server][fuzz]") {
+TEST_CASE("mutated heads get one verdict, however they are cut", "[server][fuzz][H13]") {
   std::cerr << "mutated heads: seed " << seed() << ", " << rounds << " rounds\n";
   Mutator mutator{seed()};
   std::vector<std::string> corpus;
@@ -177,7 +177,7 @@ TEST_CASE("mutated heads get one verdict, however they are cut", "[server][fuzz]
   CHECK(taken > rounds / 100);  // else the mutations only ever meet the first check
 }
 
-TEST_CASE("mutated chunk streams get one verdict, however they are cut", "[server][fuzz]") {
+TEST_CASE("mutated chunk streams get one verdict, however they are cut", "[server][fuzz][H13]") {
   std::cerr << "mutated chunks: seed " << seed() << ", " << rounds << " rounds\n";
   Mutator mutator{seed() + 1};
   std::vector<std::string> corpus;

@@ -35,7 +35,7 @@ TEST_CASE("a head that does not arrive in time is answered 408 and closed", "[se
   CHECK(server.seen.heads == 0);
 }
 
-TEST_CASE("dripping a head does not extend its time", "[server][lifecycle]") {
+TEST_CASE("dripping a head does not extend its time", "[server][lifecycle][H10]") {
   Server server{quick_limits()};
   Client client{server};
   std::thread dripping{[&] {
@@ -61,7 +61,7 @@ TEST_CASE("an idle connection is closed without a word", "[server][lifecycle]") 
 }
 
 TEST_CASE("a body slower than the least rate is answered 408 and reaches no handler",
-          "[server][lifecycle]") {
+          "[server][lifecycle][H11]") {
   Server server{quick_limits()};
   for (const std::string framing : {"Content-Length: 1000\r\n", "Transfer-Encoding: chunked\r\n"}) {
     Client client{server};

@@ -27,7 +27,7 @@ std::string chunked(const std::string& path, const std::string& wire) {
 }  // namespace
 
 TEST_CASE("every refused head gets its status, the connection closes, no handler runs",
-          "[server][requests]") {
+          "[server][requests][H1][H2][H3][H4][H6][H7][H8][H12]") {
   Server server;
   for (const auto& item : head_cases()) {
     if (item.status == accepted) continue;
@@ -46,7 +46,7 @@ TEST_CASE("every refused head gets its status, the connection closes, no handler
 }
 
 TEST_CASE("every refused chunked body gets its status, the connection closes, no handler runs",
-          "[server][requests]") {
+          "[server][requests][H5]") {
   Server server;
   for (const auto& item : chunk_cases()) {
     INFO(item.name);
@@ -104,7 +104,7 @@ TEST_CASE("a body of many megabytes arrives whole", "[server][requests]") {
 }
 
 TEST_CASE("100 pipelined requests in one write are answered in order, one at a time",
-          "[server][requests]") {
+          "[server][requests][H9]") {
   Server server;
   std::string burst;
   for (int i = 0; i < 100; ++i) {
@@ -201,7 +201,7 @@ TEST_CASE("204 carries neither body nor length", "[server][requests]") {
 }
 
 TEST_CASE("100-continue is sent before the body is awaited, and not when the body is there",
-          "[server][requests]") {
+          "[server][requests][H12]") {
   Server server;
   Client client{server};
   client.send(request("POST", "/echo", "Expect: 100-continue\r\nContent-Length: 4\r\n"));

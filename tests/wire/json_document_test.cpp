@@ -23,7 +23,7 @@ std::string repeated(std::string_view piece, std::size_t times) {
   return text;
 }
 
-TEST_CASE("JSON nested 128 deep is read, one level more is refused") {
+TEST_CASE("J1: JSON nested 128 deep is read, one level more is refused", "[J1]") {
   for (const std::size_t depth : {1U, 126U, 127U, 128U}) {
     CHECK(code_of(std::string(depth, '[') + std::string(depth, ']')) == "");
     CHECK(code_of(std::string(depth, '[') + "1" + std::string(depth, ']')) == "");
@@ -38,7 +38,7 @@ TEST_CASE("JSON nested 128 deep is read, one level more is refused") {
   }
 }
 
-TEST_CASE("What is not one JSON document is refused at the byte where it goes wrong") {
+TEST_CASE("J5: what is not one JSON document is refused at the byte where it goes wrong", "[J3][J5]") {
   struct Case {
     std::string body;
     std::string code;
