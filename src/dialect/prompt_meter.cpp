@@ -33,6 +33,7 @@ bool lives_an_hour(const element& mark) {
 // ---- the chain
 
 void TextChain::append(const void* bytes, std::size_t count) {
+  if (count == 0) return;  // `bytes` may be null: a text that is absent
   if (filled_ + count > buffer_.size()) fold();
   std::memcpy(buffer_.data() + filled_, bytes, count);
   filled_ += count;

@@ -237,3 +237,17 @@ def decisions_are_told_in_words(bench):
         check_equal(json.loads(bench.run("--json", "explain", file, "--dialect", dialect))["dialect"], dialect, "the dialect as told")
     gateway.stop()
     check(decision in bench.run("explain", decision), "explain without a running gateway")
+
+
+def explain_says_what_is_wrong_with_what_it_is_given(bench):
+    """Nothing, a folder, a body at fault: a sentence with the field, no decision."""
+    bench.write_config(bench.simulator())
+    body = bench.folder / "body.json"
+    for text, words in (('{"model":"auto","max_tokens":"many","messages":[]}', "max_tokens: "),
+                        ('{"model":"auto","messages":[{"role":"user","content":[{"type":"text","text":5}]}]}', "messages[0].content[0].text: ")):
+        body.write_text(text)
+        done = bench.run("explain", body, expect=None)
+        check(done.returncode != 0 and words in done.stderr, f"{text}: {done.returncode} {done.stdout}{done.stderr}")
+    for what, words in (("", "explain what?"), (bench.folder, "is a folder")):
+        done = bench.run("explain", what, expect=None)
+        check(done.returncode != 0 and words in done.stderr, f"{what!r}: {done.returncode} {done.stdout}{done.stderr}")
