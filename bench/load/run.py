@@ -52,6 +52,8 @@ def arguments():
     options = parser.parse_args()
     if options.url and not options.simulator_port:
         options.simulator_port = 8900
+    if options.write and (options.quick or options.only or options.url or options.no_floor):
+        parser.error("--write is for a whole run of turnpike beside nginx")
     if options.quick:
         options.rounds, options.held_rounds = 1, 1
     return options

@@ -84,6 +84,8 @@ ROWS = [
     Row("rate", "latency_us.p99", "added to a whole answer, p99", "us", "added", ratio=False, readme=False),
     Row("first", "first_event_us.p50", "added to the first event, p50", "us", "added", ratio=False),
     Row("first", "first_event_us.p99", "added to the first event, p99", "us", "added", ratio=False),
+    Row("paced-200", "under_way_us.p50", "event under way from provider to client, p50", "us", "added", ratio=False, readme=False),
+    Row("paced-200", "under_way_us.p99", "event under way from provider to client, p99", "us", "added", ratio=False, readme=False),
     Row("held-1000", "held.kb_per_stream", "memory per open stream, 1,000", "KB", "stream"),
     Row("held-10000", "held.open", "open streams, as many as the descriptors allow", "streams", "growth", ratio=False, readme=False),
     Row("held-10000", "held.kb_per_stream", "memory per open stream, up to 10,000", "KB", "stream"),
