@@ -14,12 +14,18 @@
 
 namespace turnpike {
 
-/// Four waits, four names, four error codes: timeout_connect, timeout_response_head, timeout_idle, timeout_total.
+/// Every wait has a name and an error code of its own: timeout_connect, timeout_tls, timeout_response_head, timeout_idle and
+/// timeout_total are kept by the room upstream; timeout_first_content and timeout_content, which need to know what content
+/// is, by the gateway. Source of the figures: reliability specification §9.
 struct Timeouts {
-  std::chrono::milliseconds connect{3000};       // DNS, TCP and TLS together
+  std::chrono::milliseconds connect{3000};         // DNS and TCP together
+  std::chrono::milliseconds tls{5000};             // from there to the end of the handshake
   std::chrono::milliseconds response_head{60000};  // from the sent request to the response head
-  std::chrono::milliseconds idle{60000};         // between bytes of the body; comments count as bytes
+  std::chrono::milliseconds idle{60000};           // between bytes of the body; comments count as bytes
   std::chrono::milliseconds total{600000};
+  std::chrono::milliseconds first_content{60000};             // from the head of a stream to its first content event
+  std::chrono::milliseconds first_content_reasoning{300000};  // the same, of models that think first
+  std::chrono::milliseconds between_content{300000};          // comments and pings are no content
 };
 
 enum class HttpVersion : std::uint8_t { http1, http2 };
@@ -27,6 +33,7 @@ enum class HttpVersion : std::uint8_t { http1, http2 };
 /// Where to: from configuration only. Outlives the transfers that use it (shared).
 struct Endpoint {
   std::string provider;
+  std::string key_id;        // which of the provider's keys `key` is
   std::string base_url;      // no trailing slash; https, or http to loopback
   HeaderList headers;        // fixed ones such as anthropic-version
   std::string auth_header;   // "Authorization" or "x-api-key"; empty: none
@@ -47,7 +54,8 @@ struct UpstreamRequest {
   std::string path;      // appended to base_url: "/chat/completions"
   std::string body;      // JSON
   HeaderList headers;    // allow-listed further request headers
-  bool stream = false;   // expects SSE; else only connect, idle (after the first byte) and total apply
+  bool stream = false;   // expects SSE; else only connect, tls, idle (after the first byte) and total apply
+  bool fresh_connection = false;  // a kept one has just died: this call makes its own
 };
 
 struct UpstreamHead {

@@ -10,6 +10,7 @@
 
 #include "app/budget_pages.hpp"
 #include "app/classifier_pages.hpp"
+#include "app/upstream_pages.hpp"
 #include "app/decision_pages.hpp"
 #include "app/json_fields.hpp"
 #include "app/json_pages.hpp"
@@ -69,6 +70,8 @@ const std::vector<AdminHandler::Route>& AdminHandler::routes() {
                                         {"POST", "/admin/classifier/reset", &AdminHandler::reset_classifier},
                                         {"POST", "/admin/classifier/train", &AdminHandler::train_classifier},
                                         {"GET", "/admin/classifier/export", &AdminHandler::export_classifier},
+                                        {"GET", "/admin/upstream", &AdminHandler::upstream},
+                                        {"POST", "/admin/upstream/keys", &AdminHandler::set_upstream_key},
                                         {"POST", "/admin/ledger/verify", &AdminHandler::verify},
                                         {"POST", "/admin/ledger/clock", &AdminHandler::confirm_clock}};
   return table;
@@ -193,6 +196,8 @@ WholeReply AdminHandler::classifier(const ClientRequest&, std::string_view) { re
 WholeReply AdminHandler::freeze_classifier(const ClientRequest& request, std::string_view) { return classifier_freeze_page(parts_.sources, request.body); }
 WholeReply AdminHandler::reset_classifier(const ClientRequest& request, std::string_view) { return classifier_reset_page(parts_.sources, request.body); }
 WholeReply AdminHandler::train_classifier(const ClientRequest& request, std::string_view) { return classifier_train_page(parts_.sources, request.head.query, request.body); }
+WholeReply AdminHandler::upstream(const ClientRequest&, std::string_view) { return upstream_page(parts_.sources); }
+WholeReply AdminHandler::set_upstream_key(const ClientRequest& request, std::string_view) { return upstream_key_page(parts_.sources, request.body); }
 WholeReply AdminHandler::export_classifier(const ClientRequest&, std::string_view) { return classifier_export_page(parts_.sources); }
 
 WholeReply AdminHandler::confirm_clock(const ClientRequest& request, std::string_view) {

@@ -7,7 +7,7 @@
 //   POST /admin/ledger/verify     POST /admin/ledger/clock (believe a clock that jumped)
 //   GET  /admin/reports/viability (a candidate on trial)   GET    /admin/shadow/{decision}
 //   GET  /healthz (no token)      POST /admin/reconcile (a provider's exports)
-//   /admin/classifier…: classifier_pages.hpp
+//   /admin/classifier…: classifier_pages.hpp   /admin/upstream…: upstream_pages.hpp
 //   /admin/keys…: key_pages.hpp   /admin/budgets…: budget_pages.hpp
 #pragma once
 
@@ -82,6 +82,8 @@ class AdminHandler final : public Handler {
   WholeReply reset_classifier(const ClientRequest& request, std::string_view argument);
   WholeReply train_classifier(const ClientRequest& request, std::string_view argument);
   WholeReply export_classifier(const ClientRequest& request, std::string_view argument);
+  WholeReply upstream(const ClientRequest& request, std::string_view argument);
+  WholeReply set_upstream_key(const ClientRequest& request, std::string_view argument);
   WholeReply verify(const ClientRequest& request, std::string_view argument);
   WholeReply confirm_clock(const ClientRequest& request, std::string_view argument);
 

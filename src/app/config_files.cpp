@@ -112,7 +112,9 @@ Result<ConfigFiles> read_config_files(const Config& config) {
 std::vector<std::string> keys_missing(const catalog::Catalog& catalog) {
   std::vector<std::string> names;
   for (const auto& provider : catalog.providers()) {
-    if (provider.key_missing) names.push_back(provider.key_env);
+    for (const auto& key : provider.keys) {
+      if (key.missing) names.push_back(key.env);
+    }
   }
   std::ranges::sort(names);
   names.erase(std::unique(names.begin(), names.end()), names.end());

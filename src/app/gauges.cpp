@@ -115,17 +115,41 @@ void add_prices(std::vector<Gauge>& out, const gateway::Snapshot& snapshot, Inst
 }
 
 /// Every target of the policy, so that "all ejected" can be told from "none has failed yet".
-void add_health(std::vector<Gauge>& out, gateway::HealthBoard& health, const policy::Policy& policy) {
+void add_health(std::vector<Gauge>& out, gateway::Backends& backends, const gateway::Snapshot& snapshot) {
+  const auto& policy = snapshot.policy;
   std::map<std::string, double> levels;
   for (const auto& tier : policy.tiers) {
     for (const auto& target : tier.targets) levels.emplace(target.name, 0);
     for (const auto& target : tier.fallback) levels.emplace(target.name, 0);
   }
-  for (const auto& state : health.states()) {
-    levels[state.target] = state.health == Health::ok ? 0 : state.health == Health::degraded ? 1 : 2;
-  }
+  const HealthView view = backends.view(snapshot.catalog);
+  for (const auto& [target, health] : view.troubled()) levels[target] = health == Health::degraded ? 1 : 2;
   for (const auto& [target, level] : levels) {
-    add(out, "turnpike_target_health", "0 ok, 1 degraded, 2 ejected.", level, {{"target", target}});
+    add(out, "turnpike_target_health", "0 ok, 1 every key rests after a 429, 2 no key can be asked.", level, {{"target", target}});
+  }
+}
+
+/// Labels come from the provider files alone.
+void add_backends(std::vector<Gauge>& out, gateway::Backends& backends, const catalog::Catalog& catalog) {
+  for (const auto& key : backends.keys(catalog)) {
+    const Labels labels{{"provider", key.provider}, {"key", key.key}};
+    const int state_of_key = key.missing ? 3 : key.out_of_service ? 2 : key.cooling_s > 0 ? 1 : 0;
+    add(out, "turnpike_provider_key_state", "0 in service, 1 resting after a 429, 2 out of service, 3 its variable is not set.", state_of_key, labels);
+    add(out, "turnpike_provider_key_in_flight", "Attempts in flight with a key.", static_cast<double>(key.in_flight), labels);
+    add(out, "turnpike_provider_key_limit", "How many may be.", static_cast<double>(key.limit), labels);
+    add(out, "turnpike_provider_key_headroom", "Left of the key's rate limit, as its last answer told.", static_cast<double>(key.headroom), labels);
+    for (const auto& model : key.models) {
+      const Labels backend{{"provider", key.provider}, {"model", model.model}, {"key", key.key}};
+      const int state = model.state == gateway::BackendState::ok ? 0 : model.state == gateway::BackendState::probing ? 1 : 2;
+      add(out, "turnpike_backend_state", "0 ok, 1 probing, 2 ejected.", state, backend);
+      add(out, "turnpike_backend_ejections_total", "Ejections of a model with a key.", static_cast<double>(model.ejections), backend);
+      add(out, "turnpike_backend_probes_total", "Probes of an ejected backend.", static_cast<double>(model.probes), backend);
+    }
+  }
+  for (const auto& one : backends.retries(catalog)) {
+    const Labels labels{{"provider", one.provider}};
+    add(out, "turnpike_retries_total", "Attempts at a provider that had failed the same request.", static_cast<double>(one.retries), labels);
+    add(out, "turnpike_retries_refused_total", "Of those, not sent for the retry budget.", static_cast<double>(one.refused), labels);
   }
 }
 
@@ -160,7 +184,8 @@ std::function<void(std::vector<Gauge>&)> gauges(GaugeSources sources) {
     add_budgets(out, sources.ledger);
     add_share(out, *snapshot, now);
     add_prices(out, *snapshot, now);
-    add_health(out, sources.health, snapshot->policy);
+    add_health(out, sources.backends, *snapshot);
+    add_backends(out, sources.backends, snapshot->catalog);
     add_opaque(out, sources);
     add_process(out, sources);
   };

@@ -9,7 +9,7 @@
 #include "app/opaque_persistence.hpp"
 #include "dialect/opaque_store.hpp"
 #include "gateway/conversations.hpp"
-#include "gateway/health_board.hpp"
+#include "gateway/backends.hpp"
 #include "gateway/snapshot.hpp"
 #include "metrics/metrics.hpp"
 #include "turnpike/clock.hpp"
@@ -21,7 +21,7 @@ struct GaugeSources {
   account::Ledger& ledger;
   dialect::OpaqueStore& opaque;
   gateway::Conversations& conversations;
-  gateway::HealthBoard& health;
+  gateway::Backends& backends;
   const Clock& clock;
   std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot;
   std::function<bool()> reload_failed;

@@ -23,6 +23,7 @@
 #include "app/key_verbs.hpp"
 #include "app/replay_verbs.hpp"
 #include "app/report_verbs.hpp"
+#include "app/upstream_verbs.hpp"
 #include "turnpike/clock.hpp"
 
 #ifndef TURNPIKE_VERSION
@@ -191,6 +192,7 @@ int main(int argc, char** argv) {
   turnpike::app::add_key_verbs(app, flags.output, verb);
   turnpike::app::add_budget_verbs(app, flags.output, verb);
   turnpike::app::add_classifier_verbs(app, flags.output, verb);
+  turnpike::app::add_upstream_verbs(app, flags.output, verb);
   add_money(app, flags, verb);
   turnpike::app::add_reports(app, flags.output, verb);
   add_connect(app, flags, verb);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "account/ledger.hpp"
+#include "gateway/backends.hpp"
 #include "gateway/learning.hpp"
 #include "gateway/snapshot.hpp"
 #include "turnpike/clock.hpp"
@@ -22,6 +23,7 @@ struct PageSources {
   std::string credits_per_usd = "1";  // decimal
   std::filesystem::path data = {};    // directory with shadow.db
   gateway::Learning* learning = nullptr;  // what the pages about the classifier are about
+  gateway::Backends* backends = nullptr;  // the providers' keys; null where no gateway runs
 };
 
 }  // namespace turnpike::app

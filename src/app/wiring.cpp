@@ -97,14 +97,14 @@ class Application::Impl {
         ledger_(std::move(ledger)),
         opaque_(clock, config_.opaque_bytes_max, config_.opaque_lifetime),
         opaque_file_(keep_opaque()),
-        health_(clock, randomness_),
+        backends_(clock, randomness_),
         shadows_(*ledger_, clock, config_.data),
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
         admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); },
-                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data, &learning_}}),
+                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data, &learning_, &backends_}}),
         price_watch_({*ledger_, clock, [this] { return current(); }, config_.data / "price_watch.state"}) {
-    gateway::Shared shared{*ledger_, opaque_, conversations_, health_, tokens_, clock_, randomness_, learned_, &learning_};
+    gateway::Shared shared{*ledger_, opaque_, conversations_, backends_, tokens_, clock_, randomness_, learned_, &learning_};
     shared.shadows = &shadows_.hub();
     shadows_.apply(snapshot_->policy);
     gateway::GatewayLimits limits;
@@ -113,7 +113,7 @@ class Application::Impl {
     for (std::int64_t i = 0; i < (config_.threads > 0 ? config_.threads : cores); ++i) {
       workers_.push_back(std::make_unique<Worker>(clock_, shared, metrics_, snapshot_, limits));
     }
-    metrics_.add_gauges(gauges({*ledger_, opaque_, conversations_, health_, clock_, [this] { return current(); },
+    metrics_.add_gauges(gauges({*ledger_, opaque_, conversations_, backends_, clock_, [this] { return current(); },
                                 [this] { return reload_failed_.load(); }, [this] { return open_requests(); }, opaque_file_.get()}));
     metrics_.add_gauges([this](std::vector<metrics::Gauge>& out) { shadows_.gauges(out); });
     metrics_.add_gauges(classifier_gauges(learning_));
@@ -342,7 +342,7 @@ class Application::Impl {
   dialect::OpaqueStore opaque_;
   std::unique_ptr<OpaquePersistence> opaque_file_;  // opaque_ tells it everything; null: told not to
   gateway::Conversations conversations_{gateway::Conversations::entries_max_default, randomness_.next()};
-  gateway::HealthBoard health_;
+  gateway::Backends backends_;
   ShadowService shadows_;
   gateway::TokenMeter tokens_;
   gateway::RouteLearning learned_;

@@ -7,6 +7,7 @@
 
 #include "catalog/endpoint.hpp"
 #include "catalog/provider_file.hpp"
+#include "turnpike/secret.hpp"
 
 namespace turnpike::catalog {
 namespace {
@@ -33,11 +34,9 @@ Fault fault_at(const ProviderFile& file, TomlPosition at, std::string message) {
   return {file.file, at.line, at.column, std::move(message), Severity::error};
 }
 
-std::optional<std::string> key_of(const Provider& provider, const LoadOptions& options) {
-  if (provider.key_env.empty() || !options.secret_of) return std::nullopt;
-  auto key = options.secret_of(provider.key_env);
-  if (key && key->empty()) key.reset();
-  return key;
+Secret secret_of(const ProviderKey& key, const LoadOptions& options) {
+  if (key.env.empty() || !options.secret_of) return {};
+  return Secret{options.secret_of(key.env).value_or("")};
 }
 
 Error retired_error(const Model& model, Instant since) {
@@ -112,8 +111,7 @@ class CatalogLoader {
                                  fmt::format("provider \"{}\" is described twice", provider.id)));
       return;
     }
-    const auto key = key_of(provider, options_);
-    provider.key_missing = !key && !provider.key_env.empty() && options_.secret_of != nullptr;
+    const auto secrets = look_up_keys(provider);
     auto& reachable = catalog_.endpoints_.emplace_back();
     for (const auto& spec : file.endpoints) {
       auto& endpoint = provider.endpoints.emplace_back();
@@ -135,9 +133,24 @@ class CatalogLoader {
       endpoint.counts_tokens = spec.counts_tokens.value_or(
           &spec == &file.endpoints.front() && (spec.dialect == Dialect::anthropic_messages ||
                                                spec.dialect == Dialect::gemini_generate));
-      reachable.push_back(make_endpoint(provider.id, spec, endpoint.base_url, key));
+      auto& per_key = reachable.emplace_back();
+      for (std::size_t i = 0; i < secrets.size(); ++i)
+        per_key.push_back(make_endpoint(provider, spec, endpoint.base_url, i, secrets[i]));
     }
     catalog_.providers_.push_back(std::move(provider));
+  }
+
+  /// Parallel to the provider's keys; those that are not there are marked.
+  std::vector<Secret> look_up_keys(Provider& provider) const {
+    std::vector<Secret> secrets;
+    provider.key_missing = true;
+    for (auto& key : provider.keys) {
+      const auto& secret = secrets.emplace_back(secret_of(key, options_));
+      key.missing = secret.empty() && !key.env.empty() && options_.secret_of != nullptr;
+      if (!secret.empty()) key.fingerprint = secret.fingerprint();
+      if (!key.missing) provider.key_missing = false;
+    }
+    return secrets;
   }
 
   std::string base_url(const std::string& provider, const EndpointSpec& main,
@@ -301,13 +314,13 @@ const Provider* Catalog::provider(std::string_view id) const {
   return nullptr;
 }
 
-std::shared_ptr<const Endpoint> Catalog::endpoint(std::string_view provider,
-                                                  Dialect dialect) const {
+std::shared_ptr<const Endpoint> Catalog::endpoint(std::string_view provider, Dialect dialect,
+                                                  std::size_t key) const {
   for (std::size_t i = 0; i < providers_.size(); ++i) {
     if (providers_[i].id != provider) continue;
     const auto& described = providers_[i].endpoints;
     for (std::size_t k = 0; k < described.size(); ++k) {
-      if (described[k].dialect == dialect) return endpoints_[i][k];
+      if (described[k].dialect == dialect && key < endpoints_[i][k].size()) return endpoints_[i][k][key];
     }
   }
   return nullptr;

@@ -69,10 +69,10 @@ class Catalog {
   [[nodiscard]] const Provider& provider_of(const Model& model) const {
     return providers_[model.provider_index];
   }
-  /// Where to call; nullptr for an unknown provider and for a dialect it does not speak. Shared, so
-  /// that a stream may outlive the configuration.
-  [[nodiscard]] std::shared_ptr<const Endpoint> endpoint(std::string_view provider,
-                                                         Dialect dialect) const;
+  /// Where to call, with the credential of Provider::keys[key]; nullptr for an unknown provider or
+  /// key and for a dialect it does not speak. Shared, so that a stream may outlive the configuration.
+  [[nodiscard]] std::shared_ptr<const Endpoint> endpoint(std::string_view provider, Dialect dialect,
+                                                         std::size_t key = 0) const;
 
   /// A candidate with its price pinned; `tier` is left empty. It is reached in the client's dialect
   /// where the model is served in it, so that the bytes pass through; else, or for no client, in
@@ -106,8 +106,8 @@ class Catalog {
 
   std::vector<Model> models_;
   std::vector<Provider> providers_;
-  /// Parallel to providers_ and, within one, to Provider::endpoints.
-  std::vector<std::vector<std::shared_ptr<const Endpoint>>> endpoints_;
+  /// Parallel to providers_ and, within one, to Provider::endpoints; of each, one for each key.
+  std::vector<std::vector<std::vector<std::shared_ptr<const Endpoint>>>> endpoints_;
   std::unordered_map<std::string, std::uint32_t, StringHash, std::equal_to<>> by_name_;
   std::vector<Fault> warnings_;
   std::uint64_t content_hash_ = 0;

@@ -80,11 +80,12 @@ std::optional<std::string> base_url_fault(std::string_view url, bool insecure_ht
   return std::nullopt;
 }
 
-std::shared_ptr<const Endpoint> make_endpoint(const std::string& provider, const EndpointSpec& spec,
-                                              std::string_view base_url,
-                                              const std::optional<std::string>& key) {
+std::shared_ptr<const Endpoint> make_endpoint(const Provider& provider, const EndpointSpec& spec,
+                                              std::string_view base_url, std::size_t key,
+                                              const Secret& secret) {
   auto endpoint = std::make_shared<Endpoint>();
-  endpoint->provider = provider;
+  endpoint->provider = provider.id;
+  endpoint->key_id = provider.keys[key].id;
   endpoint->base_url = without_slashes(base_url);
   endpoint->headers = spec.headers;
   if (spec.auth == "bearer") {
@@ -93,14 +94,20 @@ std::shared_ptr<const Endpoint> make_endpoint(const std::string& provider, const
   } else if (spec.auth != "none") {
     endpoint->auth_header = spec.auth;
   }
-  if (key) endpoint->key = Secret{*key};
+  endpoint->key = secret;
   endpoint->ca_file = spec.ca_file;
   endpoint->version = spec.http2 ? HttpVersion::http2 : HttpVersion::http1;
   auto& timeouts = endpoint->timeouts;
   timeouts.connect = spec.connect.value_or(timeouts.connect);
+  timeouts.tls = spec.tls.value_or(timeouts.tls);
   timeouts.response_head = spec.response_head.value_or(timeouts.response_head);
   timeouts.idle = spec.idle.value_or(timeouts.idle);
   timeouts.total = spec.total.value_or(timeouts.total);
+  timeouts.first_content = spec.first_content.value_or(timeouts.first_content);
+  // Whoever gives one figure means all models, unless they give the other as well.
+  timeouts.first_content_reasoning = spec.first_content_reasoning.value_or(
+      spec.first_content.value_or(timeouts.first_content_reasoning));
+  timeouts.between_content = spec.between_content.value_or(timeouts.between_content);
   return endpoint;
 }
 

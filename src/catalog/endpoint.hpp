@@ -11,6 +11,7 @@
 
 namespace turnpike {
 struct Endpoint;
+class Secret;
 }
 
 namespace turnpike::catalog {
@@ -28,9 +29,10 @@ std::optional<std::string> base_url_fault(std::string_view url, bool insecure_ht
 std::string overridden_base_url(std::string_view main_url, std::string_view own_url,
                                 std::string_view main_override);
 
-/// `base_url` has been checked; a trailing slash is taken off.
-std::shared_ptr<const Endpoint> make_endpoint(const std::string& provider, const EndpointSpec& spec,
-                                              std::string_view base_url,
-                                              const std::optional<std::string>& key);
+/// With the credential `secret` of provider.keys[key]. `base_url` has been checked; a trailing slash
+/// is taken off.
+std::shared_ptr<const Endpoint> make_endpoint(const Provider& provider, const EndpointSpec& spec,
+                                              std::string_view base_url, std::size_t key,
+                                              const Secret& secret);
 
 }  // namespace turnpike::catalog

@@ -31,12 +31,24 @@ struct ProviderEndpoint {
   bool counts_tokens = false;  // has a free endpoint that counts a prompt's tokens
 };
 
+/// One credential of a provider: an account of its own, or a second key of the same.
+struct ProviderKey {
+  std::string id;             // in metrics, records and `turnpike upstream`: never the secret
+  std::string env;            // name of the environment variable; empty: the provider needs no key
+  std::int64_t weight = 1;    // share of the conversations, against the other keys' weights
+  std::int64_t in_flight_max = in_flight_max_default;
+  bool missing = false;       // was looked for and is not there
+  std::string fingerprint;    // of the secret: what was held against one key is not held against its successor
+  static constexpr std::int64_t in_flight_max_default = 1000;
+};
+
 struct Provider {
   std::string id;
   std::string catalog_id;                   // its name in the public catalog of models.dev
   std::vector<ProviderEndpoint> endpoints;  // the main one first; each dialect at most once
-  std::string key_env;       // name of the environment variable; empty: the provider needs no key
-  bool key_missing = false;  // a key is needed, was looked for, and is not there
+  std::vector<ProviderKey> keys;  // never empty; a provider that needs no key has one without a variable
+  std::string key_env;       // of the first key; empty: the provider needs no key
+  bool key_missing = false;  // a key is needed, and none of them is there
   std::chrono::milliseconds total_timeout{600'000};  // no answer of it takes longer
   bool cancel_stops_billing = true;
   bool cache_marked = false;  // prompts are cached where a request marks them; else all are

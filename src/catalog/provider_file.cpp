@@ -59,9 +59,13 @@ void read_timeouts(TableReader& provider, EndpointSpec& endpoint) {
   if (node == nullptr) return;
   TableReader table{*node, "[provider] timeouts", provider.faults()};
   endpoint.connect = read_timeout(table, "connect_ms");
+  endpoint.tls = read_timeout(table, "tls_ms");
   endpoint.response_head = read_timeout(table, "response_head_ms");
   endpoint.idle = read_timeout(table, "idle_ms");
   endpoint.total = read_timeout(table, "total_ms");
+  endpoint.first_content = read_timeout(table, "first_content_ms");
+  endpoint.first_content_reasoning = read_timeout(table, "first_content_reasoning_ms");
+  endpoint.between_content = read_timeout(table, "between_content_ms");
   table.finish();
 }
 
@@ -144,7 +148,8 @@ void read_provider(const TomlNode& node, ProviderFile& out, FaultLog& faults) {
   if (provider.id.find('/') != std::string::npos || provider.id.find('*') != std::string::npos)
     faults.error(table.at("id"), "[provider]: \"id\" must not contain '/' or '*'");
   provider.catalog_id = table.string("catalog_id").value_or(provider.id);
-  provider.key_env = table.string("key_env").value_or("");
+  provider.keys = read_keys(table);
+  provider.key_env = provider.keys.front().env;
   EndpointSpec main;
   main.auth = provider.key_env.empty() ? "none" : "bearer";
   read_endpoint(table, main);

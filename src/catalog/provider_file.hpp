@@ -32,9 +32,13 @@ struct EndpointSpec {
   std::vector<std::pair<std::string, std::string>> headers;
   bool http2 = false;
   std::optional<std::chrono::milliseconds> connect;
+  std::optional<std::chrono::milliseconds> tls;
   std::optional<std::chrono::milliseconds> response_head;
   std::optional<std::chrono::milliseconds> idle;
   std::optional<std::chrono::milliseconds> total;
+  std::optional<std::chrono::milliseconds> first_content;
+  std::optional<std::chrono::milliseconds> first_content_reasoning;
+  std::optional<std::chrono::milliseconds> between_content;
   std::string ca_file;
   std::optional<bool> betas_passed;  // absent: by the provider's main dialect
   std::vector<std::string> betas_excepted;
@@ -72,6 +76,9 @@ ProviderFile read_provider_text(std::string_view document, const std::string& fi
 /// One [[model]]; `own_provider` is the file's, or empty.
 ModelEntry read_model(const TomlNode& table, const std::string& own_provider,
                       const Holidays& holidays, Decimal credits_per_usd, FaultLog& faults);
+
+/// The credentials that [provider] names, as `key_env` or as `keys`; one without a variable if none.
+std::vector<ProviderKey> read_keys(TableReader& provider);
 
 /// Words of `key` that name quirks, as what they take away; unknown words are faults.
 std::vector<QuirkOff> read_quirks_off(TableReader& table, std::string_view key);

@@ -81,9 +81,10 @@ constexpr std::array<std::string_view, 8> context_words = {
     "maximum context length", "prompt is too long",  "input token count",
     "context window",         "context_length",      "maximum number of tokens",
     "too many tokens",        "exceed context limit"};
-constexpr std::array<std::string_view, 6> quota_words = {"insufficient_quota",   "billing_error",
+constexpr std::array<std::string_view, 7> quota_words = {"insufficient_quota",   "billing_error",
                                                          "insufficient balance", "credit balance",
-                                                         "billing_not_active",   "spend limit"};
+                                                         "billing_not_active",   "spend limit",
+                                                         "api usage limits"};
 constexpr std::array<std::string_view, 4> credential_words = {
     "api_key_invalid", "api key not valid", "invalid_api_key", "authentication_error"};
 constexpr std::array<std::string_view, 4> rate_words = {"rate_limit", "RESOURCE_EXHAUSTED",
@@ -256,6 +257,19 @@ Error read_upstream_error(const Candidate& candidate, Dialect client, int status
     error.upstream_body = body;
   }
   return error;
+}
+
+std::optional<Instant> spends_again_at(std::string_view body) {
+  constexpr std::string_view before = "regain access on ";
+  constexpr std::string_view between = " at ";
+  const auto found = body.find(before);
+  if (found == std::string_view::npos) return std::nullopt;
+  const auto text = body.substr(found + before.size());
+  const auto date = text.substr(0, 10);
+  const bool hour_told = text.size() >= 19 && text.substr(10, 4) == between;
+  const auto instant =
+      parse_instant(hour_told ? fmt::format("{}T{}:00Z", date, text.substr(14, 5)) : std::string{date});
+  return instant ? std::optional{*instant} : std::nullopt;
 }
 
 Error classify_stream_error(const Candidate& candidate, std::string_view type,

@@ -3,9 +3,11 @@
 // specification §9.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "turnpike/clock.hpp"
 #include "turnpike/decision.hpp"
 #include "turnpike/dialect.hpp"
 #include "turnpike/error.hpp"
@@ -20,6 +22,10 @@ namespace turnpike::dialect {
 /// forwarding when both sides speak one dialect and the fault is the request's.
 Error read_upstream_error(const Candidate& candidate, Dialect client, int status,
                           const HeaderList& headers, std::string_view body);
+
+/// When an account that is over its spend limit may spend again, where the refusal's words say so
+/// ("You will regain access on 2026-12-01 at 00:00 UTC.").
+std::optional<Instant> spends_again_at(std::string_view body);
 
 /// For an error object inside a 200 answer or stream; `type` and `code` are the provider's words,
 /// either may be "".

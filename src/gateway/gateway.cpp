@@ -1,8 +1,5 @@
 #include "gateway/gateway.hpp"
 
-#include <algorithm>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <optional>
 #include <utility>
 
@@ -10,7 +7,6 @@
 #include "dialect/facts.hpp"
 #include "dialect/request_rules.hpp"
 #include "dialect/responses_items_kept.hpp"
-#include "gateway/client_watch.hpp"
 #include "gateway/confidence.hpp"
 #include "gateway/head_rules.hpp"
 #include "gateway/share_step.hpp"
@@ -54,7 +50,7 @@ Result<void> believe_step(const Exchange& exchange) {
 Gateway::Gateway(Shared shared, Upstream& upstream, metrics::Shard& metrics,
                  std::shared_ptr<const Snapshot> snapshot, GatewayLimits limits)
     : shared_(shared), upstream_(upstream), metrics_(metrics), snapshot_(std::move(snapshot)), limits_(limits),
-      shadows_({shared.ledger, shared.opaque, shared.tokens, shared.clock, upstream, ticker_}, shared.health, metrics, shared.shadows,
+      shadows_({shared.ledger, shared.opaque, shared.tokens, shared.clock, upstream, ticker_, shared.backends}, metrics, shared.shadows,
                shared.learning, shared.conversations.hash_key()) {}
 
 std::expected<std::shared_ptr<const Admission>, WholeReply> Gateway::on_head(const RequestHead& head) {
@@ -185,7 +181,7 @@ Result<RouteInputs> Gateway::inputs_of(Call& call) {
   const Snapshot& snapshot = *call.snapshot;
   const Exchange& exchange = call.exchange;
   RouteInputs inputs;
-  inputs.health = shared_.health.view();
+  inputs.health = shared_.backends.view(snapshot.catalog);
   call.previous = shared_.conversations.find(exchange.account->key_id, exchange.facts.conversation);
   if (call.previous && !call.previous->stay.target.empty()) inputs.stay = call.previous->stay;
   fill_learned(call, inputs);
@@ -217,131 +213,6 @@ Result<RouteDecision> Gateway::decide(Call& call) {
                                   .inputs = exchange.inputs,
                                   .now = exchange.at});
   return decision;
-}
-
-// --- Doing it.
-
-Task<> Gateway::try_candidates(Call& call) {
-  const auto& candidates = call.exchange.decision.candidates;
-  // Nothing below runs without a candidate, so this text is for a broken invariant only.
-  Error last = gateway_error(500, "no_candidate", "The decision named no target.");
-  int sent = 0;
-  for (std::size_t i = 0; i < candidates.size() && sent < limits_.attempts_max;) {
-    const std::size_t tried_before = call.exchange.attempts.size();
-    Result<void> outcome = co_await attempt(call, candidates[i]);
-    if (outcome) co_return outcome;
-    // A refusal by the ledger costs no attempt: nothing has left.
-    if (call.exchange.attempts.size() > tried_before) ++sent;
-    // What a provider said tells more than a later refusal by the ledger.
-    if (last.code == "no_candidate" || outcome.error().origin != Origin::gateway) last = outcome.error();
-    const Retry retry = outcome.error().retry;
-    if (retry == Retry::never || call.sink.gone() || call.sink.head_sent()) break;
-    const bool alone = i + 1 >= candidates.size();
-    if (!alone) {
-      ++i;
-    } else if (retry == Retry::same_then_next && sent < limits_.attempts_max) {
-      co_await pause_before_retry(outcome.error(), sent);
-    } else {
-      break;
-    }
-  }
-  if (last.origin == Origin::upstream && !last.should_retry) last.should_retry = false;
-  co_return std::unexpected{std::move(last)};
-}
-
-Task<> Gateway::attempt(Call& call, const Candidate& candidate) {
-  Exchange& exchange = call.exchange;
-  // Translation comes first: what it adds is part of the bound, and what it refuses costs nothing.
-  auto draft = make_draft(call, candidate, std::nullopt);
-  if (!draft) co_return std::unexpected{draft.error()};
-  const account::ReserveRequest wanted = wanted_for(call, candidate, *draft);
-  auto reservation = co_await reserve(wanted);
-  if (!reservation) {
-    Error refusal = reservation.error();
-    refusal.retry = Retry::next_candidate;  // a cheaper one may still fit
-    co_return std::unexpected{std::move(refusal)};
-  }
-  if (exchange.reserved == Monotonic{}) exchange.reserved = shared_.clock.monotonic();
-  if (const auto cap = reservation->output_tokens_cap()) {
-    auto capped = make_draft(call, candidate, cap);
-    if (!capped) co_return std::unexpected{capped.error()};
-    draft->outgoing = std::move(capped->outgoing);
-  }
-  dialect::Outgoing& outgoing = draft->outgoing;
-  for (const auto& field : outgoing.losses) {
-    metrics_.add(metrics::Family::translation_lossy_total,
-                 {to_string(exchange.facts.dialect), to_string(candidate.dialect), field});
-    exchange.losses.push_back(field);
-  }
-
-  Attempt& record = exchange.attempts.emplace_back();
-  record.id = reservation->attempt_id();
-  record.target = candidate.target();
-  record.provider = candidate.provider;
-  record.model = candidate.model;
-  record.price_id = candidate.quote.price_id;
-  record.reserved = reservation->held();
-  record.prompt_tokens_bound = draft->bound.tokens;
-  record.prompt_tokens_known = draft->bound.known;
-  record.started = shared_.clock.monotonic();
-  UpstreamRequest request{reservation->dispatch(), call.snapshot->catalog.endpoint(candidate.provider, candidate.dialect),
-                          std::move(outgoing.path), std::move(outgoing.body)};
-  request.headers = std::move(outgoing.headers);
-  request.stream = call.view.stream;
-  const auto transfer = upstream_.send(std::move(request));
-  if (exchange.sent_upstream == Monotonic{}) exchange.sent_upstream = shared_.clock.monotonic();
-  Try current{candidate,       record,    *reservation, *transfer, draft->additions, draft->estimate, std::move(outgoing.tools),
-              std::move(outgoing.echo)};
-  Result<void> outcome = co_await converse(call, current);
-  record.ended = shared_.clock.monotonic();
-  if (outcome) {
-    shared_.health.succeeded(record.target);
-  } else {
-    record.error_code = outcome.error().code;
-    judge_health(candidate, outcome.error());
-  }
-  co_return outcome;
-}
-
-Task<> Gateway::converse(Call& call, Try& current) {
-  const bool drained = !current.candidate.cancel_stops_billing || !call.view.stream;
-  const WhenGone when_gone = drained && drains_ < limits_.drains_max ? WhenGone::drain : WhenGone::cancel;
-  std::optional<ClientWatch> watch;
-  watch.emplace(call.sink, current.transfer, when_gone, shared_.clock, ticker_, drains_);
-  Result<UpstreamHead> head = co_await current.transfer.head();
-  if (!head) {
-    // An unusable head (a redirect, an odd status) is a refusal without usage: nothing was generated.
-    if (head.error().code == "bad_upstream") {
-      note(current.record, current.reservation.settle_void(head.error().code));
-    } else {
-      settle_unanswered(current, head.error(), call.view.stream);
-    }
-    co_return std::unexpected{head.error()};
-  }
-  current.record.head_at = shared_.clock.monotonic();
-  current.record.upstream_status = head->status;
-  for (const auto& [name, value] : head->headers) {
-    if (name == "request-id" || name == "x-request-id" || name == "x-ds-trace-id") {
-      current.record.upstream_request_id = value;
-      break;
-    }
-  }
-  learn_limits(call, current.candidate, head->headers);
-  if (head->status < 200 || head->status > 299) co_return co_await refuse_upstream(call, current, *head);
-  if (!call.view.stream) co_return co_await answer_whole(call, current, *head);
-  watch.reset();  // the relay watches from here on
-  co_return co_await stream_back(call, current, *head);
-}
-
-/// Full jitter in [0, min(8 s, 250 ms x 2^n)], or the provider's Retry-After if it is at most 10 s.
-asio::awaitable<void> Gateway::pause_before_retry(const Error& error, int attempt) {
-  const std::int64_t ceiling_ms = std::min<std::int64_t>(8000, std::int64_t{250} << std::min(attempt, 6));
-  auto wait = std::chrono::milliseconds{shared_.randomness.next() % static_cast<std::uint64_t>(ceiling_ms + 1)};
-  if (error.retry_after_s && *error.retry_after_s <= 10) wait = std::chrono::seconds{*error.retry_after_s};
-  auto executor = co_await asio::this_coro::executor;
-  asio::steady_timer timer{executor};
-  timer.expires_after(wait);
-  co_await timer.async_wait(asio::use_awaitable);
 }
 
 // --- Telling.

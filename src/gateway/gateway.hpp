@@ -17,10 +17,10 @@
 #include "dialect/stream_translator.hpp"
 #include "dialect/translate.hpp"
 #include "gateway/admission_rules.hpp"
+#include "gateway/backends.hpp"
 #include "gateway/billed_prompts.hpp"
 #include "gateway/call.hpp"
 #include "gateway/conversations.hpp"
-#include "gateway/health_board.hpp"
 #include "gateway/learning.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/route_learning.hpp"
@@ -41,7 +41,7 @@ struct Shared {
   account::Ledger& ledger;
   dialect::OpaqueStore& opaque;
   Conversations& conversations;
-  HealthBoard& health;
+  Backends& backends;
   TokenMeter& tokens;
   const Clock& clock;
   Randomness& randomness;
@@ -101,10 +101,13 @@ class Gateway final : public Handler {
     Attempt& record;
     account::Reservation& reservation;
     Transfer& transfer;
+    BackendSlot& backend;
+    const Timeouts& timeouts;      // of the endpoint that was asked
     const Additions& additions;
     std::int64_t prompt_estimate;  // tokens
     dialect::ToolAliases tools;    // as Outgoing has them
     std::string echo;              // likewise
+    std::optional<Instant> spends_again = {};  // of an account that is out of credit, if it said so
   };
 
   // --- local answers
@@ -131,9 +134,32 @@ class Gateway final : public Handler {
   [[nodiscard]] PriceQuote quote_for(const Call& call, const Candidate& candidate, std::int64_t prompt_tokens) const;
   [[nodiscard]] account::ReserveRequest wanted_for(const Call& call, const Candidate& candidate, const Draft& draft) const;
 
+  // Where a request stands between its attempts.
+  struct Course {
+    std::size_t at = 0;            // candidate that is looked at first
+    std::uint64_t keys_tried = 0;  // of its provider's keys, those that refused this request
+    int sent = 0;
+    bool others_first = false;     // the one at `at` has just failed: it is asked again only if nobody else can be
+    bool at_once = false;          // it is asked again now, on a connection of its own
+    bool repeated = false;         // that is allowed once
+    bool budgeted = true;          // the next attempt at the same provider counts as a retry
+    std::optional<Error> last;     // of the latest attempt that told something
+  };
+  struct Chosen {
+    std::size_t index = 0;         // into the decision's candidates
+    BackendSlot slot;
+    bool pause = false;            // the same backend again: not at once
+  };
+
   // --- doing it
   Task<> try_candidates(Call& call);
-  Task<> attempt(Call& call, const Candidate& candidate);
+  [[nodiscard]] BackendWanted wanted_of(const Call& call, const Course& course, std::size_t index) const;
+  [[nodiscard]] std::expected<Chosen, Refusal> choose(const Call& call, const Course& course);
+  Task<std::optional<Chosen>> choose_patiently(Call& call, Course& course);
+  static bool go_on_after(const Call& call, Course& course, const Chosen& chosen, const Error& error);
+  [[nodiscard]] Error refused(const Refusal& refusal) const;
+  Task<> attempt(Call& call, const Candidate& candidate, BackendSlot& backend, bool fresh_connection);
+  Attempt& begin_record(Call& call, const Candidate& candidate, const account::Reservation& reservation, const PromptBound& bound);
   Task<account::Reservation> reserve(account::ReserveRequest wanted);
   Task<> converse(Call& call, Try& current);
   Task<> refuse_upstream(Call& call, Try& current, const UpstreamHead& head);
@@ -146,7 +172,7 @@ class Gateway final : public Handler {
   void settle_answer(Try& current, const dialect::Tally& tally, std::string_view cause_if_broken);
   [[nodiscard]] static AnswerMeasures measured(const Call& call, const Try& current, const dialect::Tally& tally);
   void note(Attempt& record, const account::Settled& settled);
-  void judge_health(const Candidate& candidate, const Error& error);
+  void tell_backend(Try& current, const Result<void>& outcome);
   void remember(Call& call, const Try& current, const dialect::Tally& tally);
   void remember_step(const Call& call, const Candidate& candidate, const dialect::Tally& tally);
   void remember_kept_answer(const Call& call, const Candidate& candidate, const dialect::Tally& tally);
@@ -154,8 +180,8 @@ class Gateway final : public Handler {
   // --- what routing learns of answers, and is told of it
   void fill_learned(const Call& call, RouteInputs& inputs) const;
   void learn_answer(const Call& call, const Try& current, const dialect::Tally& tally);
-  void learn_limits(const Call& call, const Candidate& candidate, const HeaderList& headers);
-  void learn_refusal(const Call& call, const Candidate& candidate, const Error& error);
+  void learn_limits(const Call& call, Try& current, const HeaderList& headers);
+  void learn_refusal(const Call& call, Try& current, const Error& error);
 
   [[nodiscard]] ResponseHead answer_head(const Call& call, const Try& current, std::string content_type) const;
   [[nodiscard]] dialect::StreamOptions stream_options(const Call& call, const Try& current);

@@ -59,7 +59,8 @@ Task<> Gateway::refuse_upstream(Call& call, Try& current, const UpstreamHead& he
   const std::string text = body ? std::move(*body) : std::string{};
   Error error = dialect::read_upstream_error(current.candidate, call.head.route.dialect, head.status, head.headers, text);
   note(current.record, current.reservation.settle_void("upstream_refused"));
-  learn_refusal(call, current.candidate, error);
+  learn_refusal(call, current, error);
+  if (error.code == "upstream_quota") current.spends_again = dialect::spends_again_at(text);
   co_return std::unexpected{std::move(error)};
 }
 
@@ -100,10 +101,13 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
 
 Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
   dialect::StreamTranslator translator{current.candidate, stream_options(call, current)};
-  const RelayParts parts{current.transfer, call.sink, translator, current.reservation, shared_.clock};
+  const RelayParts parts{current.transfer, call.sink, translator, current.reservation, current.backend, shared_.clock};
   const bool cancel_when_gone = current.candidate.cancel_stops_billing || drains_ >= limits_.drains_max;
-  Relay relay{parts, answer_head(call, current, "text/event-stream; charset=utf-8"),
-              limits_.relay, cancel_when_gone, drains_};
+  RelayLimits limits = limits_.relay;
+  const bool reasons = current.candidate.thinking != ThinkingStyle::none;
+  limits.first_content = reasons ? current.timeouts.first_content_reasoning : current.timeouts.first_content;
+  limits.between_content = current.timeouts.between_content;
+  Relay relay{parts, answer_head(call, current, "text/event-stream; charset=utf-8"), limits, cancel_when_gone, drains_};
   ticker_.add(relay);
   const RelayOutcome outcome = co_await relay.run();
   ticker_.remove(relay);
@@ -163,12 +167,6 @@ void Gateway::note(Attempt& record, const account::Settled& settled) {
   record.cost = settled.cost;
   record.settlement = settled.settlement;
   record.cause = settled.cause;
-}
-
-void Gateway::judge_health(const Candidate& candidate, const Error& error) {
-  if (error.origin != Origin::upstream || error.retry == Retry::never) return;
-  if (error.code == "rate_limit_exceeded" || error.code == "context_length_exceeded" || error.code == "cancelled") return;
-  shared_.health.failed(candidate.target());
 }
 
 /// An answer that its provider keeps can be continued, there and nowhere else.

@@ -45,6 +45,10 @@ Task<> Gateway::count_tokens(Call& call) {
 }
 
 Task<std::int64_t> Gateway::count_at_provider(Call& call, const Candidate& candidate) {
+  const auto& catalog = call.snapshot->catalog;
+  const auto* provider = catalog.provider(candidate.provider);
+  const auto key = provider == nullptr ? std::nullopt : shared_.backends.key_for(*provider, candidate.model, call.exchange.facts.conversation);
+  if (!key) co_return std::unexpected{upstream_error(503, Retry::never, "upstream_unavailable", "No key of the provider is in order.")};
   const PriceQuote quote = free_of_charge();
   account::ReserveRequest wanted;
   wanted.account = call.exchange.account.get();
@@ -66,7 +70,7 @@ Task<std::int64_t> Gateway::count_at_provider(Call& call, const Candidate& candi
       dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
   if (!outgoing) co_return std::unexpected{outgoing.error()};
   UpstreamRequest request{reservation->dispatch(),
-                          call.snapshot->catalog.endpoint(candidate.provider, candidate.dialect),
+                          catalog.endpoint(candidate.provider, candidate.dialect, *key),
                           std::move(outgoing->path), std::move(outgoing->body)};
   request.headers = std::move(outgoing->headers);
   const auto transfer = upstream_.send(std::move(request));

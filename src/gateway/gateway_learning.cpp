@@ -21,12 +21,15 @@ void Gateway::fill_learned(const Call& call, RouteInputs& inputs) const {
                !call.view.previous_response_id.empty(), inputs);
 }
 
-void Gateway::learn_limits(const Call& call, const Candidate& candidate, const HeaderList& headers) {
-  if (const auto headroom = headroom_of(headers, call.exchange.at)) shared_.learned.paces.learn(candidate.target(), *headroom);
+/// Routing goes by what the best of the provider's keys has left; which key is taken, Backends decides.
+void Gateway::learn_limits(const Call& call, Try& current, const HeaderList& headers) {
+  const auto headroom = headroom_of(headers, call.exchange.at);
+  if (headroom) shared_.learned.paces.learn(current.record.target, current.backend.learn(*headroom));
 }
 
-void Gateway::learn_refusal(const Call& call, const Candidate& candidate, const Error& error) {
-  if (error.code == "rate_limit_exceeded") shared_.learned.paces.learn(candidate.target(), exhausted(error.retry_after_s, call.exchange.at));
+void Gateway::learn_refusal(const Call& call, Try& current, const Error& error) {
+  if (error.code != "rate_limit_exceeded") return;
+  shared_.learned.paces.learn(current.record.target, current.backend.learn(exhausted(error.retry_after_s, call.exchange.at)));
 }
 
 void Gateway::learn_answer(const Call& call, const Try& current, const dialect::Tally& tally) {

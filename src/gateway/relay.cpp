@@ -163,7 +163,10 @@ void Relay::observe(Monotonic now) {
   if (seen == output_seen_) return;
   output_seen_ = seen;
   last_content_ = now;
-  if (first_content_ == Monotonic{}) first_content_ = now;
+  if (first_content_ == Monotonic{}) {
+    first_content_ = now;
+    parts_.backend.answering();
+  }
   parts_.reservation.observe(tokens_of_bytes(seen), now);
 }
 

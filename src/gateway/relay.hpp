@@ -15,6 +15,7 @@
 
 #include "account/reservation.hpp"
 #include "dialect/stream_translator.hpp"
+#include "gateway/backends.hpp"
 #include "gateway/ticker.hpp"
 #include "turnpike/clock.hpp"
 #include "turnpike/stream.hpp"
@@ -27,7 +28,7 @@ namespace turnpike::gateway {
 struct RelayLimits {
   std::chrono::milliseconds head_hold{45'000};
   std::chrono::milliseconds heartbeat{15'000};
-  std::chrono::milliseconds first_content{300'000};
+  std::chrono::milliseconds first_content{60'000};     // these two as the provider's Timeouts have them
   std::chrono::milliseconds between_content{300'000};
   std::chrono::milliseconds drain{120'000};   // after the client has left, where the meter runs on
   std::chrono::milliseconds linger{1'000};    // for the upstream's end of body once the terminator has been seen
@@ -39,6 +40,7 @@ struct RelayParts {
   ResponseSink& sink;
   dialect::StreamTranslator& translator;
   account::Reservation& reservation;
+  BackendSlot& backend;
   const Clock& clock;
 };
 

@@ -242,6 +242,9 @@ asio::awaitable<std::expected<ShadowReply, ShadowSkip>> ask_shadow(const ShadowP
                                                                    const Candidate& candidate, const ShadowQuestion& question) {
   auto draft = make_draft(parts, candidate, question);
   if (!draft) co_return std::unexpected{ShadowSkip::untranslatable};
+  const auto* provider = snapshot.catalog.provider(candidate.provider);
+  const auto key = provider == nullptr ? std::nullopt : parts.backends.key_for(*provider, candidate.model, question.facts.conversation);
+  if (!key) co_return std::unexpected{ShadowSkip::unhealthy};
   Account account;
   account.key_id = policy::shadow_key_id(snapshot.policy.name);
   account.key_name = account.key_id;
@@ -259,7 +262,7 @@ asio::awaitable<std::expected<ShadowReply, ShadowSkip>> ask_shadow(const ShadowP
     reply.side.error_code = "cancelled";
     co_return reply;
   }
-  UpstreamRequest request{reservation->dispatch(), snapshot.catalog.endpoint(candidate.provider, candidate.dialect), std::move(draft->outgoing.path),
+  UpstreamRequest request{reservation->dispatch(), snapshot.catalog.endpoint(candidate.provider, candidate.dialect, *key), std::move(draft->outgoing.path),
                           std::move(draft->outgoing.body)};
   request.headers = std::move(draft->outgoing.headers);
   request.stream = question.view.stream;

@@ -9,6 +9,7 @@
 #include "account/ledger.hpp"
 #include "dialect/opaque_store.hpp"
 #include "dialect/proposed_action.hpp"
+#include "gateway/backends.hpp"
 #include "gateway/shadow_job.hpp"
 #include "gateway/ticker.hpp"
 #include "gateway/token_meter.hpp"
@@ -27,6 +28,7 @@ struct ShadowParts {
   const Clock& clock;
   Upstream& upstream;
   Ticker& ticker;
+  Backends& backends;  // asked for a key that is in order, told nothing
 };
 
 struct ShadowLimits {

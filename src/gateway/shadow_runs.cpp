@@ -105,8 +105,8 @@ ShadowSkip skip_of(const Error& error) {
 
 }  // namespace
 
-ShadowRuns::ShadowRuns(const ShadowParts& parts, HealthBoard& health, metrics::Shard& metrics, ShadowHub* hub, Learning* learning, std::uint64_t hash_key)
-    : parts_(parts), health_(health), metrics_(metrics), hub_(hub), learning_(learning), hash_key_(hash_key) {}
+ShadowRuns::ShadowRuns(const ShadowParts& parts, metrics::Shard& metrics, ShadowHub* hub, Learning* learning, std::uint64_t hash_key)
+    : parts_(parts), metrics_(metrics), hub_(hub), learning_(learning), hash_key_(hash_key) {}
 
 std::unique_ptr<ShadowTicket> ShadowRuns::draw(const Call& call) const {
   const auto& plan = call.snapshot->policy.shadow;
@@ -224,7 +224,7 @@ std::expected<Candidate, ShadowSkip> ShadowRuns::candidate_for(const ShadowJob& 
       .facts = facts, .difficulty = difficulty, .allowance = allowance, .account = *job.owner, .inputs = inputs, .now = parts_.ledger.time()};
   auto found = policy::pinned_candidate(snapshot.policy, snapshot.catalog, situation, snapshot.catalog.index_of(*model), why);
   if (!found) return std::unexpected{skip_of(found.error())};
-  if (health_.view().of(found->front().target()) == Health::ejected) return std::unexpected{ShadowSkip::unhealthy};
+  if (parts_.backends.view(snapshot.catalog).of(found->front().target()) == Health::ejected) return std::unexpected{ShadowSkip::unhealthy};
   return std::move(found->front());
 }
 

@@ -14,7 +14,6 @@
 #include <optional>
 
 #include "gateway/call.hpp"
-#include "gateway/health_board.hpp"
 #include "gateway/learning.hpp"
 #include "gateway/shadow_ask.hpp"
 #include "gateway/shadow_hub.hpp"
@@ -32,7 +31,7 @@ struct ShadowQueueLimits {
 class ShadowRuns {
  public:
   /// `hub` null: there are no shadow runs. `learning` null: nobody learns from them. `hash_key`: of the compared actions.
-  ShadowRuns(const ShadowParts& parts, HealthBoard& health, metrics::Shard& metrics, ShadowHub* hub, Learning* learning, std::uint64_t hash_key);
+  ShadowRuns(const ShadowParts& parts, metrics::Shard& metrics, ShadowHub* hub, Learning* learning, std::uint64_t hash_key);
 
   /// How a run is begun on this loop, beside whatever runs there; the application's business. Until it is told, there are
   /// no shadow runs.
@@ -67,7 +66,6 @@ class ShadowRuns {
   ShadowParts parts_;
   ShadowLimits limits_;
   ShadowQueueLimits queue_limits_;
-  HealthBoard& health_;
   metrics::Shard& metrics_;
   ShadowHub* hub_;
   Learning* learning_;

@@ -14,6 +14,7 @@ Call::Call(std::shared_ptr<CurlLoop> loop, UpstreamRequest request, Monotonic no
       reader_(loop_->limits().head_bytes_max, loop_->limits().head_fields_max) {
   times_.started = now;
   times_.stream = request_.stream;
+  times_.secure = request_.endpoint->base_url.starts_with("https://");
 }
 
 Call::~Call() { leave_libcurl(); }
@@ -34,13 +35,20 @@ void Call::prepare() {
   curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, version);
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, http2 ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(endpoint.timeouts.connect.count()));
+  // libcurl has one limit for the way to a usable connection. Its parts are judged by deadlines.hpp;
+  // this one bounds their sum.
+  const auto& timeouts = endpoint.timeouts;
+  const auto connect = timeouts.connect + (times_.secure ? timeouts.tls : std::chrono::milliseconds{0});
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect.count()));
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.list());
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_bytes_));
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
                    request_.body.data());  // not copied: stays here until the end
-  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, fresh_only_ ? 1L : 0L);
+  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, request_.fresh_connection ? 1L : 0L);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, nullptr);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, this);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &Call::on_handshake);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Call::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
@@ -73,15 +81,22 @@ std::size_t Call::on_body(char* data, std::size_t /*size*/, std::size_t count, v
 }
 
 // Connected, about to write the request. libcurl repeats a request by itself when a reused
-// connection dies before any response byte; from here on such a repetition gets a connection of its
-// own, so there is exactly one.
+// connection dies before any response byte, and has no option against it. A repetition is an attempt
+// that has to be paid for: from here on the handle may use no other kept connection and open no new
+// one, so that libcurl's repetition ends before it has sent a byte.
 int Call::on_request(void* self, char* /*remote*/, char* /*local*/, int /*port*/, int /*port*/) {
   auto& call = *static_cast<Call*>(self);
-  ++call.sends_;
-  call.fully_sent_ = false;
-  curl_easy_setopt(call.handle_->easy.get(), CURLOPT_FRESH_CONNECT, 1L);
+  call.begun_ = true;
+  CURL* easy = call.handle_->easy.get();
+  curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &Call::refuse_socket);
   call.queue();
   return CURL_PREREQFUNC_OK;
+}
+
+curl_socket_t Call::refuse_socket(void* self, curlsocktype /*purpose*/, curl_sockaddr* /*address*/) {
+  static_cast<Call*>(self)->repetition_refused_ = true;
+  return CURL_SOCKET_BAD;
 }
 
 void Call::receive(BodyReceiver& receiver) {
@@ -109,32 +124,30 @@ void Call::abandon() {
 }
 
 bool Call::fully_sent() const {
-  if (fully_sent_ || !handle_ || sends_ == 0) return fully_sent_;
+  if (fully_sent_ || !handle_ || !begun_ || repetition_refused_) return fully_sent_;
   curl_off_t sent = 0;
   curl_easy_getinfo(handle_->easy.get(), CURLINFO_SIZE_UPLOAD_T, &sent);
   fully_sent_ = std::cmp_greater_equal(sent, body_bytes_);
   return fully_sent_;
 }
 
-// libcurl repeats by itself only when reading fails; a reset met while a long body is being written
-// ends up here.
-bool Call::may_send_again(CURLcode code) const {
+// libcurl tries to repeat only when reading fails; a reset met while a long body is being written is
+// told as what it is.
+bool Call::died_on_kept_connection(CURLcode code) const {
+  if (repetition_refused_) return true;
   const bool died =
       code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING;
-  if (!died || sends_ != 1 || reader_.bytes() != 0) return false;
+  if (!died || !begun_ || reader_.bytes() != 0) return false;
   long connects = 0;
   curl_easy_getinfo(handle_->easy.get(), CURLINFO_NUM_CONNECTS, &connects);
   return connects == 0;
 }
 
 void Call::on_done(CURLcode code) {
-  if (may_send_again(code)) {
-    fresh_only_ = true;
-    fully_sent_ = false;
-    leave_libcurl();
-    return loop_->attach(*this);
-  }
   const auto& provider = request_.endpoint->provider;
+  if (died_on_kept_connection(code)) {
+    return end(std::unexpected{kept_connection_closed(provider)});
+  }
   if (reader_.state() == ResponseHeadReader::State::refused) {
     return end(std::unexpected{bad_upstream(provider, reader_.fault())});
   }
@@ -142,12 +155,25 @@ void Call::on_done(CURLcode code) {
     if (reader_.state() == ResponseHeadReader::State::complete) return end({});
     return end(std::unexpected{failure_of(CURLE_GOT_NOTHING, provider, {}, 0)});
   }
+  if (code == CURLE_OPERATION_TIMEDOUT) {  // no other libcurl time-out is set
+    const auto phase = times_.connected ? Expiry::tls : Expiry::connect;
+    return end(std::unexpected{failure_of(phase, provider, request_.endpoint->timeouts)});
+  }
   long os_errno = 0;
   curl_easy_getinfo(handle_->easy.get(), CURLINFO_OS_ERRNO, &os_errno);
   end(std::unexpected{failure_of(code, provider, handle_->error.data(), os_errno)});
 }
 
+// The handshake begins, so TCP is there: the only sign of it that libcurl 7.88 gives before the whole
+// connection is.
+CURLcode Call::on_handshake(CURL* /*easy*/, void* context, void* self) {
+  auto& call = *static_cast<Call*>(self);
+  call.times_.connected = call.loop_->now();
+  return call.multi_->trust->set_up(context);
+}
+
 void Call::check_deadlines(Monotonic now) {
+  times_.begun = begun_;
   if (!times_.fully_sent && fully_sent()) times_.fully_sent = now;
   times_.held = held_ || receiver_ == nullptr;
   const auto& timeouts = request_.endpoint->timeouts;
@@ -179,7 +205,7 @@ void Call::queue() {
 void Call::deliver(Monotonic now) {
   queued_ = false;
   if (std::exchange(fresh_bytes_, false)) times_.last_activity = now;
-  if (!times_.fully_sent && sends_ > 0 && fully_sent()) times_.fully_sent = now;
+  if (!times_.fully_sent && begun_ && fully_sent()) times_.fully_sent = now;
   if (!head_told_) deliver_head(now);
   if (head_told_ && !abandoned_) deliver_body();
   if (head_told_ && !abandoned_) deliver_end();

@@ -54,9 +54,11 @@ class Call final : public std::enable_shared_from_this<Call> {
   static std::size_t on_header(char* data, std::size_t, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t, std::size_t count, void* self);
   static int on_request(void* self, char*, char*, int, int);
+  static CURLcode on_handshake(CURL* easy, void* context, void* self);
+  static curl_socket_t refuse_socket(void* self, curlsocktype, curl_sockaddr*);
 
   void prepare();
-  [[nodiscard]] bool may_send_again(CURLcode code) const;
+  [[nodiscard]] bool died_on_kept_connection(CURLcode code) const;
   void leave_libcurl();
   void end(Result<void> outcome);
   void queue();
@@ -73,9 +75,9 @@ class Call final : public std::enable_shared_from_this<Call> {
   Multi* multi_ = nullptr;
   std::unique_ptr<EasyHandle> handle_;
   std::size_t slot_ = 0;  // in the loop's list of calls
-  int sends_ = 0;  // connections the request was begun on: 2 after the one permitted repetition
-  bool fresh_only_ = false;  // the repetition must not meet a second dying connection
-  bool paused_ = false;      // libcurl holds bytes back for us
+  bool begun_ = false;  // connected, the request is being written
+  bool repetition_refused_ = false;  // libcurl wanted to send the request a second time
+  bool paused_ = false;              // libcurl holds bytes back for us
 
   ResponseHeadReader reader_;
   Milestones times_;

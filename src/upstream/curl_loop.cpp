@@ -245,6 +245,8 @@ void CurlLoop::detach(Call& call) {
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, nullptr);
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, nullptr);
   curl_easy_setopt(easy, CURLOPT_PRIVATE, nullptr);
+  curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, nullptr);
+  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, nullptr);
   multi.trust->give_back(std::move(call.handle_));
   calls_[call.slot_] = calls_.back();
   calls_[call.slot_]->slot_ = call.slot_;

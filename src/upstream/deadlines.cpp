@@ -7,6 +7,12 @@ namespace turnpike::upstream {
 std::optional<Expiry> expired(const Milestones& milestones, const Timeouts& timeouts,
                               Monotonic now) {
   if (now - milestones.started >= timeouts.total) return Expiry::total;
+  if (!milestones.begun) {
+    const bool shaking_hands = milestones.secure && milestones.connected;
+    const auto since = shaking_hands ? *milestones.connected : milestones.started;
+    if (now - since < (shaking_hands ? timeouts.tls : timeouts.connect)) return std::nullopt;
+    return shaking_hands ? Expiry::tls : Expiry::connect;
+  }
   if (!milestones.head) {
     const bool waits = milestones.stream && milestones.fully_sent;
     if (waits && now - *milestones.fully_sent >= timeouts.response_head) {

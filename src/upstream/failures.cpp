@@ -9,7 +9,7 @@ namespace turnpike::upstream {
 
 namespace {
 
-enum class Kind : std::uint8_t { dns, connect, connect_timeout, tls, closed, bad };
+enum class Kind : std::uint8_t { dns, connect, tls, closed, bad };
 
 Kind kind_of(CURLcode code) {
   switch (code) {
@@ -18,8 +18,6 @@ Kind kind_of(CURLcode code) {
       return Kind::dns;
     case CURLE_COULDNT_CONNECT:
       return Kind::connect;
-    case CURLE_OPERATION_TIMEDOUT:  // no other libcurl time-out is set
-      return Kind::connect_timeout;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
@@ -65,11 +63,6 @@ Error failure_of(CURLcode code, std::string_view provider, std::string_view deta
                                 "network",
                                 provider, reason));
     }
-    case Kind::connect_timeout:
-      return failed(504, "timeout_connect",
-                    fmt::format("no connection to provider '{}' within its connect time-out; check "
-                                "base_url and the network",
-                                provider));
     case Kind::tls: {
       // About a CA file that cannot be read libcurl only says that a callback of ours failed.
       const bool own_words = detail.empty() || code == CURLE_SSL_CACERT_BADFILE;
@@ -92,6 +85,16 @@ Error failure_of(CURLcode code, std::string_view provider, std::string_view deta
 
 Error failure_of(Expiry expiry, std::string_view provider, const Timeouts& timeouts) {
   switch (expiry) {
+    case Expiry::connect:
+      return failed(504, "timeout_connect",
+                    fmt::format("no connection to provider '{}' within its connect time-out; check "
+                                "base_url and the network",
+                                provider));
+    case Expiry::tls:
+      return failed(504, "timeout_tls",
+                    fmt::format("provider '{}' took the connection and did not finish the TLS handshake "
+                                "within {} s; check base_url and the network",
+                                provider, seconds(timeouts.tls)));
     case Expiry::response_head:
       return failed(504, "timeout_response_head",
                     fmt::format("provider '{}' did not begin to answer within {} s; raise "
@@ -110,6 +113,12 @@ Error failure_of(Expiry expiry, std::string_view provider, const Timeouts& timeo
                         fmt::format("provider '{}' did not finish within {} s; ask for less output "
                                     "or raise total",
                                     provider, seconds(timeouts.total)));
+}
+
+Error kept_connection_closed(std::string_view provider) {
+  return failed(502, "kept_connection_closed",
+                fmt::format("provider '{}' closed a kept connection as a request was sent on it; try again",
+                            provider));
 }
 
 Error bad_upstream(std::string_view provider, std::string_view fault) {

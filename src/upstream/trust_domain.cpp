@@ -49,11 +49,11 @@ X509_STORE* TrustDomain::store() {
   return store_.get();
 }
 
-CURLcode TrustDomain::on_ssl_context(CURL* /*easy*/, void* context, void* self) {
-  auto* store = static_cast<TrustDomain*>(self)->store();
-  if (store == nullptr) return CURLE_SSL_CACERT_BADFILE;
-  auto* ssl = static_cast<SSL_CTX*>(context);
-  SSL_CTX_set1_cert_store(ssl, store);
+CURLcode TrustDomain::set_up(void* ssl_context) {
+  auto* trusted = store();
+  if (trusted == nullptr) return CURLE_SSL_CACERT_BADFILE;
+  auto* ssl = static_cast<SSL_CTX*>(ssl_context);
+  SSL_CTX_set1_cert_store(ssl, trusted);
   // libcurl sets one when SSLKEYLOGFILE is in the environment; session keys never leave this
   // process.
   SSL_CTX_set_keylog_callback(ssl, nullptr);
@@ -70,11 +70,9 @@ void TrustDomain::configure(EasyHandle& handle) {
     if (built_in != nullptr) ca_file_ = built_in;
   }
   // No CA file and no CA path for libcurl itself: it would read them for every connection or every
-  // multi. Verification stays on; on_ssl_context brings the store.
+  // multi. Verification stays on; each call's handshake callback brings the store by set_up().
   curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
   curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-  curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, &TrustDomain::on_ssl_context);
-  curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, this);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
   curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
   curl_easy_setopt(easy, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));

@@ -49,9 +49,11 @@ class TrustDomain {
   /// Never null; throws std::bad_alloc when libcurl has no memory left.
   std::unique_ptr<EasyHandle> take();
   void give_back(std::unique_ptr<EasyHandle> handle);
+  /// Brings the certificate store into a connection's SSL_CTX; to be called by each call's own
+  /// callback, which libcurl needs for verification to work at all.
+  CURLcode set_up(void* ssl_context);
 
  private:
-  static CURLcode on_ssl_context(CURL* easy, void* context, void* self);
   X509_STORE* store();
   void configure(EasyHandle& handle);
 

@@ -125,9 +125,9 @@ struct Bench {
     key = created->key.reveal();
     key_id = created->id;
     opaque.emplace(clock);
-    health.emplace(clock, randomness);
+    backends.emplace(clock, randomness);
     upstream.emplace(loop);
-    Shared shared{*ledger, *opaque, conversations, *health, tokens, clock, randomness, learned};
+    Shared shared{*ledger, *opaque, conversations, *backends, tokens, clock, randomness, learned};
     shared.learning = &learning;
     shared.shadows = &shadows;
     gateway.emplace(shared, *upstream, metrics.add_shard(), snapshot);
@@ -178,11 +178,24 @@ struct Bench {
     while (loop.poll() > 0) {
     }
   }
+  /// For what waits on a timer of its own. Fails if it does not happen in time.
+  template <typename Predicate>
+  void run_until(Predicate happened) {
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    loop.restart();
+    while (!happened() && std::chrono::steady_clock::now() < deadline) loop.run_one_for(std::chrono::milliseconds{5});
+    REQUIRE(happened());
+  }
   RecordingSink ask(std::string body, std::string path = "/v1/chat/completions") {
     RecordingSink sink;
     start(std::move(body), sink, std::move(path));
     run();
     return sink;
+  }
+  /// Fails often enough with each of its keys.
+  void eject(std::string_view provider, std::string_view model) {
+    const auto& described = *snapshot->catalog.provider(provider);
+    while (auto slot = backends->take({.provider = described, .model = model})) slot->end(Told::failed);
   }
   account::LedgerFigures figures() const { return ledger->figures(); }
 
@@ -197,7 +210,7 @@ struct Bench {
   Conversations conversations;
   TokenMeter tokens;
   RouteLearning learned;
-  std::optional<HealthBoard> health;
+  std::optional<Backends> backends;
   Learning learning{classify::Classifier::built_in()};
   std::vector<ShadowPair> pairs;  // what shadow runs have found
   ShadowHub shadows{[this](ShadowPair pair) { pairs.push_back(std::move(pair)); }};

@@ -38,7 +38,7 @@ TEST_CASE("a whole answer carries its cost and decision in headers", "[gateway]"
   CHECK(bench.ledger->decision_json(sink.header("x-turnpike-decision")).has_value());
 }
 
-TEST_CASE("a target that fails before content gives way to the next, and both attempts are settled", "[gateway]") {
+TEST_CASE("U1, U7, U9: a target that fails before content gives way to the next, and both attempts are settled", "[gateway][U1][U7][U9]") {
   Bench bench;
   const auto failure = GENERATE(0, 1, 2, 3);
   Script first;
@@ -61,7 +61,7 @@ TEST_CASE("a target that fails before content gives way to the next, and both at
   CHECK(bench.figures().settled.nano() >= 10 * exact_cost_nano);
 }
 
-TEST_CASE("a stream that breaks after content ends with an error event and never with DONE", "[gateway]") {
+TEST_CASE("U7: a stream that breaks after content ends with an error event and never with DONE", "[gateway][U7]") {
   Bench bench;
   Script script;
   script.chunks = {chunk(R"({"role":"assistant","content":"Hel"})")};
@@ -178,6 +178,106 @@ TEST_CASE("silence is broken by heartbeats and, in the end, by an error", "[gate
   CHECK(bench.figures().attempts_open == 0);
 }
 
+TEST_CASE("U5: a head and then comments alone is given up after the first-content time-out, and the next target serves", "[gateway][U5]") {
+  std::string impatient = cheap_provider;
+  const std::string url = "base_url = \"http://127.0.0.1:1\"\n";
+  impatient.insert(impatient.find(url) + url.size(), "timeouts = { first_content_ms = 10000 }\n");
+  Bench bench{impatient};
+  Script script;
+  script.chunks = {": keep-alive\n\n"};
+  script.hold_open = true;
+  bench.upstream->expect(script);
+  bench.upstream->expect(good_stream());
+  RecordingSink sink;
+  bench.start(streamed, sink);
+  bench.run();
+  bench.clock.advance(std::chrono::milliseconds{9'900});
+  bench.gateway->on_tick(bench.clock.monotonic());
+  bench.run();
+  REQUIRE(bench.upstream->sent.size() == 1);
+  bench.clock.advance(std::chrono::milliseconds{200});
+  bench.gateway->on_tick(bench.clock.monotonic());
+  bench.run();
+  CHECK(sink.body.ends_with(done));
+  CHECK(sink.header("x-turnpike-model") == "strong/large");
+  CHECK(sink.body.find("timeout") == std::string::npos);
+  CHECK(bench.figures().attempts_open == 0);
+}
+
+TEST_CASE("U8: a page or nothing in place of an answer goes to the next target, and is 502 if there is none", "[gateway][U8]") {
+  const bool whole_one = GENERATE(false, true);
+  Script page;
+  page.head.content_type = GENERATE("text/html; charset=utf-8", "");
+  if (!page.head.content_type.empty()) page.chunks = {"<html>Welcome</html>"};
+  Script answer = good_stream();
+  if (whole_one) {
+    answer.head.content_type = "application/json";
+    answer.chunks = {whole_answer};
+  }
+  CAPTURE(whole_one, page.head.content_type);
+  Bench bench;
+  bench.upstream->expect(page);
+  bench.upstream->expect(answer);
+  const auto sink = bench.ask(whole_one ? whole : streamed);
+  CHECK(sink.head.status == 200);
+  CHECK(sink.body.find("Hello") != std::string::npos);
+  CHECK(sink.body.find("Welcome") == std::string::npos);
+  CHECK(sink.header("x-turnpike-model") == "strong/large");
+  for (int i = 0; i < 3; ++i) bench.upstream->expect(page);
+  RecordingSink failed;
+  bench.start(whole_one ? whole : streamed, failed);
+  bench.run_until([&] { return failed.replied; });
+  CHECK(failed.head.status == 502);
+  CHECK(failed.body.find("Welcome") == std::string::npos);
+}
+
+TEST_CASE("a stream is no whole answer, and a whole answer no stream", "[gateway][U8]") {
+  Bench bench;
+  Script script;
+  script.head.content_type = "text/event-stream";
+  script.chunks = {whole_answer};
+  Script right = script;
+  right.head.content_type = "application/vnd.example+json; charset=utf-8";
+  bench.upstream->expect(script);
+  bench.upstream->expect(right);
+  CHECK(bench.ask(whole).header("x-turnpike-model") == "strong/large");
+  bench.upstream->expect(right);
+  bench.upstream->expect(good_stream());
+  CHECK(bench.ask(streamed).header("x-turnpike-model") == "strong/large");
+}
+
+TEST_CASE("U11: a line of 64 MiB is cut at 8 MiB, before content and after, and memory stays", "[gateway][U11]") {
+  const bool after_content = GENERATE(false, true);
+  Bench bench;
+  Script endless;
+  if (after_content) endless.chunks.push_back(chunk(R"({"role":"assistant","content":"Hel"})"));
+  endless.chunks.emplace_back("data: ");
+  constexpr int pieces = 1024;  // of 64 KiB; one string, shown over and over
+  endless.chunks.emplace_back(std::size_t{64} << 10U, 'x');
+  endless.repeat_last = pieces;
+  endless.hold_open = true;
+  bench.upstream->expect(endless);
+  bench.upstream->expect(good_stream());
+  const auto rss = [] {
+    std::ifstream statm{"/proc/self/statm"};
+    std::size_t size = 0, resident = 0;
+    statm >> size >> resident;
+    return resident * 4096;
+  };
+  const std::size_t before = rss();
+  const auto sink = bench.ask(streamed);
+  CHECK(rss() - std::min(before, rss()) <= std::size_t{16} << 20U);
+  CHECK(bench.upstream->sent[0]->delivered <= (std::size_t{8} << 20U) + (std::size_t{256} << 10U));
+  if (after_content) {
+    CHECK(bench.upstream->sent.size() == 1);
+    CHECK(sink.body.find("[DONE]") == std::string::npos);
+    CHECK(sink.body.find(R"("error":)") != std::string::npos);
+  } else {
+    CHECK(sink.body.ends_with(done));
+  }
+  CHECK(bench.figures().attempts_open == 0);
+}
+
 TEST_CASE("a spent budget refuses before anything is sent", "[gateway]") {
   Bench bench;
   bench.budget("0.000001");
@@ -254,25 +354,6 @@ TEST_CASE("the head alone decides who may come in and where to", "[gateway]") {
   head = bench.head();
   head.query = "key=abc";
   CHECK(status(head) == 400);
-}
-
-TEST_CASE("a target is ejected after five failures in a row, probed after its time, and readmitted", "[gateway][health]") {
-  FakeClock clock;
-  SeededRandomness randomness{1};
-  HealthBoard board{clock, randomness};
-  CHECK(board.view().all_ok());
-  for (int i = 0; i < 4; ++i) board.failed("a/b");
-  CHECK(board.view().all_ok());  // a single failure moves no traffic
-  board.failed("a/b");
-  CHECK(board.view().of("a/b") == Health::ejected);
-  clock.advance(std::chrono::seconds{34});
-  CHECK(board.view().all_ok());
-  board.failed("a/b");  // the probe fails: twice as long
-  clock.advance(std::chrono::seconds{50});
-  CHECK(board.view().of("a/b") == Health::ejected);
-  clock.advance(std::chrono::seconds{20});
-  board.succeeded("a/b");
-  CHECK(board.view().all_ok());
 }
 
 TEST_CASE("each client dialect is answered in its own words, its model taken from where it says it", "[gateway]") {

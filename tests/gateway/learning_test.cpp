@@ -303,7 +303,7 @@ TEST_CASE("corrections are told from new work", "[gateway][hints]") {
 TEST_CASE("a cut answer of the bulk tier teaches the gateway, unless the client left it little room", "[gateway][learning]") {
   testing::Bench bench;
   Learning learning{built_in()};
-  const Shared shared{*bench.ledger, *bench.opaque, bench.conversations, *bench.health, bench.tokens, bench.clock, bench.randomness, bench.learned, &learning};
+  const Shared shared{*bench.ledger, *bench.opaque, bench.conversations, *bench.backends, bench.tokens, bench.clock, bench.randomness, bench.learned, &learning};
   bench.gateway.emplace(shared, *bench.upstream, bench.metrics.add_shard(), bench.snapshot);
   testing::Script script;
   script.head.content_type = "application/json";

@@ -146,7 +146,7 @@ TEST_CASE("whatever the candidate does, the client's answer is byte for byte the
   CHECK_FALSE(bench.pairs[0].shadow.usable());
   CHECK_FALSE(bench.pairs[0].shadow.error_code.empty());
   CHECK(bench.figures().attempts_open == 0);
-  CHECK(bench.health->view().all_ok());
+  CHECK(bench.backends->view(bench.snapshot->catalog).all_ok());
   CHECK(bench.spent_by(bench.key_id).nano() == exact_cost_nano);
 }
 
@@ -158,8 +158,8 @@ TEST_CASE("failures of shadow runs eject no target, and an ejected target is lef
     bench.ask(streamed);
   }
   CHECK(bench.pairs.size() == 12);
-  CHECK(bench.health->states().empty());
-  for (int i = 0; i < 20; ++i) bench.health->failed("strong/large");
+  CHECK(bench.backends->view(bench.snapshot->catalog).all_ok());
+  bench.eject("strong", "large");
   bench.upstream->expect(good_stream());
   bench.ask(streamed);
   CHECK(bench.upstream->sent.size() == 25);
@@ -354,7 +354,7 @@ TEST_CASE("a judge that is ejected or refuses for overload judges nothing, and t
     bench.start(with_tool, sink);
     while (bench.upstream->sent.size() < 2 && bench.loop.poll_one() > 0) {
     }
-    for (int i = 0; i < 20; ++i) bench.health->failed("cheap/small");  // after the client's answer, before the judge's turn
+    bench.eject("cheap", "small");  // after the client's answer, before the judge's turn
     bench.run();
     CHECK(bench.upstream->sent.size() == 2);
     CHECK(bench.skipped(ShadowSkip::unhealthy) == 1);

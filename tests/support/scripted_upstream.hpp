@@ -20,6 +20,7 @@ struct Script {
   std::vector<std::string> chunks;
   Result<void> end;
   bool fully_sent = true;
+  int repeat_last = 1;     // how often the last chunk comes
   bool hold_open = false;  // after the chunks: neither more bytes nor an end, until cancelled
 };
 
@@ -31,14 +32,18 @@ class ScriptedUpstream final : public Upstream {
     std::string provider;
     std::string path;
     std::string body;
+    std::string key;  // id of the provider's key
+    bool fresh = false;  // on a connection of its own
     bool cancelled = false;
+    std::size_t delivered = 0;  // bytes of the body
   };
 
   void expect(Script script) { scripts_.push_back(std::move(script)); }
+  void clear() { scripts_.clear(); }
   std::vector<std::shared_ptr<Sent>> sent;
 
   std::unique_ptr<Transfer> send(UpstreamRequest request) override {
-    sent.push_back(std::make_shared<Sent>(Sent{request.endpoint->provider, request.path, request.body}));
+    sent.push_back(std::make_shared<Sent>(Sent{request.endpoint->provider, request.path, request.body, request.endpoint->key_id, request.fresh_connection}));
     Script script;
     if (scripts_.empty()) {
       script.head_error = upstream_error(502, Retry::next_candidate, "connect_failed", "no script left");
@@ -93,7 +98,11 @@ class ScriptedUpstream final : public Upstream {
     }
     void step(const std::shared_ptr<bool>& alive) {
       while (!paused_ && !ended_ && next_ < script_.chunks.size()) {
-        const Flow flow = receiver_->on_bytes(script_.chunks[next_++]);
+        const std::string& bytes = script_.chunks[next_];
+        const bool again = next_ + 1 == script_.chunks.size() && ++shown_ < script_.repeat_last;
+        if (!again) ++next_;
+        sent_->delivered += bytes.size();
+        const Flow flow = receiver_->on_bytes(bytes);
         if (!*alive) return;
         paused_ = flow == Flow::pause;
       }
@@ -108,6 +117,7 @@ class ScriptedUpstream final : public Upstream {
     std::shared_ptr<bool> alive_;
     BodyReceiver* receiver_ = nullptr;
     std::size_t next_ = 0;
+    int shown_ = 0;  // times the last chunk has come
     bool paused_ = false;
     bool ended_ = false;
     OneShot<Result<UpstreamHead>> head_;

@@ -32,7 +32,7 @@ extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo
 using namespace turnpike;
 using namespace turnpike::test;
 
-TEST_CASE("a stalled name lookup is bounded by the connect time-out and holds nobody else up") {
+TEST_CASE("U2: a stalled name lookup is bounded by the connect time-out and holds nobody else up", "[U2]") {
   RawServer server{[](RawConnection& connection) {
     while (connection.read_request()) connection.write(ok_response("{}"));
   }};

@@ -100,7 +100,7 @@ TEST_CASE("a stream written one byte at a time arrives whole") {
   CHECK(exchanged->receiver.body == body);
 }
 
-TEST_CASE("a gzip body nobody asked for is decoded, an unknown coding is an error") {
+TEST_CASE("U21: a gzip body nobody asked for is decoded, an unknown coding is an error", "[U21]") {
   std::string coding = "gzip";
   std::string body = gzipped;
   std::string expected_body = "data: hello\n\n";
@@ -138,7 +138,7 @@ TEST_CASE("a body that ends with its connection is complete for this room") {
   CHECK(exchanged->receiver.body == "data: 1\n\n");
 }
 
-TEST_CASE("interim responses are passed over, a thousand of them too") {
+TEST_CASE("U12: interim responses are passed over, a thousand of them too", "[U12]") {
   RawServer server{[](RawConnection& connection) {
     connection.read_request();
     for (int i = 0; i < 1000; ++i) connection.write("HTTP/1.1 100 Continue\r\n\r\n");

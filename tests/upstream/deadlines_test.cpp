@@ -12,12 +12,13 @@ using turnpike::upstream::Milestones;
 namespace {
 
 const Monotonic start{1000s};
-const Timeouts timeouts{3s, 60s, 30s, 600s};
+const Timeouts timeouts{.connect = 3s, .tls = 5s, .response_head = 60s, .idle = 30s, .total = 600s};
 
 Milestones begun(bool stream) {
   Milestones milestones;
   milestones.started = start;
   milestones.stream = stream;
+  milestones.begun = true;
   return milestones;
 }
 
@@ -52,4 +53,19 @@ TEST_CASE("the total limit holds in every state") {
   milestones.held = GENERATE(true, false);
   CHECK_FALSE(expired(milestones, timeouts, start + 599s));
   CHECK(expired(milestones, timeouts, start + 600s) == Expiry::total);
+}
+
+TEST_CASE("connecting and the handshake have a limit each, and the second begins when the first has ended") {
+  auto milestones = begun(GENERATE(true, false));
+  milestones.begun = false;
+  milestones.secure = true;
+  CHECK_FALSE(expired(milestones, timeouts, start + 2999ms));
+  CHECK(expired(milestones, timeouts, start + 3s) == Expiry::connect);
+  milestones.connected = start + 2s;
+  CHECK_FALSE(expired(milestones, timeouts, start + 6999ms));
+  CHECK(expired(milestones, timeouts, start + 7s) == Expiry::tls);
+  milestones.secure = false;  // connected, and the request not begun: still the way there
+  CHECK(expired(milestones, timeouts, start + 3s) == Expiry::connect);
+  milestones.begun = true;
+  CHECK_FALSE(expired(milestones, timeouts, start + 20s));
 }
