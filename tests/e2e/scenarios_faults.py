@@ -28,7 +28,7 @@ def providers_of(simulator, text):
 
 
 def a_provider_that_fails_early_is_replaced(bench):
-    """Statuses, resets, HTML, empty answers, an error first: another provider answers, the client sees one clean stream."""
+    """U9: statuses, resets, HTML, empty answers, an error first: another provider answers, the client sees one clean stream."""
     simulator = bench.simulator()
     gateway, key = bench.gateway(simulator)
     for directive in ("status=500", "status=502", "status=503", "status=529", "status=429", "status=429 retry_after=2", "refuse",
@@ -49,7 +49,7 @@ def a_provider_that_fails_early_is_replaced(bench):
 
 
 def a_stream_that_breaks_is_not_made_whole(bench):
-    """Reset, truncation, tidy end, error event after content: an error event, no [DONE], no finish, no second provider."""
+    """U7: reset, truncation, tidy end, error event after content: an error event, no [DONE], no finish, no second provider."""
     simulator = bench.simulator()
     gateway, key = bench.gateway(simulator)
     for directive in ("cut_after=5", "cut_after=5 cut=fin", "cut_after=5 cut=truncate", "cut_after=5 cut=tidy", "error_after=5", "garbage=5", "no_terminator"):
@@ -66,7 +66,7 @@ def a_stream_that_breaks_is_not_made_whole(bench):
 
 
 def a_silent_provider_is_cut_off(bench):
-    """Silence before the head: fallback; silence mid-stream: the error event, both within the time set."""
+    """U4, U6: silence before the head: fallback; silence mid-stream: the error event, both within the time set."""
     simulator = bench.simulator()
     bench.write_config(simulator)
     provider = bench.folder / "providers" / "deepseek.toml"
@@ -152,7 +152,7 @@ def keys_and_errors_of_providers_stay_inside(bench):
 
 
 def every_byte_alone_is_still_one_stream(bench):
-    """The provider writes one byte at a time: the client sees the same stream."""
+    """U10: the provider writes one byte at a time: the client sees the same stream."""
     simulator = bench.simulator()
     gateway, key = bench.gateway(simulator)
     for target in ("deepseek/deepseek-flash", "anthropic/claude-opus-5-5", "gemini/gemini-3.1-pro-preview"):

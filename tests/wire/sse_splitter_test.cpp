@@ -102,7 +102,7 @@ TEST_CASE("an event beyond the limit fails whether it ends or not", "[wire][sse]
   CHECK(many.feed("data: 01234567\n\ndata: 01234567\n\n", any));
 }
 
-TEST_CASE("random bytes give the same events however they are cut", "[wire][sse][fuzz]") {
+TEST_CASE("random bytes give the same events however they are cut", "[wire][sse][fuzz][U10]") {
   const unsigned seed = std::random_device{}();
   INFO("seed " << seed);
   std::mt19937 random{seed};
