@@ -11,7 +11,8 @@ Call::Call(std::shared_ptr<CurlLoop> loop, UpstreamRequest request, Monotonic no
     : loop_(std::move(loop)),
       request_(std::move(request)),
       body_bytes_(request_.body.size()),
-      reader_(loop_->limits().head_bytes_max, loop_->limits().head_fields_max) {
+      reader_(loop_->limits().head_bytes_max, loop_->limits().head_fields_max),
+      eraser_(request_.endpoint->key.reveal()) {
   times_.started = now;
   times_.stream = request_.stream;
   times_.secure = request_.endpoint->base_url.starts_with("https://");
@@ -220,7 +221,10 @@ void Call::deliver_head(Monotonic now) {
     // The request cannot be needed again: a long prompt is not held for as long as its answer
     // streams.
     if (!outcome_ && fully_sent()) std::string{}.swap(request_.body);
-    return head_result_.set(reader_.take());
+    auto head = reader_.take();
+    eraser_.erase(head.content_type);
+    for (auto& [name, value] : head.headers) eraser_.erase(value);
+    return head_result_.set(std::move(head));
   }
   if (!outcome_) return;
   head_told_ = true;
@@ -231,9 +235,11 @@ void Call::deliver_head(Monotonic now) {
 
 void Call::deliver_body() {
   if (receiver_ == nullptr) return;
-  if (!held_ && !pending_.empty()) {
+  const bool ended = outcome_.has_value();
+  if (!held_ && (!pending_.empty() || (ended && eraser_.holding()))) {
     auto bytes = std::exchange(pending_, {});
-    held_ = receiver_->on_bytes(bytes) == Flow::pause;
+    eraser_.pass(bytes, ended);
+    if (!bytes.empty()) held_ = receiver_->on_bytes(bytes) == Flow::pause;
     loop_->give_buffer(std::move(bytes));
   }
   if (abandoned_ || held_ || !paused_ || !handle_) return;
@@ -242,7 +248,7 @@ void Call::deliver_body() {
 }
 
 void Call::deliver_end() {
-  if (!outcome_ || receiver_ == nullptr || !pending_.empty()) return;
+  if (!outcome_ || receiver_ == nullptr || !pending_.empty() || eraser_.holding()) return;
   if (held_ && outcome_->has_value()) return;  // a tidy end waits for resume(), a failure does not
   const auto outcome = std::move(*outcome_);
   outcome_.reset();

@@ -13,6 +13,7 @@
 
 #include "upstream/curl_upstream.hpp"
 #include "upstream/deadlines.hpp"
+#include "upstream/key_eraser.hpp"
 #include "upstream/request_headers.hpp"
 #include "upstream/response_head.hpp"
 #include "upstream/trust_domain.hpp"
@@ -80,6 +81,7 @@ class Call final : public std::enable_shared_from_this<Call> {
   bool paused_ = false;              // libcurl holds bytes back for us
 
   ResponseHeadReader reader_;
+  KeyEraser eraser_;
   Milestones times_;
   mutable bool fully_sent_ = false;  // caches libcurl's answer
   std::string pending_;              // received, not yet delivered
