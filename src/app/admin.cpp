@@ -115,7 +115,10 @@ WholeReply AdminHandler::metrics_page(const ClientRequest&, std::string_view) {
   return reply;
 }
 
-WholeReply AdminHandler::health(const ClientRequest&, std::string_view) { return page({{"status", "ok"}}); }
+WholeReply AdminHandler::health(const ClientRequest&, std::string_view) {
+  if (parts_.loops_tick && !parts_.loops_tick()) return page({{"status", "stuck"}}, 503);
+  return page({{"status", "ok"}});
+}
 
 WholeReply AdminHandler::status(const ClientRequest&, std::string_view) {
   const auto snapshot = parts_.snapshot();

@@ -34,6 +34,7 @@ struct AdminParts {
   std::function<std::vector<catalog::Fault>()> reload;
   std::function<std::shared_ptr<const gateway::Snapshot>()> snapshot;
   PageSources sources;
+  std::function<bool()> loops_tick = {};  // none: nothing runs that could be stuck
 };
 
 /// Runs on the admin loop alone; may wait for the ledger's writer.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "account/verify.hpp"
+#include "app/data_directory.hpp"
 #include "app/json_pages.hpp"
 #include "app/listener_tls.hpp"
 #include "app/snapshots.hpp"
@@ -37,7 +38,8 @@ int fail(const Error& error) {
   return exit_code_of(error);
 }
 
-int run_serve(const Config& config, const Clock& clock) {
+int run_serve(const Config& config, const Clock& clock, ServeOptions options) {
+  const PrivateFiles private_files;
   ConfigFiles files;
   auto snapshot = build_snapshot(config, clock.now(), nullptr, &files);
   if (!snapshot) {
@@ -51,7 +53,11 @@ int run_serve(const Config& config, const Clock& clock) {
     return exit_config;
   }
   print_faults(tls->warnings);
-  auto application = Application::make(config, std::move(*snapshot), std::move(tls->context), clock);
+  // Last of what may fail on our side: until here the running gateway knows nothing of us.
+  auto handed = options.take_over ? ask_for_listeners(config.data) : Result<Handed>{Handed{}};
+  if (!handed) return fail(handed.error());
+  if (handed->predecessor_lives()) log(LogLevel::info, "waiting_for_predecessor");
+  auto application = Application::make(config, std::move(*snapshot), std::move(tls->context), clock, std::move(*handed));
   if (!application) return fail(application.error());
   start_logging(2, config.log_level);
   keep_config(config, files);

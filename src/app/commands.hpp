@@ -31,7 +31,10 @@ struct Output {
 /// What a parsed command line comes to.
 using Verb = std::function<int(const Config&, const Clock&)>;
 
-int run_serve(const Config& config, const Clock& clock);
+struct ServeOptions {
+  bool take_over = false;  // from the gateway that runs on the data directory, if one does
+};
+int run_serve(const Config& config, const Clock& clock, ServeOptions options);
 int run_check(const Config& config, const Clock& clock, Output output);
 int run_reload(const Config& config, const Clock& clock);
 int run_classify();

@@ -41,6 +41,7 @@ struct Flags {
   Output output;
   std::string what, directory;
   bool jsonl = false;
+  turnpike::app::ServeOptions serve;
   turnpike::app::ExplainOptions explain;
   turnpike::app::ConnectOptions connect;
   turnpike::app::DoctorOptions doctor;
@@ -61,7 +62,9 @@ void add_money(CLI::App& app, Flags& flags, Verb& verb) {
 }
 
 void add_routing(CLI::App& app, Flags& flags, Verb& verb) {
-  app.add_subcommand("serve", "Run the gateway")->callback([&] { verb = [](const auto& c, const auto& t) { return run_serve(c, t); }; });
+  auto* serve = app.add_subcommand("serve", "Run the gateway");
+  serve->add_flag("--take-over", flags.serve.take_over, "Take the listeners of the gateway that runs on the data directory, if one does, and serve when it has drained");
+  serve->callback([&] { verb = [&](const auto& c, const auto& t) { return run_serve(c, t, flags.serve); }; });
   app.add_subcommand("check", "Validate providers/ and policies/: every fault with file:line:column")->callback([&] { verb = [&](const auto& c, const auto& t) { return run_check(c, t, flags.output); }; });
   app.add_subcommand("reload", "Make the running gateway read its configuration again")->callback([&] { verb = [](const auto& c, const auto& t) { return run_reload(c, t); }; });
   auto* explain = app.add_subcommand("explain", "The reasoning behind a decision");

@@ -9,13 +9,14 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "account/ledger.hpp"
 #include "app/admin.hpp"
 #include "app/classifier_state.hpp"
+#include "app/data_directory.hpp"
 #include "app/snapshots.hpp"
-#include "turnpike/ids.hpp"
 
 namespace turnpike::app {
 namespace {
@@ -123,6 +124,7 @@ class DirectLink final : public OperatorLink {
   }
 
  private:
+  PrivateFiles private_files_;
   std::unique_ptr<account::Ledger> ledger_;
   Config config_;
   metrics::Metrics metrics_;
@@ -138,9 +140,8 @@ std::string first_word(const std::filesystem::path& file) {
   return word;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<OperatorLink>> open_link(const Config& config, const Clock& clock) {
+/// One look: who has the directory now?
+Result<std::unique_ptr<OperatorLink>> look_for_link(const Config& config, const Clock& clock) {
   std::optional<Error> wrong_token;
   if (const std::string address = first_word(config.data / "admin.address"); !address.empty()) {
     auto live = std::make_unique<LiveLink>(address, first_word(config.admin_token_file));
@@ -148,14 +149,25 @@ Result<std::unique_ptr<OperatorLink>> open_link(const Config& config, const Cloc
     if (alive) return live;
     if (alive.error().code == "invalid_admin_token") wrong_token = alive.error();
   }
-  static SystemRandomness randomness;
   account::LedgerOptions options;
   options.directory = config.data;
-  auto ledger = account::Ledger::open(std::move(options), clock, randomness);
+  auto ledger = open_ledger(options, clock, [] { return true; });
   // A gateway runs on the directory and does not know us: that is what to say, not that the directory is in use.
   if (!ledger && ledger.error().code == "store_locked" && wrong_token) return std::unexpected{*wrong_token};
   if (!ledger) return std::unexpected{ledger.error()};
   return std::make_unique<DirectLink>(std::move(*ledger), config, clock);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<OperatorLink>> open_link(const Config& config, const Clock& clock) {
+  // A gateway that starts or ends has the directory, but no listener to be asked.
+  const Monotonic end = clock.monotonic() + lock_patience;
+  for (;;) {
+    auto link = look_for_link(config, clock);
+    if (link || link.error().code != "store_locked" || clock.monotonic() >= end) return link;
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
 }
 
 }  // namespace turnpike::app

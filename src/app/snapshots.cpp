@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <utility>
 
+#include "app/provider_keys.hpp"
 #include "catalog/toml_reader.hpp"
 
 namespace turnpike::app {
@@ -43,11 +43,7 @@ catalog::LoadOptions load_options(const Config& config) {
   options.credits_per_usd = config.credits_per_usd;
   options.insecure_http_allowed = config.insecure_http;
   options.base_url_overrides = config.base_url_overrides;
-  options.secret_of = [](std::string_view name) -> std::optional<std::string> {
-    const char* value = std::getenv(std::string{name}.c_str());
-    if (value == nullptr || *value == '\0') return std::nullopt;
-    return value;
-  };
+  options.secret_of = provider_key;
   return options;
 }
 

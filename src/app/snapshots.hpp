@@ -23,7 +23,7 @@ std::expected<std::shared_ptr<const gateway::Snapshot>, std::vector<catalog::Fau
 /// the files have faults.
 std::shared_ptr<const gateway::Snapshot> planning_snapshot(const Config& config, Instant now);
 
-/// How the catalog is to be loaded under this configuration; provider keys come from the environment.
+/// How the catalog is to be loaded under this configuration; provider keys come by provider_key().
 catalog::LoadOptions load_options(const Config& config);
 
 /// policies/<name>.toml, or the name itself if it is a path.

@@ -23,11 +23,14 @@
 #include "app/classifier_gauges.hpp"
 #include "app/classifier_state.hpp"
 #include "app/commands.hpp"
+#include "app/data_directory.hpp"
 #include "app/gauges.hpp"
+#include "app/handover.hpp"
 #include "app/listener_tls.hpp"
 #include "app/opaque_persistence.hpp"
 #include "app/price_watch.hpp"
 #include "app/routing_state.hpp"
+#include "app/service_manager.hpp"
 #include "app/shadow_service.hpp"
 #include "app/synced_file.hpp"
 #include "gateway/gateway.hpp"
@@ -102,10 +105,11 @@ class Application::Impl {
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
         admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); },
-                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data, &learning_, &backends_}}),
+                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data, &learning_, &backends_}, [this] { return loops_tick(); }}),
         price_watch_({*ledger_, clock, [this] { return current(); }, config_.data / "price_watch.state"}) {
     gateway::Shared shared{*ledger_, opaque_, conversations_, backends_, tokens_, clock_, randomness_, learned_, &learning_};
     shared.shadows = &shadows_.hub();
+    shared.loops_tick = [this] { return loops_tick(); };
     shadows_.apply(snapshot_->policy);
     gateway::GatewayLimits limits;
     limits.admission = config_.admission;
@@ -139,6 +143,7 @@ class Application::Impl {
     admin_listener_.reset();
     admin_loop_.stop();
     admin_loop_.join();
+    door_.reset();
     data_.reset();
     for (auto& worker : workers_) worker->loop.stop();
     for (auto& worker : workers_) worker->loop.join();
@@ -146,23 +151,24 @@ class Application::Impl {
     std::filesystem::remove(config_.data / "admin.address", ignored);
   }
 
-  Result<void> listen() {
+  Result<void> listen(Handed handed) {
     std::vector<server::LoopBinding> bindings;
     bindings.reserve(workers_.size());
     for (auto& worker : workers_) bindings.push_back({worker->loop, worker->gateway});
     const int inherited = inherited_socket();
-    auto data = inherited >= 0 ? server::Listener::adopt(inherited, bindings, {}, clock_)
-                               : server::Listener::open(config_.listen.host, config_.listen.port, bindings, {}, clock_);
+    auto data = inherited >= 0 ? server::Listener::adopt(inherited, bindings, {}, clock_) : listen_at(config_.listen, std::move(handed.data), bindings);
     if (!data) return std::unexpected{data.error()};
     data_ = std::move(*data);
     if (tls_) data_->use_tls(tls_);
     std::vector<server::LoopBinding> admin_binding;
     admin_binding.push_back({admin_loop_, admin_});
-    auto admin = server::Listener::open(config_.admin.host, config_.admin.port, std::move(admin_binding), {}, clock_);
+    auto admin = listen_at(config_.admin, std::move(handed.admin), std::move(admin_binding));
     if (!admin) return std::unexpected{admin.error()};
     admin_listener_ = std::move(*admin);
     // The command line finds the running instance by this file.
     std::ofstream{config_.data / "admin.address"} << config_.admin.host << ':' << admin_listener_->port() << '\n';
+    door_ = std::make_unique<HandoverDoor>(
+        admin_loop_.context(), config_.data, [this] { return listeners_to_give(); }, [this](Descriptor link) { taken_over(std::move(link)); });
     return {};
   }
 
@@ -183,19 +189,50 @@ class Application::Impl {
       ledger_lost_ = true;
       stopping_.notify_all();
     });
+    manager_.ready(fmt::format("serving on port {}", data_->port()));
     std::unique_lock lock{stop_mutex_};
-    stopping_.wait(lock, [this] { return stops_ > 0 || ledger_lost_; });
+    const auto stop_asked = [this] { return stops_ > 0 || ledger_lost_; };
+    // On this thread, not on the admin loop, which a long report may keep busy.
+    constexpr std::chrono::milliseconds forever{std::chrono::hours{1}};
+    const auto turn = manager_.sign_interval().count() > 0 ? manager_.sign_interval() : forever;
+    while (!stopping_.wait_for(lock, turn, stop_asked)) manager_.on_turn(loops_tick());
     lock.unlock();
+    manager_.stopping();
     drain();
     return ledger_lost_ ? exit_store_failed : 0;
   }
 
  private:
+  /// A socket that was handed over is used if it still is where the configuration says.
+  Result<std::unique_ptr<server::Listener>> listen_at(const ListenAddress& address, Descriptor handed, std::vector<server::LoopBinding> bindings) {
+    if (handed.get() >= 0 && listens_at(handed.get(), address)) return server::Listener::adopt(handed.release(), std::move(bindings), {}, clock_);
+    return server::Listener::open(address.host, address.port, std::move(bindings), {}, clock_);
+  }
+
+  [[nodiscard]] HandoverDoor::Listeners listeners_to_give() {
+    const std::lock_guard lock{stop_mutex_};
+    if (stops_ > 0 || ledger_lost_) return {};
+    return {data_->listening_socket(), admin_listener_->listening_socket()};
+  }
+
+  /// From here on a successor holds the sockets and waits for the ledger: as on SIGTERM, but nobody has to look away first.
+  void taken_over(Descriptor link) {
+    log(LogLevel::info, "taken_over");
+    successor_ = std::move(link);
+    admin_listener_->stop_accepting();
+    const std::lock_guard lock{stop_mutex_};
+    handed_over_ = true;
+    ++stops_;
+    stopping_.notify_all();
+  }
+
   void wait_for_signals() {
     signals_.async_wait([this](const boost::system::error_code& failed, int signal) {
       if (failed) return;
       if (signal == SIGHUP) {
+        manager_.reloading();
         reload();
+        manager_.ready(reload_failed_ ? "the last reload was rejected; see the log" : "serving");
       } else {
         const std::lock_guard lock{stop_mutex_};
         ++stops_;
@@ -221,6 +258,7 @@ class Application::Impl {
     // A connection that was just accepted may be about to send: idle ones get the listener's own short grace.
     do {
       stopping_.wait_for(lock, std::chrono::milliseconds{20});
+      manager_.on_turn(loops_tick());
     } while (!data_->idle() && clock_.monotonic() - begun < patience() && stops_ < 2);
     lock.unlock();
     for (auto& worker : workers_) {
@@ -245,7 +283,7 @@ class Application::Impl {
   /// Balancers that ask /readyz now and then still send connections here: they are served.
   void wait_drain_delay() {
     std::unique_lock lock{stop_mutex_};
-    stopping_.wait_for(lock, config_.drain_delay, [this] { return stops_ > 1 || ledger_lost_; });
+    stopping_.wait_for(lock, config_.drain_delay, [this] { return handed_over_ || stops_ > 1 || ledger_lost_; });
   }
 
   /// All or nothing. Runs on the admin loop, from a signal or the admin page.
@@ -313,6 +351,12 @@ class Application::Impl {
     return std::make_unique<OpaquePersistence>(std::move(options), clock_, opaque_);
   }
 
+  /// An event loop that has not ticked for a second is stuck, and what is on it with it.
+  [[nodiscard]] bool loops_tick() const {
+    const Monotonic now = clock_.monotonic();
+    return std::ranges::all_of(workers_, [now](const auto& worker) { return now - worker->loop.last_tick() < std::chrono::seconds{1}; });
+  }
+
   std::size_t open_requests() const { return data_ ? data_->open_requests() : 0; }
 
   [[nodiscard]] std::filesystem::path share_file() const { return config_.data / "share.state"; }
@@ -337,6 +381,8 @@ class Application::Impl {
   Config config_;
   const Clock& clock_;
   std::shared_ptr<const server::TlsContext> tls_;  // null: plain HTTP. From run() on: admin loop only
+  ServiceManager manager_{clock_};
+  Descriptor successor_;  // told by its end that ours has come; outlives the ledger
   SystemRandomness randomness_;
   std::unique_ptr<account::Ledger> ledger_;
   dialect::OpaqueStore opaque_;
@@ -363,9 +409,11 @@ class Application::Impl {
   boost::asio::signal_set signals_{admin_loop_.context(), SIGTERM, SIGINT, SIGHUP};
   std::unique_ptr<server::Listener> data_;
   std::unique_ptr<server::Listener> admin_listener_;
+  std::unique_ptr<HandoverDoor> door_;
   std::mutex stop_mutex_;
   std::condition_variable stopping_;
   int stops_ = 0;
+  bool handed_over_ = false;
   static constexpr std::chrono::seconds lost_drain_deadline{10};
   std::atomic<bool> ledger_lost_{false};
 };
@@ -374,14 +422,18 @@ Application::Application(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Application::~Application() = default;
 
 Result<std::unique_ptr<Application>> Application::make(Config config, std::shared_ptr<const gateway::Snapshot> snapshot,
-                                                       std::shared_ptr<const server::TlsContext> tls, const Clock& clock) {
-  static SystemRandomness randomness;
+                                                       std::shared_ptr<const server::TlsContext> tls, const Clock& clock, Handed handed) {
   account::LedgerOptions options;
   options.directory = config.data;
   options.intent = config.intent;
   options.replica = config.replica;
   options.allow_anonymous = config.insecure_allow_anonymous;
-  auto ledger = account::Ledger::open(std::move(options), clock, randomness);
+  Monotonic end = clock.monotonic() + lock_patience;
+  const auto give_up = [&] {
+    if (handed.predecessor_lives()) end = clock.monotonic() + lock_patience;
+    return clock.monotonic() >= end;
+  };
+  auto ledger = open_ledger(options, clock, give_up);
   if (!ledger) return std::unexpected{ledger.error()};
   const bool nobody = std::ranges::none_of((*ledger)->keys(), [](const auto& key) { return !key.revoked; });
   if (nobody && !config.insecure_allow_anonymous) {
@@ -392,7 +444,7 @@ Result<std::unique_ptr<Application>> Application::make(Config config, std::share
   if (!token) return std::unexpected{token.error()};
   auto impl = std::make_unique<Impl>(std::move(config), std::move(snapshot), clock, std::move(*ledger), std::move(*token),
                                      std::move(tls));
-  if (auto listening = impl->listen(); !listening) return std::unexpected{listening.error()};
+  if (auto listening = impl->listen(std::move(handed)); !listening) return std::unexpected{listening.error()};
   return std::unique_ptr<Application>{new Application{std::move(impl)}};
 }
 

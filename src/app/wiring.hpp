@@ -7,6 +7,7 @@
 
 #include "app/admin.hpp"
 #include "app/config.hpp"
+#include "app/handover.hpp"
 #include "app/snapshots.hpp"
 #include "catalog/fault.hpp"
 #include "server/tls_context.hpp"
@@ -18,8 +19,9 @@ namespace turnpike::app {
 class Application {
  public:
   /// Opens the ledger, loads the snapshot, binds both listeners. `tls`: null for plain HTTP. Nothing is served before run().
+  /// `handed`: the listeners of a gateway whose end is waited for first.
   static Result<std::unique_ptr<Application>> make(Config config, std::shared_ptr<const gateway::Snapshot> snapshot,
-                                                   std::shared_ptr<const server::TlsContext> tls, const Clock& clock);
+                                                   std::shared_ptr<const server::TlsContext> tls, const Clock& clock, Handed handed);
   ~Application();
   Application(const Application&) = delete;
   Application& operator=(const Application&) = delete;

@@ -48,6 +48,7 @@ struct Shared {
   RouteLearning& learned;
   Learning* learning = nullptr;  // null: the frozen classifier alone speaks
   ShadowHub* shadows = nullptr;  // null: no shadow runs
+  std::function<bool()> loops_tick = {};  // false: an event loop is stuck, this one or another. Any loop asks
 };
 
 struct GatewayLimits {

@@ -298,6 +298,11 @@ WholeReply Gateway::local_reply(const HeadVerdict& verdict, const RequestHead& h
       reply.body = R"({"name":"turnpike","chat":"/v1/chat/completions","responses":"/v1/responses","messages":"/v1/messages","gemini":"/v1beta/models","models":"/v1/models"})";
       return reply;
     default:
+      if (shared_.loops_tick && !shared_.loops_tick()) {
+        reply.head.status = 503;
+        reply.body = R"({"status":"stuck"})";
+        return reply;
+      }
       reply.body = R"({"status":"ok"})";
       return reply;
   }

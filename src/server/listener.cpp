@@ -233,7 +233,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
     boost::system::error_code failure;
     acceptor_.assign(Tcp::v4(), socket.get(), failure);
     if (!failure) {
-      socket.release();
+      listening_socket_ = socket.release();
       acceptor_.non_blocking(true, failure);
     }
     if (!failure) port_ = acceptor_.local_endpoint(failure).port();
@@ -247,6 +247,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  [[nodiscard]] int listening_socket() const { return listening_socket_; }
 
   void use_tls(const std::shared_ptr<const TlsContext>& context) {
     for (const auto& shard : shards_)
@@ -354,6 +355,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   const std::chrono::milliseconds accept_pause_;
   const std::size_t connections_max_;
   const char* short_of_ = nullptr;  // what accepting last stopped for; logged once
+  int listening_socket_ = -1;
   std::uint16_t port_ = 0;
   std::vector<std::shared_ptr<Shard>> shards_;
 };
@@ -379,6 +381,7 @@ Result<std::unique_ptr<Listener>> Listener::adopt(int listening_socket,
 }
 
 std::uint16_t Listener::port() const { return impl_->port(); }
+int Listener::listening_socket() const { return impl_->listening_socket(); }
 void Listener::use_tls(std::shared_ptr<const TlsContext> context) { impl_->use_tls(context); }
 TlsFigures Listener::tls_figures() const {
   return {impl_->handshakes(HandshakeEnd::full), impl_->handshakes(HandshakeEnd::resumed),

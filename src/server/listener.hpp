@@ -52,6 +52,8 @@ class Listener {
   Listener& operator=(const Listener&) = delete;
 
   [[nodiscard]] std::uint16_t port() const;
+  /// To be shared with another process. The listener's own; open until accepting stops.
+  [[nodiscard]] int listening_socket() const;
 
   /// New connections are TLS under this context from now on; those that are open keep theirs.
   void use_tls(std::shared_ptr<const TlsContext> context);

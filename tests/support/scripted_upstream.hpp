@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ struct Script {
   Result<void> end;
   bool fully_sent = true;
   int repeat_last = 1;     // how often the last chunk comes
+  bool throws = false;     // instead of sending: a fault of the program itself
   bool hold_open = false;  // after the chunks: neither more bytes nor an end, until cancelled
 };
 
@@ -52,6 +54,7 @@ class ScriptedUpstream final : public Upstream {
       script = std::move(scripts_.front());
       scripts_.pop_front();
     }
+    if (script.throws) throw std::runtime_error{"injected"};
     return std::make_unique<Played>(loop_, std::move(script), sent.back());
   }
 

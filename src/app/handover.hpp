@@ -1,0 +1,85 @@
+// Hot restart without a service manager: `turnpike serve --take-over` asks the gateway that runs on the data directory for
+// its listening sockets. Both processes then hold the same sockets, so there is no moment at which a connection is refused:
+// what comes while the one drains and the other waits for the ledger stands in the kernel's queue.
+//
+//   successor                                running gateway
+//   checks its whole configuration
+//   asks at <data>/handover.sock        -->  same user? not draining?
+//                                       <--  one line, with the two descriptors
+//   waits for the ledger's lock              drains as on SIGTERM, ends: connection and lock go
+//   accepts
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "app/config.hpp"
+#include "turnpike/error.hpp"
+
+namespace turnpike::app {
+
+/// Closes what it holds; -1: nothing.
+class Descriptor {
+ public:
+  Descriptor() = default;
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(other.release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  ~Descriptor();
+  [[nodiscard]] int get() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+
+ private:
+  int number_ = -1;
+};
+
+/// What a successor was given; all -1 if nothing ran.
+struct Handed {
+  Descriptor data, admin;
+  Descriptor link;  // ends when the predecessor's process does
+
+  [[nodiscard]] bool predecessor_lives() const;
+};
+
+/// Nothing there to take over is no error. Waits until the running gateway answers, at most 5 s.
+Result<Handed> ask_for_listeners(const std::filesystem::path& data);
+
+/// True if the socket listens where `address` says; port 0 says nothing.
+bool listens_at(int socket, const ListenAddress& address);
+
+/// The running gateway's end.
+class HandoverDoor {
+ public:
+  struct Listeners {
+    int data = -1;
+    int admin = -1;
+  };
+  /// What there is to give away; -1: nothing any more.
+  using Offer = std::function<Listeners()>;
+  /// It has been given away. `link` is to be kept until the process ends.
+  using Taken = std::function<void(Descriptor link)>;
+
+  /// Opens <data>/handover.sock; both functions are called on the loop. Without the socket (a warning is logged) the
+  /// gateway serves, but cannot be taken over.
+  HandoverDoor(boost::asio::io_context& loop, const std::filesystem::path& data, Offer offer, Taken taken);
+  /// Takes the socket away.
+  ~HandoverDoor();
+  HandoverDoor(const HandoverDoor&) = delete;
+  HandoverDoor& operator=(const HandoverDoor&) = delete;
+
+ private:
+  void wait();
+  void answer(Descriptor link);
+
+  boost::asio::local::stream_protocol::acceptor acceptor_;
+  std::filesystem::path socket_;
+  Offer offer_;
+  Taken taken_;
+};
+
+}  // namespace turnpike::app
