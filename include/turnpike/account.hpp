@@ -4,12 +4,18 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "turnpike/clock.hpp"
 #include "turnpike/credits.hpp"
 
 namespace turnpike {
+
+/// Who goes first where requests have to wait, and who is turned away first.
+enum class Priority : std::uint8_t { interactive, batch };
+std::string_view to_string(Priority priority);
+std::optional<Priority> parse_priority(std::string_view name);
 
 /// The owner of a virtual key, as found at authentication. Immutable; shared by all requests of the key.
 struct Account {
@@ -22,6 +28,10 @@ struct Account {
   bool may_override_route = false;          // x-turnpike-tier, x-turnpike-model headers
   std::optional<Credits> request_cost_max;
   std::optional<std::int32_t> concurrency_max;
+  std::optional<std::int32_t> requests_per_minute;
+  std::optional<std::int32_t> tokens_per_minute;  // of prompts and answers
+  Priority priority = Priority::interactive;
+  std::int32_t weight = 1;  // its share where keys wait for each other
 };
 
 /// How thin the tightest budget on the account's path is. Input of the decision.

@@ -78,6 +78,7 @@ struct Exchange {
   std::vector<std::string> losses;  // fields lost in translation
 
   Monotonic received{};       // last byte of the request
+  Monotonic admitted{};       // zero: it did not have to wait in line
   Monotonic parsed{};
   Monotonic decided{};
   Monotonic reserved{};

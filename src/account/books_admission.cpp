@@ -390,10 +390,10 @@ Result<void> Books::check_open(const Account& account, const Path& path) const {
                   fmt::format("budget {} allows {} requests at once", budget->name, *most), true)};
     }
   }
-  if (account.concurrency_max && path.key->open >= *account.concurrency_max) {
-    return std::unexpected{
-        refused(429, "concurrency_exceeded",
-                fmt::format("the key allows {} requests at once", *account.concurrency_max), true)};
+  const auto most = account.concurrency_max ? account.concurrency_max : options_.key_concurrency_max;
+  if (most && path.key->open >= *most) {
+    return std::unexpected{refused(429, "concurrency_exceeded",
+                                   fmt::format("the key allows {} requests at once", *most), true)};
   }
   return {};
 }

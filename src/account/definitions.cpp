@@ -151,6 +151,10 @@ std::string key_detail(const KeyInfo& key) {
   if (account.request_cost_max)
     fields.add("request_cost_max", to_string(*account.request_cost_max));
   fields.add_if("concurrency_max", account.concurrency_max);
+  fields.add_if("requests_per_minute", account.requests_per_minute);
+  fields.add_if("tokens_per_minute", account.tokens_per_minute);
+  if (account.priority != Priority::interactive) fields.add("priority", to_string(account.priority));
+  if (account.weight != 1) fields.add("weight", account.weight);
   if (key.expires) fields.add("expires", micros(*key.expires));
   if (key.disabled) fields.add("disabled", 1);
   if (!key.changed_by.empty()) fields.add("changed_by", key.changed_by);
@@ -175,9 +179,17 @@ std::optional<KeyInfo> parse_key(std::string_view detail, Instant created) {
   account.models_allowed = fields.all("model");
   account.may_override_route = fields.number("may_override_route").value_or(0) != 0;
   if (!read_credits(fields, "request_cost_max", account.request_cost_max)) return std::nullopt;
-  if (const auto count = fields.number("concurrency_max")) {
-    account.concurrency_max = static_cast<std::int32_t>(*count);
+  for (const auto& [field, bound] : {std::pair{"concurrency_max", &account.concurrency_max},
+                                     {"requests_per_minute", &account.requests_per_minute},
+                                     {"tokens_per_minute", &account.tokens_per_minute}}) {
+    if (const auto count = fields.number(field)) *bound = static_cast<std::int32_t>(*count);
   }
+  if (const auto word = fields.text("priority"); !word.empty()) {
+    const auto priority = parse_priority(word);
+    if (!priority) return std::nullopt;
+    account.priority = *priority;
+  }
+  account.weight = static_cast<std::int32_t>(fields.number("weight").value_or(1));
   if (const auto expires = fields.number("expires")) key.expires = from_micros(*expires);
   key.disabled = fields.number("disabled").value_or(0) != 0;
   key.changed_by = fields.text("changed_by");

@@ -35,6 +35,10 @@ struct NewKey {
   bool may_override_route = false;
   std::optional<Credits> request_cost_max;
   std::optional<std::int32_t> concurrency_max;
+  std::optional<std::int32_t> requests_per_minute;
+  std::optional<std::int32_t> tokens_per_minute;
+  Priority priority = Priority::interactive;
+  std::int32_t weight = 1;
   std::optional<Instant> expires;
   std::string by;
 };
@@ -55,6 +59,10 @@ struct KeyChange {
   std::optional<bool> disabled;
   std::optional<std::optional<Credits>> request_cost_max;
   std::optional<std::optional<std::int32_t>> concurrency_max;
+  std::optional<std::optional<std::int32_t>> requests_per_minute;
+  std::optional<std::optional<std::int32_t>> tokens_per_minute;
+  std::optional<Priority> priority;
+  std::optional<std::int32_t> weight;
   std::optional<std::optional<Instant>> expires;
 };
 

@@ -60,6 +60,7 @@ struct LedgerOptions {
       1 << 20;  // a front segment is changed for the other at this size
   std::int64_t checkpoint_entries = 50'000;  // entries a start must read again, at most (about)
   std::int64_t output_tokens_floor = 1024;   // least capped maximum worth sending upstream
+  std::optional<std::int32_t> key_concurrency_max;  // of keys without a bound of their own
   std::optional<ReplicaOptions> replica;     // one of several gateways with a central ledger
   /// Disk space kept back for the entries of running requests when the disk is full. Source:
   /// reliability specification, "Durability, start, failure of the store".

@@ -31,9 +31,12 @@ Result<void> check_account(const Account& key) {
                                  quoted_for_message(*value)),
                      field)};
   }
-  if (key.concurrency_max && *key.concurrency_max < 1) {
-    return std::unexpected{
-        client_error("bad_key", "concurrency_max is at least 1", "concurrency_max")};
+  for (const auto& [field, bound] : {std::pair{"concurrency_max", key.concurrency_max},
+                                     {"requests_per_minute", key.requests_per_minute},
+                                     {"tokens_per_minute", key.tokens_per_minute},
+                                     {"weight", std::optional{key.weight}}}) {
+    if (!bound || *bound >= 1) continue;
+    return std::unexpected{client_error("bad_key", fmt::format("{} is at least 1", field), field)};
   }
   return {};
 }
@@ -54,6 +57,10 @@ Result<CreatedKey> Ledger::create_key(const NewKey& key) {
   account.may_override_route = key.may_override_route;
   account.request_cost_max = key.request_cost_max;
   account.concurrency_max = key.concurrency_max;
+  account.requests_per_minute = key.requests_per_minute;
+  account.tokens_per_minute = key.tokens_per_minute;
+  account.priority = key.priority;
+  account.weight = key.weight;
   info.expires = key.expires;
   info.created_by = key.by;
   info.mac = minted->mac;
@@ -83,6 +90,10 @@ Result<void> Ledger::change_key(std::string_view key_id, const KeyChange& change
     take(account.may_override_route, change.may_override_route);
     take(account.request_cost_max, change.request_cost_max);
     take(account.concurrency_max, change.concurrency_max);
+    take(account.requests_per_minute, change.requests_per_minute);
+    take(account.tokens_per_minute, change.tokens_per_minute);
+    take(account.priority, change.priority);
+    take(account.weight, change.weight);
     take(key.expires, change.expires);
     take(key.disabled, change.disabled);
     return check_account(account);

@@ -89,8 +89,8 @@ Result<Bound<Credits>> read_credits_bound(const ordered_json& body, std::string_
   return Bound<Credits>{*amount};
 }
 
-Result<Bound<std::int32_t>> read_count_bound(const ordered_json& body, std::string_view field) {
-  constexpr std::int64_t most = 1'000'000;
+Result<Bound<std::int32_t>> read_count_bound(const ordered_json& body, std::string_view field,
+                                             std::int64_t most) {
   const auto* found = find(body, field);
   if (found == nullptr) return Bound<std::int32_t>{};
   if (found->is_null()) return Bound<std::int32_t>{std::optional<std::int32_t>{}};

@@ -34,7 +34,7 @@ using Bound = std::optional<std::optional<Value>>;
 Result<Bound<Credits>> read_credits_bound(const nlohmann::ordered_json& body,
                                           std::string_view field);
 Result<Bound<std::int32_t>> read_count_bound(const nlohmann::ordered_json& body,
-                                             std::string_view field);
+                                             std::string_view field, std::int64_t most = 1'000'000);
 Result<Bound<Instant>> read_instant_bound(const nlohmann::ordered_json& body,
                                           std::string_view field);
 

@@ -17,6 +17,9 @@ using account::KeyEvent;
 using account::KeyInfo;
 using nlohmann::ordered_json;
 
+constexpr std::int64_t tokens_per_minute_max = 1'000'000'000;
+constexpr std::int64_t weight_max = 1000;
+
 std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
 
 template <typename Value>
@@ -89,6 +92,33 @@ class Fill {
   std::optional<Error> error_;
 };
 
+/// Null means the usual one.
+Result<std::optional<Priority>> read_priority(const ordered_json& body) {
+  const auto found = body.find("priority");
+  if (found == body.end()) return std::nullopt;
+  if (found->is_null()) return Priority::interactive;
+  const auto priority =
+      found->is_string() ? parse_priority(found->get_ref<const std::string&>()) : std::nullopt;
+  if (!priority)
+    return std::unexpected{bad_field("priority", "must be \"interactive\" or \"batch\"")};
+  return priority;
+}
+
+Result<std::optional<std::int32_t>> read_weight(const ordered_json& body) {
+  const auto weight = read_count_bound(body, "weight", weight_max);
+  if (!weight) return std::unexpected{weight.error()};
+  if (!*weight) return std::nullopt;
+  return (*weight)->value_or(1);
+}
+
+/// How much of the key's traffic is let in, and in which order.
+void read_traffic(const ordered_json& body, Fill& fill, account::KeyChange& into) {
+  fill(read_count_bound(body, "requests_per_minute"), into.requests_per_minute);
+  fill(read_count_bound(body, "tokens_per_minute", tokens_per_minute_max), into.tokens_per_minute);
+  fill(read_priority(body), into.priority);
+  fill(read_weight(body), into.weight);
+}
+
 }  // namespace
 
 std::string_view state_of(const KeyInfo& key, Instant now) {
@@ -109,6 +139,10 @@ ordered_json to_json(const KeyInfo& key, Instant now) {
   json["may_override_route"] = key.account.may_override_route;
   json["request_cost_max"] = json_of(key.account.request_cost_max);
   json["concurrency_max"] = json_of(key.account.concurrency_max);
+  json["requests_per_minute"] = json_of(key.account.requests_per_minute);
+  json["tokens_per_minute"] = json_of(key.account.tokens_per_minute);
+  json["priority"] = to_string(key.account.priority);
+  json["weight"] = key.account.weight;
   json["created"] = to_rfc3339(key.created);
   json["created_by"] = key.created_by;
   json["changed"] = json_of(key.changed);
@@ -141,7 +175,8 @@ ordered_json to_json(const std::vector<account::KeyHistoryEntry>& history) {
 Result<account::NewKey> read_new_key(const ordered_json& body) {
   if (auto good = check_fields(
           body, {"name", "org", "team", "user", "models_allowed", "expires", "request_cost_max",
-                 "concurrency_max", "may_override_route", "windows", "by"});
+                 "concurrency_max", "requests_per_minute", "tokens_per_minute", "priority", "weight",
+                 "may_override_route", "windows", "by"});
       !good) {
     return std::unexpected{good.error()};
   }
@@ -155,6 +190,7 @@ Result<account::NewKey> read_new_key(const ordered_json& body) {
   fill(read_flag(body, "may_override_route"), read.may_override_route);
   fill(read_credits_bound(body, "request_cost_max"), read.request_cost_max);
   fill(read_count_bound(body, "concurrency_max"), read.concurrency_max);
+  read_traffic(body, fill, read);
   fill(read_instant_bound(body, "expires"), read.expires);
   account::NewKey key;
   fill(read_by(body), key.by);
@@ -169,6 +205,10 @@ Result<account::NewKey> read_new_key(const ordered_json& body) {
   key.may_override_route = read.may_override_route.value_or(false);
   key.request_cost_max = read.request_cost_max.value_or(std::nullopt);
   key.concurrency_max = read.concurrency_max.value_or(std::nullopt);
+  key.requests_per_minute = read.requests_per_minute.value_or(std::nullopt);
+  key.tokens_per_minute = read.tokens_per_minute.value_or(std::nullopt);
+  key.priority = read.priority.value_or(Priority::interactive);
+  key.weight = read.weight.value_or(1);
   key.expires = read.expires.value_or(std::nullopt);
   return key;
 }
@@ -176,7 +216,8 @@ Result<account::NewKey> read_new_key(const ordered_json& body) {
 Result<account::KeyChange> read_key_change(const ordered_json& body) {
   if (auto good = check_fields(
           body, {"name", "org", "team", "user", "models_allowed", "expires", "request_cost_max",
-                 "concurrency_max", "may_override_route", "disabled", "by"});
+                 "concurrency_max", "requests_per_minute", "tokens_per_minute", "priority", "weight",
+                 "may_override_route", "disabled", "by"});
       !good) {
     return std::unexpected{good.error()};
   }
@@ -191,6 +232,7 @@ Result<account::KeyChange> read_key_change(const ordered_json& body) {
   fill(read_flag(body, "disabled"), change.disabled);
   fill(read_credits_bound(body, "request_cost_max"), change.request_cost_max);
   fill(read_count_bound(body, "concurrency_max"), change.concurrency_max);
+  read_traffic(body, fill, change);
   fill(read_instant_bound(body, "expires"), change.expires);
   if (fill.error()) return std::unexpected{*fill.error()};
   return change;
@@ -242,6 +284,10 @@ std::vector<std::string> differences(const KeyInfo& before, const KeyInfo& after
   compare("expires", or_none(before.expires), or_none(after.expires));
   compare("request_cost_max", or_none(a.request_cost_max), or_none(b.request_cost_max));
   compare("concurrency_max", or_none(a.concurrency_max), or_none(b.concurrency_max));
+  compare("requests_per_minute", or_none(a.requests_per_minute), or_none(b.requests_per_minute));
+  compare("tokens_per_minute", or_none(a.tokens_per_minute), or_none(b.tokens_per_minute));
+  compare("priority", std::string{to_string(a.priority)}, std::string{to_string(b.priority)});
+  compare("weight", fmt::format("{}", a.weight), fmt::format("{}", b.weight));
   compare("may_override_route", a.may_override_route ? "yes" : "no",
           b.may_override_route ? "yes" : "no");
   if (before.disabled != after.disabled)

@@ -19,7 +19,7 @@ nlohmann::ordered_json to_json(const account::KeyInfo& key, Instant now);
 nlohmann::ordered_json to_json(const std::vector<account::KeyHistoryEntry>& history);
 
 /// {name, org, team, user, models_allowed, expires, request_cost_max, concurrency_max,
-/// may_override_route, by}; `windows` is for its budget and not read here. Errors are 400 and name
+/// requests_per_minute, tokens_per_minute, priority, weight, may_override_route, by}; `windows` is for its budget and not read here. Errors are 400 and name
 /// the field.
 Result<account::NewKey> read_new_key(const nlohmann::ordered_json& body);
 /// The same fields and `disabled`; what is absent stays, null takes a bound away.

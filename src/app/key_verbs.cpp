@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -23,7 +24,7 @@ using nlohmann::ordered_json;
 
 struct KeyOptions {
   std::string id, name, org, team, user, expires, request_cost_max, concurrency_max,
-      may_override_route, by;
+      requests_per_minute, tokens_per_minute, priority, weight, may_override_route, by;
   std::vector<std::string> models, budgets;
   std::string grace = "1h";
   bool all = false;
@@ -32,6 +33,11 @@ struct KeyOptions {
 
 std::string path_of(const std::string& id, std::string_view rest = {}) {
   return fmt::format("/admin/keys/{}{}", percent_encode(id), rest);
+}
+
+std::string option_of(std::string field) {
+  std::ranges::replace(field, '_', '-');
+  return field;
 }
 
 /// "none" takes a bound away; an empty text leaves it as it is.
@@ -43,6 +49,7 @@ void put_text(ordered_json& body, const char* field, const std::string& value) {
   }
 }
 
+/// A field and its option: "concurrency_max" is --concurrency-max.
 Result<void> put_count(ordered_json& body, const char* field, const std::string& value) {
   if (value.empty()) return {};
   if (value == "none") {
@@ -52,7 +59,7 @@ Result<void> put_count(ordered_json& body, const char* field, const std::string&
   const auto number = ordered_json::parse(value, nullptr, false);
   if (!number.is_number_integer())
     return std::unexpected{client_error(
-        "bad_request", fmt::format("--concurrency-max is a whole number or none, not {}",
+        "bad_request", fmt::format("--{} is a whole number or none, not {}", option_of(field),
                                    quoted_for_message(value)))};
   body[field] = number;
   return {};
@@ -65,8 +72,13 @@ Result<ordered_json> bounds(const KeyOptions& options) {
   put_text(body, "name", options.name);
   put_text(body, "expires", options.expires);
   put_text(body, "request_cost_max", options.request_cost_max);
-  if (auto good = put_count(body, "concurrency_max", options.concurrency_max); !good)
-    return std::unexpected{good.error()};
+  put_text(body, "priority", options.priority);
+  for (const auto& [field, value] : {std::pair{"concurrency_max", &options.concurrency_max},
+                                     {"requests_per_minute", &options.requests_per_minute},
+                                     {"tokens_per_minute", &options.tokens_per_minute},
+                                     {"weight", &options.weight}}) {
+    if (auto good = put_count(body, field, *value); !good) return std::unexpected{good.error()};
+  }
   const bool lifted = options.models == std::vector<std::string>{"none"};
   if (!options.models.empty())
     body["models_allowed"] = lifted ? ordered_json::array() : ordered_json(options.models);
@@ -253,7 +265,17 @@ class Registry {
     sub->add_option("--expires", options_->expires, "Date or RFC 3339 instant" + none);
     sub->add_option("--request-cost-max", options_->request_cost_max,
                     "Credits one request may cost at most" + none);
-    sub->add_option("--concurrency-max", options_->concurrency_max, "Requests at once" + none);
+    sub->add_option("--concurrency-max,--concurrency", options_->concurrency_max,
+                    "Requests at once" + none);
+    sub->add_option("--requests-per-minute,--rpm", options_->requests_per_minute,
+                    "Requests a minute; more are refused with 429" + none);
+    sub->add_option("--tokens-per-minute,--tpm", options_->tokens_per_minute,
+                    "Tokens a minute, of prompts and answers" + none);
+    sub->add_option("--priority", options_->priority,
+                    "interactive, or batch: waits behind interactive requests and is shed first")
+        ->check(CLI::IsMember({"interactive", "batch", "none"}));
+    sub->add_option("--weight", options_->weight,
+                    "Its share where keys wait for each other; default: 1");
   }
   void add_create() {
     auto* sub = signed_(add("create", "Make a key; it is shown once, on standard output", create));
@@ -271,6 +293,7 @@ class Registry {
   }
   void add_set() {
     auto* sub = changing(add("set", "Change what a key may do; what is not named stays", set));
+    sub->alias("update");
     sub->add_option("--name", options_->name, "For people and reports");
     add_bounds(sub, "; none lifts the bound");
     sub->add_option("--may-override-route", options_->may_override_route,

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "turnpike/account.hpp"
 #include "turnpike/decision.hpp"
 #include "turnpike/dialect.hpp"
 #include "turnpike/exchange.hpp"
@@ -36,6 +37,8 @@ constexpr Names<Dialect, 4> dialects{{{Dialect::openai_chat, "openai-chat"},
                                       {Dialect::openai_responses, "openai-responses"},
                                       {Dialect::anthropic_messages, "anthropic-messages"},
                                       {Dialect::gemini_generate, "gemini-generate"}}};
+
+constexpr Names<Priority, 2> priorities{{{Priority::interactive, "interactive"}, {Priority::batch, "batch"}}};
 
 constexpr Names<StepKind, 7> step_kinds{{{StepKind::human_turn, "human_turn"},
                                          {StepKind::tool_continuation, "tool_continuation"},
@@ -118,6 +121,9 @@ constexpr Names<OutcomeSource, 9> outcome_sources{{{OutcomeSource::shadow_pair, 
 
 std::string_view to_string(Dialect dialect) { return name_of(dialects, dialect); }
 std::optional<Dialect> parse_dialect(std::string_view name) { return value_of(dialects, name); }
+std::string_view to_string(Priority priority) { return name_of(priorities, priority); }
+std::optional<Priority> parse_priority(std::string_view name) { return value_of(priorities, name); }
+
 std::string_view to_string(StepKind kind) { return name_of(step_kinds, kind); }
 std::optional<StepKind> parse_step_kind(std::string_view name) { return value_of(step_kinds, name); }
 std::string_view to_string(Effort effort) { return name_of(efforts, effort); }

@@ -125,7 +125,7 @@ void describe(Visitor& visit, T& difficulty) {
 template <typename Visitor, Is<Account> T>
 void describe(Visitor& visit, T& account) {
   auto& [key_id, key_name, org, team, user, models_allowed, may_override_route, request_cost_max,
-         concurrency_max] = account;
+         concurrency_max, requests_per_minute, tokens_per_minute, priority, weight] = account;
   visit.always("key", key_id);
   visit.always("name", key_name);
   visit.always("org", org);
@@ -135,6 +135,10 @@ void describe(Visitor& visit, T& account) {
   visit.maybe("may_override_route", may_override_route);
   visit.maybe("request_cost_max", request_cost_max);
   visit.maybe("concurrency_max", concurrency_max);
+  visit.maybe("requests_per_minute", requests_per_minute);
+  visit.maybe("tokens_per_minute", tokens_per_minute);
+  visit.maybe("priority", priority, Priority::interactive);
+  visit.maybe("weight", weight, 1);
 }
 
 template <typename Visitor, Is<Allowance> T>
@@ -369,8 +373,8 @@ void describe(Visitor& visit, T& error) {
 template <typename Visitor, Is<Exchange> T>
 void describe(Visitor& visit, T& exchange) {
   auto& [decision_id, at, account, facts, difficulty, allowance, inputs, decision, config_version,
-         attempts, error, status, end, answer, losses, received, parsed, decided, reserved,
-         sent_upstream, first_content, finished] = exchange;
+         attempts, error, status, end, answer, losses, received, admitted, parsed, decided,
+         reserved, sent_upstream, first_content, finished] = exchange;
   visit.always("id", decision_id);
   visit.always("at", at);
   visit.always("config_version", config_version);
@@ -387,6 +391,7 @@ void describe(Visitor& visit, T& exchange) {
   visit.maybe("answer", answer);
   visit.always("losses", losses);
   visit.group("phases_us", [&](auto& phases) {
+    phases.since("admitted", received, admitted);
     phases.since("parsed", received, parsed);
     phases.since("decided", received, decided);
     phases.since("reserved", received, reserved);

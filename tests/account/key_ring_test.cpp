@@ -21,6 +21,10 @@ NewKey new_key() {
   key.may_override_route = true;
   key.request_cost_max = parse_credits("0.5").value();
   key.concurrency_max = 4;
+  key.requests_per_minute = 60;
+  key.tokens_per_minute = 200'000;
+  key.priority = Priority::batch;
+  key.weight = 3;
   key.by = "admin";
   return key;
 }
@@ -128,6 +132,10 @@ TEST_CASE("keys and their revocation survive a restart; the secret is nowhere on
   REQUIRE(keys.size() == 2);
   CHECK(keys[0].account.models_allowed == new_key().models_allowed);
   CHECK(keys[0].account.concurrency_max == 4);
+  CHECK(keys[0].account.requests_per_minute == 60);
+  CHECK(keys[0].account.tokens_per_minute == 200'000);
+  CHECK(keys[0].account.priority == Priority::batch);
+  CHECK(keys[0].account.weight == 3);
   CHECK(keys[0].created_by == "admin");
   CHECK(keys[1].revoked_by == "admin");
   f.ledger.reset();

@@ -397,6 +397,15 @@ TEST_CASE("bounds per key: cost of one request, requests at once, kill switch",
     one.settle_void("test");
     CHECK(f.ledger->admit(f.account));
   }
+  SECTION("at once, by the default for keys without a bound") {
+    f.ledger.reset();
+    f.options.key_concurrency_max = 1;
+    f.open();
+    auto one = f.reserve();
+    CHECK(f.ledger->admit(f.account).error().code == "concurrency_exceeded");
+    f.account.concurrency_max = 2;
+    CHECK(f.ledger->admit(f.account));
+  }
   SECTION("at once below an org, and frozen") {
     BudgetSettings settings;
     settings.budget = "org:acme";

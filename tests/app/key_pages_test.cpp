@@ -25,6 +25,10 @@ TEST_CASE("a key is created with all its bounds and shown without its secret", "
                                         {"expires", "2027-01-01"},
                                         {"request_cost_max", "0.5"},
                                         {"concurrency_max", 3},
+                                        {"requests_per_minute", 60},
+                                        {"tokens_per_minute", 5'000'000},
+                                        {"priority", "batch"},
+                                        {"weight", 4},
                                         {"may_override_route", true},
                                         {"windows", {"5/day"}}});
   const auto reply = show_key_page(bench.sources(), "ci");
@@ -36,6 +40,10 @@ TEST_CASE("a key is created with all its bounds and shown without its secret", "
   CHECK(key["expires"] == "2027-01-01T00:00:00Z");
   CHECK(key["request_cost_max"] == "0.50");
   CHECK(key["concurrency_max"] == 3);
+  CHECK(key["requests_per_minute"] == 60);
+  CHECK(key["tokens_per_minute"] == 5'000'000);
+  CHECK(key["priority"] == "batch");
+  CHECK(key["weight"] == 4);
   CHECK(key["may_override_route"] == true);
   CHECK(reply.body.find("tp_") == std::string::npos);
   CHECK(reply.body.find("mac") == std::string::npos);
@@ -61,6 +69,10 @@ TEST_CASE("a faulty request makes no key and names its field", "[app][keys]") {
   CHECK(create({{"request_cost_max", 1}}) == "bad_request: request_cost_max");
   CHECK(create({{"concurrency_max", 0}}) == "bad_request: concurrency_max");
   CHECK(create({{"concurrency_max", 1.5}}) == "bad_request: concurrency_max");
+  CHECK(create({{"requests_per_minute", 0}}) == "bad_request: requests_per_minute");
+  CHECK(create({{"tokens_per_minute", "many"}}) == "bad_request: tokens_per_minute");
+  CHECK(create({{"priority", "urgent"}}) == "bad_request: priority");
+  CHECK(create({{"weight", 1001}}) == "bad_request: weight");
   CHECK(create({{"models_allowed", "deepseek/*"}}) == "bad_request: models_allowed");
   CHECK(create({{"models_allowed", {""}}}) == "bad_request: models_allowed");
   CHECK(create({{"may_override_route", "yes"}}) == "bad_request: may_override_route");
@@ -111,6 +123,12 @@ TEST_CASE("a change says what it changed, and null takes a bound away", "[app][k
   };
   CHECK(change({{"request_cost_max", nullptr}, {"concurrency_max", 5}}) ==
         std::vector<std::string>{"request_cost_max 1.00 -> none", "concurrency_max 2 -> 5"});
+  CHECK(change({{"requests_per_minute", 60}, {"tokens_per_minute", 100}, {"priority", "batch"}, {"weight", 2}}) ==
+        std::vector<std::string>{"requests_per_minute none -> 60", "tokens_per_minute none -> 100",
+                                 "priority interactive -> batch", "weight 1 -> 2"});
+  CHECK(change({{"requests_per_minute", nullptr}, {"priority", nullptr}, {"weight", nullptr}}) ==
+        std::vector<std::string>{"requests_per_minute 60 -> none", "priority batch -> interactive",
+                                 "weight 2 -> 1"});
   CHECK(change({{"org", "beta"}, {"team", ""}}) ==
         std::vector<std::string>{"org acme -> beta", "team search -> none"});
   CHECK(change({{"models_allowed", {"bulk"}}, {"disabled", true}}) ==

@@ -23,7 +23,11 @@ Exchange example() {
                                                        .models_allowed = {"deepseek/*"},
                                                        .may_override_route = true,
                                                        .request_cost_max = Credits::from_nano(1),
-                                                       .concurrency_max = 2});
+                                                       .concurrency_max = 2,
+                                                       .requests_per_minute = 60,
+                                                       .tokens_per_minute = 70,
+                                                       .priority = Priority::batch,
+                                                       .weight = 3});
   exchange.allowance = {.pressure = Pressure::prefer_cheap,
                         .pressure_scope = "team:search",
                         .remaining = Credits::from_nano(3)};
@@ -119,7 +123,7 @@ TEST_CASE("every member is told under its own name", "[record]") {
   INFO(text);
   for (const auto* part : {
            R"({"form":2,"id":"01JDAAAAAAAAAAAAAAAAAAAAAB","at":"2026-11-23T01:02:03.000004Z","config_version":"0123456789abcdef",)",
-           R"("account":{"key":"k1","name":"laptop","org":"acme","team":"search","user":"ada","models_allowed":["deepseek/*"],"may_override_route":true,"request_cost_max":"0.000000001","concurrency_max":2},)",
+           R"("account":{"key":"k1","name":"laptop","org":"acme","team":"search","user":"ada","models_allowed":["deepseek/*"],"may_override_route":true,"request_cost_max":"0.000000001","concurrency_max":2,"requests_per_minute":60,"tokens_per_minute":70,"priority":"batch","weight":3},)",
            R"("allowance":{"pressure":"prefer_cheap","scope":"team:search","remaining":"0.000000003"},)",
            R"("facts":{"dialect":"gemini-generate","model":"auto","stream":true,"step":"subagent","question_bytes":11,"context_bytes":12,"fenced_code_bytes":13,"needs":{"vision":true,"logprobs":true},"effort":"xhigh","server_calls":{"web_search":true,"code_execution":4},"unpriced_tool":"googleMaps","output_tokens_max":14,"choices":15,"messages":16,"tools":17,"images":18,"files":19,"text_bytes":20,"body_bytes":21,"hour_cache":true,"trace":{"tool_results":22,"errors_recent":23,"repeats_recent":24,"assistant_turns":25},"prompt":{"head_bytes":3},"conversation":"feed","in_tool_loop":true},)",
            R"("difficulty":{"score":0.1,"prior":0.2,"percentile":0.3,"weak_fails":0.4,"confidence":0.5,"abstained":true,"step":"compaction","signals":[{"name":"length","weight":0.6}]},)",
