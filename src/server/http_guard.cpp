@@ -284,9 +284,6 @@ std::optional<Error> HttpGuard::finish() {
     facts_.framing = BodyFraming::chunked;
   } else if (content_lengths_ > 0) {
     facts_.framing = BodyFraming::length;
-    if (facts_.content_length > limits_.body_bytes_max) {
-      return client_error("body_too_large", "the request body is larger than the limit", {}, 413);
-    }
   }
   facts_.keep_alive = !close_asked_ && (facts_.http_1_1 || keep_alive_asked_);
   facts_.expect_continue = expects_continue_;

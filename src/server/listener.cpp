@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include <system_error>
 #include <utility>
 
+#include "server/descriptors.hpp"
 #include "server/session.hpp"
 #include "turnpike/log.hpp"
 
@@ -61,11 +61,10 @@ std::string address_text(const sockaddr_storage& address) {
   return text.data();
 }
 
-std::size_t half_the_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 65536;
-  return std::max<std::size_t>(8, static_cast<std::size_t>(limit.rlim_cur) / 2);
-}
+/// Bytes of one connection that the kernel may hold and has not sent yet. Without a bound it takes
+/// up to tcp_wmem's maximum (4 MiB) from each stream whose reader is slow, in memory that no figure of
+/// the process shows. What is on its way is not counted, so a fast reader far away is not slowed.
+constexpr int kernel_unsent_max = 128 * 1024;
 
 bool out_of_descriptors(int error) {
   return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
@@ -131,6 +130,15 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
     for_all([now = clock.monotonic()](Session& session) { session.on_drain(now); });
   }
 
+  void close_idle() {
+    std::uint64_t closed = 0;
+    for_all([&closed](Session& session) { closed += session.close_if_idle() ? 1 : 0; });
+    idle_closed_.fetch_add(closed, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t idle_closed() const {
+    return idle_closed_.load(std::memory_order_relaxed);
+  }
+
   void close_all() {
     draining = true;
     loop.remove_tick(tick_);
@@ -179,6 +187,7 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
   std::atomic<std::size_t> connections_{0};
   std::atomic<std::size_t> requests_{0};
   std::array<std::atomic<std::uint64_t>, 4> handshakes_{};  // by HandshakeEnd
+  std::atomic<std::uint64_t> idle_closed_{0};
 };
 
 Result<int> listen_on(const std::string& address, std::uint16_t port) {
@@ -218,8 +227,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
         acceptor_(loop_.context()),
         pause_(loop_.context()),
         accept_pause_(limits.accept_pause),
-        connections_max_(limits.connections_max > 0 ? limits.connections_max
-                                                    : half_the_descriptor_limit()) {
+        connections_max_(connection_bound(limits.connections_max, descriptor_limit())) {
     for (const auto& binding : bindings)
       shards_.push_back(std::make_shared<Shard>(binding, limits, clock));
   }
@@ -228,8 +236,10 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   Result<void> begin(int listening_socket) {
     OwnedSocket socket{listening_socket};
     const int on = 1;
-    // Accepted sockets inherit it: one system call less per connection.
+    // Accepted sockets inherit both: no system call per connection.
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kernel_unsent_max,
+                 sizeof kernel_unsent_max);
     boost::system::error_code failure;
     acceptor_.assign(Tcp::v4(), socket.get(), failure);
     if (!failure) {
@@ -269,6 +279,22 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
 
   void drain() {
     for (const auto& shard : shards_) shard->loop.run_on([shard] { shard->drain(); });
+  }
+
+  void close_idle() {
+    for (const auto& shard : shards_) shard->loop.run_on([shard] { shard->close_idle(); });
+  }
+
+  [[nodiscard]] ListenerFigures figures() const {
+    ListenerFigures sum;
+    sum.connections_max = connections_max_;
+    sum.accepts_paused = accepts_paused_.load(std::memory_order_relaxed);
+    for (const auto& shard : shards_) {
+      sum.responses_paused += shard->slow.paused.load(std::memory_order_relaxed);
+      sum.slow_readers_cut += shard->slow.cut.load(std::memory_order_relaxed);
+      sum.idle_closed += shard->idle_closed();
+    }
+    return sum;
   }
 
   void close_all() {
@@ -321,6 +347,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   }
 
   bool note_shortage(const char* what) {
+    accepts_paused_.fetch_add(1, std::memory_order_relaxed);
     if (short_of_ == nullptr) {
       log(LogLevel::warn, "accept_paused", {{"short_of", std::string_view{what}}});
     }
@@ -354,6 +381,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   asio::steady_timer pause_;
   const std::chrono::milliseconds accept_pause_;
   const std::size_t connections_max_;
+  std::atomic<std::uint64_t> accepts_paused_{0};
   const char* short_of_ = nullptr;  // what accepting last stopped for; logged once
   int listening_socket_ = -1;
   std::uint16_t port_ = 0;
@@ -389,7 +417,9 @@ TlsFigures Listener::tls_figures() const {
 }
 void Listener::stop_accepting() { impl_->stop_accepting(); }
 void Listener::drain() { impl_->drain(); }
+void Listener::close_idle() { impl_->close_idle(); }
 void Listener::close_all() { impl_->close_all(); }
+ListenerFigures Listener::figures() const { return impl_->figures(); }
 std::size_t Listener::open_requests() const { return impl_->requests(); }
 std::size_t Listener::open_connections() const { return impl_->connections(); }
 bool Listener::idle() const { return open_requests() == 0 && open_connections() == 0; }

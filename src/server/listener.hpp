@@ -35,6 +35,15 @@ struct TlsFigures {
   std::uint64_t timed_out = 0;
 };
 
+/// What slow clients and scarce descriptors have cost; for metrics.
+struct ListenerFigures {
+  std::size_t connections_max = 0;
+  std::size_t responses_paused = 0;         // now: the client is slow, so its provider waits
+  std::uint64_t slow_readers_cut = 0;       // took no byte for slow_reader_timeout
+  std::uint64_t idle_closed = 0;            // by close_idle()
+  std::uint64_t accepts_paused = 0;         // times accepting had to pause
+};
+
 /// All member functions may be called from any thread. Destroy it before its loops; the destructor
 /// closes every connection, as close_all() does.
 class Listener {
@@ -63,11 +72,14 @@ class Listener {
   void stop_accepting();
   /// From now on every response says `Connection: close`, and idle connections close soon after.
   void drain();
+  /// Closes the connections that wait for a next request, to give their memory back.
+  void close_idle();
   /// Cuts every connection; running handlers are told that their client has gone.
   void close_all();
 
   [[nodiscard]] std::size_t open_requests() const;
   [[nodiscard]] std::size_t open_connections() const;
+  [[nodiscard]] ListenerFigures figures() const;
   /// Nothing is being answered and no connection is open.
   [[nodiscard]] bool idle() const;
 

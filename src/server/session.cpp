@@ -233,6 +233,13 @@ bool Session::take_head(std::string_view raw, std::size_t bytes_behind) {
   head_ = std::move(*head);
   target_.assign(head_.path, 0, 256);
   if (!admit(facts.has_body(), bytes_behind)) return false;
+  // Second to who asks: a stranger learns nothing of our limits.
+  if (facts.content_length > limits_.body_bytes_max) {
+    const Error error =
+        client_error("body_too_large", "the request body is larger than the limit", {}, 413);
+    refuse(error, target_, bytes_behind);
+    return false;
+  }
 
   phase_ = Phase::body;
   since_ = host_->clock.monotonic();
@@ -335,9 +342,9 @@ void Session::on_tick(Monotonic now) {
     case Phase::body:
       return check_body_rate(now);
     case Phase::answering:
-      if (!out_.empty() && now - write_progress_ >= limits_.slow_reader_timeout)
-        lose_client(Telling::now);
-      return;
+      if (out_.empty() || now - write_progress_ < limits_.slow_reader_timeout) return;
+      host_->slow.cut.fetch_add(1, std::memory_order_relaxed);
+      return lose_client(Telling::now);
     case Phase::lingering:
       if (waited >= limits_.linger_timeout) close();
       return;
@@ -364,6 +371,12 @@ void Session::time_out(const char* what) {
 
 void Session::on_drain(Monotonic now) {
   if (phase_ == Phase::handshake || (phase_ == Phase::head && !head_begun_)) since_ = now;
+}
+
+bool Session::close_if_idle() {
+  if (phase_ != Phase::head || head_begun_) return false;
+  close();
+  return true;
 }
 
 void Session::cut() {

@@ -9,6 +9,7 @@
 // on_tick() for all its sessions.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -40,6 +41,12 @@ class Session;
 
 enum class HandshakeEnd : std::uint8_t { full, resumed, failed, timed_out };
 
+/// Written on one loop, read from anywhere.
+struct SlowClients {
+  std::atomic<std::size_t> paused{0};
+  std::atomic<std::uint64_t> cut{0};
+};
+
 /// Where sessions live: one loop's part of a listener. Used on the loop's thread only.
 class SessionHost {
  public:
@@ -64,6 +71,7 @@ class SessionHost {
   const Clock& clock;
   bool draining = false;                            // every response says Connection: close
   std::shared_ptr<const TlsContext> tls = nullptr;  // of new connections; null: plain
+  SlowClients slow;
 };
 
 /// Owned by its own pending waits and, while a request is being answered, by the handler's
@@ -82,6 +90,8 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
   void on_tick(Monotonic now);
   /// An idle connection is from now on kept only for drain_idle_timeout.
   void on_drain(Monotonic now);
+  /// Closes it if it waits for a next request.
+  bool close_if_idle();
   /// Closes at once; a running handler is told that its client has gone.
   void cut();
   /// The handler's coroutine has ended, with an exception or without.
@@ -152,6 +162,7 @@ class Session final : public ResponseSink, public std::enable_shared_from_this<S
   void end_answer_if_done();
   void next_request();
   void end_sending();
+  void set_full(bool full);
   void lose_client(Telling telling);
   void tell_gone();
   void close();

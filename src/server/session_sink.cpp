@@ -101,8 +101,15 @@ SinkState Session::write(std::string_view bytes) {
   }
   if (!sent) return SinkState::gone;
   if (out_.size() <= limits_.write_queue_bytes_max) return SinkState::open;
-  response_.full = true;
+  set_full(true);
   return SinkState::full;
+}
+
+void Session::set_full(bool full) {
+  if (response_.full == full) return;
+  response_.full = full;
+  auto& paused = host_->slow.paused;
+  full ? paused.fetch_add(1, std::memory_order_relaxed) : paused.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Session::finish() {
@@ -220,7 +227,7 @@ void Session::on_writable() {
   if (out_.size() < before) write_progress_ = host_->clock.monotonic();
   if (!out_.empty()) return arm_write();
   if (response_.full) {
-    response_.full = false;
+    set_full(false);
     if (watcher_ != nullptr) watcher_->on_drained();
   }
   end_answer_if_done();
@@ -280,6 +287,7 @@ void Session::reset_connection() {
 void Session::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
+  set_full(false);
   transport_.part();
   transport_.drop_tls();
   boost::system::error_code ignored;

@@ -191,8 +191,6 @@ inline std::vector<HttpCase> head_cases() {
       {"Content-Length 2^64", post("Content-Length: 18446744073709551616\r\n"), 400},
       {"two equal Content-Lengths", post("Content-Length: 5\r\nContent-Length: 5\r\n"), 400},
       {"two different Content-Lengths", post("Content-Length: 5\r\nContent-Length: 6\r\n"), 400},
-      {"Content-Length 33 MiB", post("Content-Length: 34603008\r\n"), 413},
-      {"Content-Length 2^63-1", post("Content-Length: 9223372036854775807\r\n"), 413},
       {"CL before TE", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), 400},
       {"TE before CL", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), 400},
       {"TE identity and CL", post("Transfer-Encoding: identity\r\nContent-Length: 5\r\n"), 400},

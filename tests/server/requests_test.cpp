@@ -45,6 +45,24 @@ TEST_CASE("every refused head gets its status, the connection closes, no handler
   CHECK(server.seen.handled == 0);
 }
 
+TEST_CASE("H8: a body above the limit is refused before it comes, once its sender has been judged (A5)",
+          "[server][requests][H8][A5]") {
+  Server server;
+  for (const auto* length : {"34603008", "9223372036854775807"}) {
+    for (const auto& [path, status] : {std::pair{"/echo", 413}, {"/denied", 401}}) {
+      INFO(path << " " << length);
+      Client client{server};
+      client.send("POST " + std::string{path} + " HTTP/1.1\r\nHost: a\r\nContent-Length: " + length + "\r\n\r\n");
+      client.send(request("GET", "/echo?smuggled"));
+      const auto response = client.read_response();
+      CHECK(response.status == status);
+      CHECK(response.has("connection: close"));
+      CHECK(client.read_to_end().empty());
+    }
+  }
+  CHECK(server.seen.handled == 0);
+}
+
 TEST_CASE("every refused chunked body gets its status, the connection closes, no handler runs",
           "[server][requests][H5]") {
   Server server;
