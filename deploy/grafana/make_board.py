@@ -164,6 +164,22 @@ ROWS = [
                           query(f"sum by (provider) (rate(turnpike_retries_refused_total{{{AT}}}[{R}]))", "{{provider}} refused by the budget")], "ops", about="At a provider that has failed the same request before."),
         graph("Fields lost in translation", [query(f"sum by (from, to, field) (rate(turnpike_translation_lossy_total{{{AT}}}[{R}]))", "{{from}} > {{to}}: {{field}}")], "ops"),
     ]),
+    ("Overload", [
+        graph("Requests at once", [query(f"sum(turnpike_in_flight_requests{{{AT}}})", "with a place"), query(f"sum(turnpike_in_flight_max{{{AT}}})", "places"),
+                                   query(f"sum(turnpike_queue_requests{{{AT}}})", "in line")]),
+        graph("Shed", [query(f"sum by (reason, priority) (rate(turnpike_shed_total{{{AT}}}[{R}]))", "{{reason}} {{priority}}")], "reqps", stack=True,
+              about="Turned away with 503 before anything was reserved."),
+        graph("Wait in line", [query(f"histogram_quantile({level}, sum by (priority, le) (rate(turnpike_queue_wait_seconds_bucket{{{AT}}}[{R}]))) or vector(0)", f"p{level * 100:g} {{{{priority}}}}")
+                               for level in (0.5, 0.99)], "s"),
+        graph("Above their rate", [query(f"sum by (reason) (rate(turnpike_rate_refusals_total{{{AT}}}[{R}]))", "{{reason}}")], "reqps", about="Refused with 429."),
+        graph("Slow clients", [query(f"sum(turnpike_upstreams_paused{{{AT}}})", "providers that wait"), query(f"sum(increase(turnpike_slow_readers_cut_total{{{AT}}}[{R}]))", "cut"),
+                               query(f"sum(increase(turnpike_idle_connections_closed_total{{{AT}}}[{R}]))", "idle, closed for memory"),
+                               query(f"sum(increase(turnpike_accept_pauses_total{{{AT}}}[{R}]))", "pauses in accepting")]),
+        graph("Memory", [query(f"turnpike_memory_resident_bytes{{{AT}}}", "{{instance}}"), query(f"turnpike_memory_target_bytes{{{AT}}} > 0 or 0 * turnpike_memory_target_bytes{{{AT}}}", "{{instance}} target"),
+                         query(f"sum(turnpike_queue_bytes{{{AT}}})", "bodies in line")], "bytes", about="Above 85 % of the target batch requests are shed, above 95 % all new ones."),
+        stat("Memory level", f"max(turnpike_memory_level{{{AT}}})", steps=[(None, "green"), (1, "orange"), (2, "red")]),
+        stat("Connections allowed", f"sum(turnpike_connections_max{{{AT}}})"),
+    ]),
     ("House", [
         graph("Ledger lag", [query(f"turnpike_ledger_lag_seconds{{{AT}}}", "{{instance}}")], "s", about="Age of the oldest entry that is not on disk."),
         graph("Journal entries", [query(f"sum(rate(turnpike_ledger_entries_total{{{AT}}}[{R}]))", "entries")], "ops"),

@@ -173,6 +173,8 @@ void read_opaque(const TomlNode& node, Config& config, FaultLog& faults) {
   table.finish();
 }
 
+void read_bounds(const TomlNode& node, Config& config, FaultLog& faults) { read_limits(node, config.limits, faults); }
+
 void read_log(const TomlNode& node, Config& config, FaultLog& faults) {
   TableReader table{node, "[log]", faults};
   static const std::array<std::string, 4> levels{"debug", "info", "warn", "error"};
@@ -223,11 +225,12 @@ std::expected<Config, std::vector<catalog::Fault>> read_config(std::string_view 
   FaultLog faults{file.string()};
   TableReader root{*document, "the file", faults};
   using Section = void (*)(const TomlNode&, Config&, FaultLog&);
-  static constexpr std::array<std::pair<std::string_view, Section>, 7> sections{{{"server", read_server},
+  static constexpr std::array<std::pair<std::string_view, Section>, 8> sections{{{"server", read_server},
                                                                                  {"paths", read_paths},
                                                                                  {"auth", read_auth},
                                                                                  {"ledger", read_ledger},
                                                                                  {"opaque", read_opaque},
+                                                                                 {"limits", read_bounds},
                                                                                  {"log", read_log},
                                                                                  {"override", read_overrides}}};
   for (const auto& [name, read] : sections) {

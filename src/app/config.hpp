@@ -14,6 +14,7 @@
 #include "account/ledger.hpp"
 #include "catalog/fault.hpp"
 #include "dialect/opaque_store.hpp"
+#include "app/limits.hpp"
 #include "gateway/admission_rules.hpp"
 #include "server/tls_context.hpp"
 #include "turnpike/log.hpp"
@@ -54,6 +55,7 @@ struct Config {
   account::Intent intent = account::Intent::process;
   std::optional<account::ReplicaOptions> replica;  // one of several gateways with a central ledger
   gateway::AdmissionRules admission;
+  Limits limits;
   LogLevel log_level = LogLevel::info;
   bool log_requests = true;
   bool decision_headers = true;

@@ -27,13 +27,16 @@
 #include "app/gauges.hpp"
 #include "app/handover.hpp"
 #include "app/listener_tls.hpp"
+#include "app/memory_watch.hpp"
 #include "app/opaque_persistence.hpp"
+#include "app/overload_gauges.hpp"
 #include "app/price_watch.hpp"
 #include "app/routing_state.hpp"
 #include "app/service_manager.hpp"
 #include "app/shadow_service.hpp"
 #include "app/synced_file.hpp"
 #include "gateway/gateway.hpp"
+#include "server/descriptors.hpp"
 #include "server/event_loop.hpp"
 #include "server/listener.hpp"
 #include "turnpike/ids.hpp"
@@ -95,8 +98,10 @@ class Application::Impl {
   Impl(Config config, std::shared_ptr<const gateway::Snapshot> snapshot, const Clock& clock,
        std::unique_ptr<account::Ledger> ledger, Secret token, std::shared_ptr<const server::TlsContext> tls)
       : config_(std::move(config)),
+        limits_(fitted_to(config_.limits, server::descriptor_limit())),
         clock_(clock),
         tls_(std::move(tls)),
+        overload_(limits_.overload, clock),
         ledger_(std::move(ledger)),
         opaque_(clock, config_.opaque_bytes_max, config_.opaque_lifetime),
         opaque_file_(keep_opaque()),
@@ -110,6 +115,7 @@ class Application::Impl {
     gateway::Shared shared{*ledger_, opaque_, conversations_, backends_, tokens_, clock_, randomness_, learned_, &learning_};
     shared.shadows = &shadows_.hub();
     shared.loops_tick = [this] { return loops_tick(); };
+    shared.overload = &overload_;
     shadows_.apply(snapshot_->policy);
     gateway::GatewayLimits limits;
     limits.admission = config_.admission;
@@ -122,12 +128,15 @@ class Application::Impl {
     metrics_.add_gauges([this](std::vector<metrics::Gauge>& out) { shadows_.gauges(out); });
     metrics_.add_gauges(classifier_gauges(learning_));
     metrics_.add_gauges(tls_gauges([this] { return tls_; }, [this] { return data_ ? data_->tls_figures() : server::TlsFigures{}; }));
+    metrics_.add_gauges(overload_gauges(overload_, memory_, [this] { return data_ ? data_->figures() : server::ListenerFigures{}; }));
     reload_shard_ = &metrics_.add_shard();
     restore_share();
     routing_state_.restore();
     classifier_state_.load();
     admin_loop_.on_tick([this](Monotonic now) {
       price_watch_.on_tick(now);
+      memory_.on_tick(now);
+      shed_log_.on_tick(now);
       classifier_state_.on_tick(now);
       if (now - share_saved_ < share_save_interval) return;
       share_saved_ = now;
@@ -145,6 +154,7 @@ class Application::Impl {
     admin_loop_.join();
     door_.reset();
     data_.reset();
+    overload_.gate.close();
     for (auto& worker : workers_) worker->loop.stop();
     for (auto& worker : workers_) worker->loop.join();
     std::error_code ignored;
@@ -156,13 +166,16 @@ class Application::Impl {
     bindings.reserve(workers_.size());
     for (auto& worker : workers_) bindings.push_back({worker->loop, worker->gateway});
     const int inherited = inherited_socket();
-    auto data = inherited >= 0 ? server::Listener::adopt(inherited, bindings, {}, clock_) : listen_at(config_.listen, std::move(handed.data), bindings);
+    auto data = inherited >= 0 ? server::Listener::adopt(inherited, bindings, limits_.server, clock_)
+                               : listen_at(config_.listen, std::move(handed.data), bindings, limits_.server);
     if (!data) return std::unexpected{data.error()};
     data_ = std::move(*data);
     if (tls_) data_->use_tls(tls_);
     std::vector<server::LoopBinding> admin_binding;
     admin_binding.push_back({admin_loop_, admin_});
-    auto admin = listen_at(config_.admin, std::move(handed.admin), std::move(admin_binding));
+    server::ServerLimits few;
+    few.connections_max = admin_connections_max;
+    auto admin = listen_at(config_.admin, std::move(handed.admin), std::move(admin_binding), few);
     if (!admin) return std::unexpected{admin.error()};
     admin_listener_ = std::move(*admin);
     // The command line finds the running instance by this file.
@@ -204,9 +217,10 @@ class Application::Impl {
 
  private:
   /// A socket that was handed over is used if it still is where the configuration says.
-  Result<std::unique_ptr<server::Listener>> listen_at(const ListenAddress& address, Descriptor handed, std::vector<server::LoopBinding> bindings) {
-    if (handed.get() >= 0 && listens_at(handed.get(), address)) return server::Listener::adopt(handed.release(), std::move(bindings), {}, clock_);
-    return server::Listener::open(address.host, address.port, std::move(bindings), {}, clock_);
+  Result<std::unique_ptr<server::Listener>> listen_at(const ListenAddress& address, Descriptor handed, std::vector<server::LoopBinding> bindings,
+                                                      const server::ServerLimits& limits) {
+    if (handed.get() >= 0 && listens_at(handed.get(), address)) return server::Listener::adopt(handed.release(), std::move(bindings), limits, clock_);
+    return server::Listener::open(address.host, address.port, std::move(bindings), limits, clock_);
   }
 
   [[nodiscard]] HandoverDoor::Listeners listeners_to_give() {
@@ -379,10 +393,15 @@ class Application::Impl {
   }
 
   Config config_;
+  static constexpr std::size_t admin_connections_max = 32;  // of the descriptors that are not clients'
+  const Limits limits_;
   const Clock& clock_;
   std::shared_ptr<const server::TlsContext> tls_;  // null: plain HTTP. From run() on: admin loop only
   ServiceManager manager_{clock_};
   Descriptor successor_;  // told by its end that ours has come; outlives the ledger
+  gateway::Overload overload_;
+  MemoryWatch memory_{memory_target(limits_), overload_, [this] { data_->close_idle(); }};  // admin loop only
+  ShedLog shed_log_{overload_};                                                             // admin loop only
   SystemRandomness randomness_;
   std::unique_ptr<account::Ledger> ledger_;
   dialect::OpaqueStore opaque_;
@@ -427,6 +446,7 @@ Result<std::unique_ptr<Application>> Application::make(Config config, std::share
   options.directory = config.data;
   options.intent = config.intent;
   options.replica = config.replica;
+  options.key_concurrency_max = config.limits.key_concurrency;
   options.allow_anonymous = config.insecure_allow_anonymous;
   Monotonic end = clock.monotonic() + lock_patience;
   const auto give_up = [&] {

@@ -21,6 +21,7 @@ namespace turnpike::gateway {
 struct HeadVerdict final : Admission {
   dialect::Route route;
   std::shared_ptr<const Account> account;  // null on routes that need no key
+  Priority priority = Priority::interactive;
 };
 
 struct Call {
@@ -33,6 +34,8 @@ struct Call {
   Exchange exchange;
   std::optional<policy::OpenShareStep> share_step;  // from the decision to finish(); absent if it is not to be counted
   std::unique_ptr<ShadowTicket> shadow = nullptr;  // this step will be asked a second time
+  std::int64_t tokens_taken = 0;                   // of the key's tokens per minute
+  HeaderList refusal_headers = {};                 // beside an error
 };
 
 /// A call beside the conversation, in its name: what answers it is not what the conversation goes on with.

@@ -51,7 +51,9 @@ Gateway::Gateway(Shared shared, Upstream& upstream, metrics::Shard& metrics,
                  std::shared_ptr<const Snapshot> snapshot, GatewayLimits limits)
     : shared_(shared), upstream_(upstream), metrics_(metrics), snapshot_(std::move(snapshot)), limits_(limits),
       shadows_({shared.ledger, shared.opaque, shared.tokens, shared.clock, upstream, ticker_, shared.backends}, metrics, shared.shadows,
-               shared.learning, shared.conversations.hash_key()) {}
+               shared.learning, shared.conversations.hash_key()) {
+  if (shared_.overload != nullptr) announce_refusals();
+}
 
 std::expected<std::shared_ptr<const Admission>, WholeReply> Gateway::on_head(const RequestHead& head) {
   auto verdict = std::make_shared<HeadVerdict>();
@@ -69,6 +71,9 @@ std::expected<std::shared_ptr<const Admission>, WholeReply> Gateway::on_head(con
   auto account = shared_.ledger.authenticate(head.headers);
   if (!account) return std::unexpected{dialect::error_reply(caller, account.error())};
   verdict->account = std::move(*account);
+  if (shared_.overload != nullptr && takes_body(verdict->route)) {
+    if (auto refusal = refuse_early(*verdict, head)) return std::unexpected{std::move(*refusal)};
+  }
   return verdict;
 }
 
@@ -79,7 +84,16 @@ asio::awaitable<void> Gateway::handle(ClientRequest request, ResponseSink& sink)
     answer_local(verdict, request.head, sink);
     co_return;
   }
+  AdmissionGate::Place place;  // until the request is finished
+  bool waited = false;
+  if (shared_.overload != nullptr) {
+    place = shared_.overload->gate.try_enter();
+    waited = !place.held();
+    if (waited) place = co_await wait_for_place(verdict, request.body.size(), sink);
+    if (!place.held()) co_return;
+  }
   Call call{std::move(request), sink, verdict, snapshot_, {}, {}, {}};
+  if (waited) call.exchange.admitted = shared_.clock.monotonic();
   Result<void> outcome = plan(call);
   if (outcome && counts_tokens(verdict.route)) {
     outcome = co_await count_tokens(call);
@@ -118,6 +132,7 @@ Result<void> Gateway::plan(Call& call) {
   if (!decision) return std::unexpected{decision.error()};
   exchange.decision = std::move(*decision);
   if (!counts_tokens(call.head.route)) {
+    if (auto taken = take_tokens(call); !taken) return taken;
     if (auto counted = open_share_step(*call.snapshot, exchange)) call.share_step.emplace(std::move(*counted));
   }
   exchange.decided = shared_.clock.monotonic();
@@ -223,6 +238,7 @@ void Gateway::tell_error(Call& call, const Error& error) {
   if (call.sink.head_sent() || call.sink.gone()) return;  // a stream has its error event already
   WholeReply reply = dialect::error_reply(call.head.route.dialect, error, call.exchange.decision_id);
   call.exchange.status = reply.head.status;
+  for (const auto& field : call.refusal_headers) reply.head.headers.push_back(field);
   if (!call.exchange.decision_id.empty()) {
     reply.head.headers.emplace_back("x-turnpike-decision", call.exchange.decision_id);
   }
@@ -232,6 +248,7 @@ void Gateway::tell_error(Call& call, const Error& error) {
 void Gateway::finish(Call& call) {
   Exchange& exchange = call.exchange;
   exchange.finished = shared_.clock.monotonic();
+  settle_tokens(call);
   if (call.share_step) call.share_step->settle(share_outcome(exchange, *call.snapshot));
   metrics_.record(exchange);
   if (call.snapshot->log_requests) log_request(exchange);

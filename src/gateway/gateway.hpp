@@ -22,6 +22,7 @@
 #include "gateway/call.hpp"
 #include "gateway/conversations.hpp"
 #include "gateway/learning.hpp"
+#include "gateway/overload.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/route_learning.hpp"
 #include "gateway/shadow_runs.hpp"
@@ -49,6 +50,7 @@ struct Shared {
   Learning* learning = nullptr;  // null: the frozen classifier alone speaks
   ShadowHub* shadows = nullptr;  // null: no shadow runs
   std::function<bool()> loops_tick = {};  // false: an event loop is stuck, this one or another. Any loop asks
+  Overload* overload = nullptr;  // null: everybody is let in
 };
 
 struct GatewayLimits {
@@ -114,6 +116,15 @@ class Gateway final : public Handler {
   // --- local answers
   [[nodiscard]] WholeReply local_reply(const HeadVerdict& verdict, const RequestHead& head) const;
   void answer_local(const HeadVerdict& verdict, const RequestHead& head, ResponseSink& sink) const;
+
+  // --- who is let in
+  void announce_refusals();
+  WholeReply shed(Dialect caller, Priority priority, Shed why);
+  WholeReply refuse_rate(Dialect caller, const RateRefusal& refusal);
+  std::optional<WholeReply> refuse_early(HeadVerdict& verdict, const RequestHead& head);
+  asio::awaitable<AdmissionGate::Place> wait_for_place(const HeadVerdict& verdict, std::size_t body_bytes, ResponseSink& sink);
+  Result<void> take_tokens(Call& call);
+  void settle_tokens(const Call& call);
 
   // --- what to do, without doing any of it: no waiting, no I/O
   Result<void> plan(Call& call);

@@ -29,6 +29,12 @@ void give_back(std::string& out) {
 
 }  // namespace
 
+Error draining_error() {
+  Error draining = gateway_error(503, "gateway_draining", "The gateway is shutting down; send the request again.");
+  draining.should_retry = true;
+  return draining;
+}
+
 Relay::Relay(const RelayParts& parts, ResponseHead head, const RelayLimits& limits, bool cancel_when_gone,
              int& drains)
     : parts_(parts), head_(std::move(head)), limits_(limits), cancel_when_gone_(cancel_when_gone), drains_(drains) {}
@@ -105,9 +111,7 @@ void Relay::on_gone() {
 
 void Relay::on_shutdown() {
   if (ended_ || completed_) return;
-  Error draining = gateway_error(503, "gateway_draining", "The gateway is shutting down; send the request again.");
-  draining.should_retry = true;
-  give_up(draining);
+  give_up(draining_error());
 }
 
 void Relay::on_tick(Monotonic now) {

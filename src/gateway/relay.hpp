@@ -34,6 +34,9 @@ struct RelayLimits {
   std::chrono::milliseconds linger{1'000};    // for the upstream's end of body once the terminator has been seen
 };
 
+/// What clients are told when the process ends before their answer.
+Error draining_error();
+
 /// What a relay needs and does not own; everything outlives it.
 struct RelayParts {
   Transfer& transfer;

@@ -19,6 +19,7 @@ constexpr std::array<double, 17> seconds_bounds{0.0005, 0.001, 0.0025, 0.005, 0.
 constexpr std::array<double, 12> overhead_bounds{0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025,
                                                  0.0005,   0.001,   0.0025,   0.005,   0.01,   0.1};
 constexpr std::array<double, 10> unit_bounds{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1};
+constexpr std::array<double, 9> wait_bounds{0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1};
 /// Source: OpenTelemetry GenAI metrics, advised buckets of gen_ai.client.token.usage.
 constexpr std::array<double, 14> token_bounds{1,     4,     16,      64,      256,     1024,     4096,
                                               16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864};
@@ -56,6 +57,9 @@ const std::array<Info, static_cast<std::size_t>(Family::count_)>& families() {
       {"turnpike_shadow_pairs_total", "Steps that were asked a second time, by what came of it.", MetricType::Counter, {"kind", "outcome"}, {}},
       {"turnpike_shadow_skipped_total", "Sampled steps that were not asked a second time, by the cause.", MetricType::Counter, {"cause"}, {}},
       {"turnpike_shadow_spend_credits_total", "Credits settled for shadow runs; in no key's spending.", MetricType::Counter, {"provider", "model"}, {}},
+      {"turnpike_shed_total", "Requests turned away for overload, by the cause.", MetricType::Counter, {"reason", "priority"}, {}},
+      {"turnpike_queue_wait_seconds", "How long requests waited in line for a place.", MetricType::Histogram, {"priority"}, wait_bounds},
+      {"turnpike_rate_refusals_total", "Requests refused because their key is above its rate.", MetricType::Counter, {"reason"}, {}},
   }};
   return table;
 }
@@ -175,7 +179,7 @@ void Shard::record_attempt(const Exchange& exchange, const Attempt& attempt) {
 
 void Shard::record_phases(const Exchange& exchange) {
   const std::array<std::tuple<std::string_view, Monotonic, Monotonic>, 4> phases{
-      {{"parse", exchange.received, exchange.parsed},
+      {{"parse", happened(exchange.admitted) ? exchange.admitted : exchange.received, exchange.parsed},
        {"decide", exchange.parsed, exchange.decided},
        {"reserve", exchange.decided, exchange.reserved},
        {"send", exchange.reserved, exchange.sent_upstream}}};

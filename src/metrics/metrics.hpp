@@ -48,6 +48,9 @@ enum class Family : std::uint8_t {
   shadow_pairs_total,         // kind, outcome
   shadow_skipped_total,       // cause
   shadow_spend_credits_total, // provider, model
+  shed_total,                 // reason, priority
+  queue_wait_seconds,         // priority
+  rate_refusals_total,        // reason
   count_,                     // number of families; not a family
 };
 
