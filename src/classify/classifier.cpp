@@ -172,7 +172,8 @@ FootprintView footprint_of(const Weights& weights, const RequestFacts& facts, co
 
 }  // namespace
 
-Difficulty Classifier::classify(const RequestFacts& facts, const OnlineLayer* layer) const {
+Difficulty Classifier::classify(const RequestFacts& facts, const OnlineLayer* layer,
+                                Footprint* kept) const {
   std::array<std::uint32_t, ngrams_max> buckets;  // NOLINT: filled by the scan, 32 KiB on the stack
   const TextScan scan = scan_text(facts.question, buckets);
   const auto found = std::span{buckets}.first(scan.ngrams);
@@ -182,9 +183,12 @@ Difficulty Classifier::classify(const RequestFacts& facts, const OnlineLayer* la
   Difficulty difficulty;
   difficulty.prior = curve_score(weights_, reading.logit);
   difficulty.score = difficulty.prior;
+  FootprintRoom room;  // NOLINT: filled up to what the view says
+  FootprintView view;
+  if (layer != nullptr || kept != nullptr)
+    view = footprint_of(weights_, facts, scan, found, reading.logit, room);
+  if (kept != nullptr) *kept = Footprint{view};
   if (layer != nullptr) {
-    FootprintRoom room;  // NOLINT: filled up to what the view says
-    const FootprintView view = footprint_of(weights_, facts, scan, found, reading.logit, room);
     const std::int64_t learned = layer->logit(view) - view.prior_logit;
     signals.add("learned", learned);
     difficulty.score = curve_score(weights_, reading.logit + learned);

@@ -31,8 +31,10 @@ class Classifier {
   static Result<Classifier> load(std::span<const std::byte> bytes);
   static Result<Classifier> load(const std::filesystem::path& path);
 
-  /// `layer`: what was learned on top; null: the frozen prior alone.
-  [[nodiscard]] Difficulty classify(const RequestFacts& facts, const OnlineLayer* layer = nullptr) const;
+  /// `layer`: what was learned on top; null: the frozen prior alone. `kept`, if asked for, becomes footprint(facts), at
+  /// no second scan of the text; it alone allocates.
+  [[nodiscard]] Difficulty classify(const RequestFacts& facts, const OnlineLayer* layer = nullptr,
+                                    Footprint* kept = nullptr) const;
   /// What a layer learns from, once the outcome of these facts is known.
   [[nodiscard]] Footprint footprint(const RequestFacts& facts) const;
 

@@ -7,8 +7,8 @@
 
 namespace turnpike::classify {
 
-Difficulty Learner::classify(const RequestFacts& facts) const {
-  Difficulty difficulty = classifier_.classify(facts, &layer_);
+Difficulty Learner::classify(const RequestFacts& facts, Footprint* kept) const {
+  Difficulty difficulty = classifier_.classify(facts, &layer_, kept);
   difficulty.weak_fails = calibration_.weak_fails(difficulty.score);
   return difficulty;
 }

@@ -29,8 +29,8 @@ class Learner {
  public:
   explicit Learner(const Classifier& classifier) : classifier_(classifier), calibration_(classifier.quantiles()) {}
 
-  /// With `prior` (the frozen score) and `weak_fails` filled in. Allocates nothing.
-  [[nodiscard]] Difficulty classify(const RequestFacts& facts) const;
+  /// With `prior` (the frozen score) and `weak_fails` filled in. `kept`: as Classifier::classify() has it.
+  [[nodiscard]] Difficulty classify(const RequestFacts& facts, Footprint* kept = nullptr) const;
 
   /// How sure an outcome is. Hints teach the layer, but nothing is measured by them.
   enum class Kind : std::uint8_t { known, hint };

@@ -23,6 +23,7 @@ struct Word {
 };
 
 bool is_letter(unsigned char c) { return static_cast<unsigned char>((c | 0x20U) - 'a') < 26; }
+unsigned char lower(unsigned char letter) { return static_cast<unsigned char>(letter | 0x20U); }
 bool is_digit(unsigned char c) { return static_cast<unsigned char>(c - '0') < 10; }
 bool is_blank(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -164,10 +165,10 @@ class Scanner {
     while (at_ < text_.size()) {
       const auto c = byte(at_);
       if (is_letter(c)) {
-        last = static_cast<unsigned char>(c | 0x20U);
-        sum += letter_codes[last];
-        ++word.letters;
-        ++at_;
+        const std::size_t begin = at_;
+        last = add_letters(sum);
+        word.letters += static_cast<std::uint32_t>(at_ - begin);
+        if (first == 0) first = lower(byte(begin));
       } else if (is_digit(c) || c == '_') {
         last = c == '_' ? c : '0';
         if (byte(at_ - 1) == '_' || !is_digit(byte(at_ - 1))) sum += letter_codes[last];
@@ -187,6 +188,22 @@ class Scanner {
     other_letters_in_word_ = 0;
     word.signature = word_signature(sum, first, last);
     return word;
+  }
+
+  /// A run of plain letters, most of any text: with nothing but locals the loop stays in registers.
+  unsigned char add_letters(std::uint64_t& sum) {
+    const char* const text = text_.data();
+    const std::size_t size = text_.size();
+    std::size_t at = at_;
+    std::uint64_t codes = 0;
+    unsigned char last = 0;
+    for (; at < size && is_letter(static_cast<unsigned char>(text[at])); ++at) {
+      last = lower(static_cast<unsigned char>(text[at]));
+      codes += letter_codes[last];
+    }
+    at_ = at;
+    sum += codes;
+    return last;
   }
 
   void add_high_letter(std::uint64_t& sum, unsigned char& last) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "account/ledger.hpp"
+#include "classify/footprint.hpp"
 #include "dialect/detect.hpp"
 #include "dialect/request_rules.hpp"
 #include "gateway/conversations.hpp"
@@ -32,6 +33,7 @@ struct Call {
   dialect::RequestView view;
   std::optional<Remembered> previous;  // what answered the conversation's previous step
   Exchange exchange;
+  classify::Footprint footprint = {};  // of the facts, for what the next step tells of this one; empty if nobody learns
   std::optional<policy::OpenShareStep> share_step;  // from the decision to finish(); absent if it is not to be counted
   std::unique_ptr<ShadowTicket> shadow = nullptr;  // this step will be asked a second time
   std::int64_t tokens_taken = 0;                   // of the key's tokens per minute

@@ -139,10 +139,12 @@ Result<void> Gateway::plan(Call& call) {
   return {};
 }
 
-Difficulty Gateway::difficulty_of(const Call& call) const {
+Difficulty Gateway::difficulty_of(Call& call) const {
   const Exchange& exchange = call.exchange;
+  const policy::Policy& policy = call.snapshot->policy;
   if (shared_.learning == nullptr) return call.snapshot->classifier->classify(exchange.facts);
-  return shared_.learning->classify(Learning::group_of(call.snapshot->policy, *exchange.account), exchange.facts);
+  return shared_.learning->classify(Learning::group_of(policy, *exchange.account), exchange.facts,
+                                    policy.classifier.weak_signals ? &call.footprint : nullptr);
 }
 
 /// The body once: what is spliced later, and what is decided on.
@@ -252,7 +254,7 @@ void Gateway::finish(Call& call) {
   if (call.share_step) call.share_step->settle(share_outcome(exchange, *call.snapshot));
   metrics_.record(exchange);
   if (call.snapshot->log_requests) log_request(exchange);
-  if (shared_.learning != nullptr) shared_.learning->watch(call.snapshot->policy, exchange);
+  if (shared_.learning != nullptr) shared_.learning->watch(call.snapshot->policy, exchange, std::move(call.footprint));
   shared_.ledger.record(std::move(exchange));
 }
 

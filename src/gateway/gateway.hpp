@@ -129,7 +129,7 @@ class Gateway final : public Handler {
   // --- what to do, without doing any of it: no waiting, no I/O
   Result<void> plan(Call& call);
   Result<void> read(Call& call);
-  [[nodiscard]] Difficulty difficulty_of(const Call& call) const;
+  [[nodiscard]] Difficulty difficulty_of(Call& call) const;
   [[nodiscard]] Result<std::optional<std::string>> provider_of_previous(const Call& call) const;
   Result<RouteInputs> inputs_of(Call& call);
   Result<RouteDecision> decide(Call& call);

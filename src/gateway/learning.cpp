@@ -92,9 +92,9 @@ std::shared_ptr<classify::Learner> Learning::find_or_make(std::string_view group
   return groups_.try_emplace(std::string{name}, std::move(fresh)).first->second;
 }
 
-Difficulty Learning::classify(std::string_view group, const RequestFacts& facts) const {
-  if (const auto learner = find(group)) return learner->classify(facts);
-  Difficulty difficulty = classifier_.classify(facts);
+Difficulty Learning::classify(std::string_view group, const RequestFacts& facts, classify::Footprint* kept) const {
+  if (const auto learner = find(group)) return learner->classify(facts, kept);
+  Difficulty difficulty = classifier_.classify(facts, nullptr, kept);
   difficulty.weak_fails = shipped_.weak_fails(difficulty.score);
   return difficulty;
 }
@@ -109,7 +109,7 @@ void Learning::learn(std::string_view group, const classify::Footprint& footprin
   revision_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Learning::watch(const policy::Policy& policy, const Exchange& exchange) {
+void Learning::watch(const policy::Policy& policy, const Exchange& exchange, classify::Footprint footprint) {
   if (!policy.classifier.weak_signals || exchange.attempts.empty() || exchange.error || exchange.decision.candidates.empty()) return;
   const std::string group = group_of(policy, *exchange.account);
   if (group.empty()) return;
@@ -124,7 +124,6 @@ void Learning::watch(const policy::Policy& policy, const Exchange& exchange) {
                       .unusable = exchange.answer && exchange.answer->unusable(),
                       .escalated = std::ranges::any_of(exchange.decision.why, escalated)};
   if (!WeakSignals::watches(step)) return;
-  auto footprint = step.bulk ? classifier_.footprint(exchange.facts) : classify::Footprint{};
   if (const auto hint = signals_.observe(step, std::move(footprint))) learn(hint->group, hint->footprint, hint->outcome);
 }
 

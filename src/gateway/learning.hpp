@@ -44,8 +44,8 @@ class Learning {
   /// "policy:NAME", "team:ORG/TEAM", "key:ID"; empty: this policy does not learn.
   [[nodiscard]] static std::string group_of(const policy::Policy& policy, const Account& account);
 
-  /// `group` as group_of() gives it.
-  [[nodiscard]] Difficulty classify(std::string_view group, const RequestFacts& facts) const;
+  /// `group` as group_of() gives it. `kept`, if asked for, becomes footprint(facts).
+  [[nodiscard]] Difficulty classify(std::string_view group, const RequestFacts& facts, classify::Footprint* kept = nullptr) const;
   /// What learn() needs once the outcome is known; holds no text.
   [[nodiscard]] classify::Footprint footprint(const RequestFacts& facts) const { return classifier_.footprint(facts); }
   /// Takes some microseconds. Without a group, and for a group that is frozen, nothing happens.
@@ -55,7 +55,8 @@ class Learning {
   }
 
   /// A finished step: remembers it, and takes from it what it tells of the conversation's step before.
-  void watch(const policy::Policy& policy, const Exchange& exchange);
+  /// `footprint` is that of its facts.
+  void watch(const policy::Policy& policy, const Exchange& exchange, classify::Footprint footprint);
 
   /// Of one group, or of all and those to come with an empty name. 404 unknown_group.
   Result<void> freeze(std::string_view group, bool frozen);
