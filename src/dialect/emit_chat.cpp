@@ -144,8 +144,8 @@ class Splicer {
   void repair_messages() {
     const bool reasoning = candidate_.quirks.reasoning_history;
     if (candidate_.thinking == ThinkingStyle::openai_effort && !reasoning) return;
-    if (!view_.developer_role && !(reasoning && view_.calls_in_history)) return;
-    for (const auto& message : value(view_.messages).elements()) {
+    for (const ByteRange place : view_.messages_to_repair) {
+      const JsonView message = value(place);
       const JsonFields fields{message};
       if (fields["role"].text_is("developer")) replace(range_of(fields["role"]), R"("system")");
       if (reasoning && fields["role"].text_is("assistant")) supply_reasoning(message, fields);

@@ -105,17 +105,22 @@ RawCursor::RawCursor(std::string_view validated)
 
 RawCursor RawCursor::member(std::string_view key) const {
   if (!text().starts_with('{')) return {json_, json_.size(), json_.size()};
-  for (const wire::MemberSpan& span : wire::members_at(json_, begin_)) {
-    if (span.key == key) return {json_, span.value_begin, span.value_end};
-  }
-  return {json_, json_.size(), json_.size()};
+  RawCursor found{json_, json_.size(), json_.size()};
+  wire::walk_members(json_, begin_, [&](const wire::MemberSpan& span) {
+    if (span.key == key) found = {json_, span.value_begin, span.value_end};
+    return span.key != key;
+  });
+  return found;
 }
 
 RawCursor RawCursor::element(std::size_t index) const {
   if (!text().starts_with('[')) return {json_, json_.size(), json_.size()};
-  const auto spans = wire::elements_at(json_, begin_);
-  if (index >= spans.size()) return {json_, json_.size(), json_.size()};
-  return {json_, spans[index].first, spans[index].second};
+  RawCursor found{json_, json_.size(), json_.size()};
+  wire::walk_elements(json_, begin_, [&](std::size_t begin, std::size_t end) {
+    if (index == 0) found = {json_, begin, end};
+    return index-- != 0;
+  });
+  return found;
 }
 
 Failure broken_answer(const Candidate& candidate, std::string_view what) {

@@ -132,14 +132,18 @@ Fault read_member(const wire::MemberSpan& span, std::string_view key, const elem
 
 /// What a chat provider may need repaired: most bodies have neither, and their messages need no
 /// second walk.
-void note_roles(const object& root, RequestView& view) {
+void note_repairs(const object& root, const std::vector<wire::ElementSpan>& places, RequestView& view) {
+  std::size_t index = 0;
   for (const auto message : root["messages"].get_array().value()) {
+    const auto [begin, end] = places[index++];
     for (const auto& [key, value] : object{message}) {
-      if (key == "role") {
-        view.developer_role = view.developer_role || std::string_view{value} == "developer";
-      } else if (key == "tool_calls") {
-        view.calls_in_history = view.calls_in_history || value.is_array();
-      }
+      const bool developer = key == "role" && std::string_view{value} == "developer";
+      const bool calls = key == "tool_calls" && value.is_array();
+      if (!developer && !calls) continue;
+      view.developer_role = view.developer_role || developer;
+      view.calls_in_history = view.calls_in_history || calls;
+      view.messages_to_repair.push_back({begin, end});
+      break;
     }
   }
 }
@@ -148,7 +152,8 @@ Result<RequestView> read_chat(const object& root, const std::string& body, std::
   if (auto fault = check_unique(root, "")) return std::unexpected{*fault};
   RequestView view;
   view.repaired_surrogates = repaired;
-  const auto spans = wire::top_level_members(body);
+  std::vector<wire::ElementSpan> messages;
+  const auto spans = wire::top_level_members(body, "messages", messages);
   std::size_t index = 0;
   for (const auto& [key, value] : root) {
     const auto& span = spans[index++];
@@ -163,7 +168,8 @@ Result<RequestView> read_chat(const object& root, const std::string& body, std::
     return std::unexpected{client_error("missing_field", "'messages' is missing.", "messages")};
   }
   view.object_end = body.rfind('}');
-  note_roles(root, view);
+  if (messages.empty()) messages = wire::elements_at(body, view.messages.begin);  // a name written with escapes
+  note_repairs(root, messages, view);
   return view;
 }
 

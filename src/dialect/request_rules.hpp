@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "turnpike/dialect.hpp"
 #include "turnpike/error.hpp"
@@ -42,6 +43,8 @@ struct RequestView {
   std::optional<ByteRange> response_format;        // its value; may be null
   bool developer_role = false;    // some message has the role "developer"
   bool calls_in_history = false;  // some assistant message has tool calls
+  // Chat: the messages of the two lines above. Only these may need a repair, and most bytes are in others.
+  std::vector<ByteRange> messages_to_repair;
   ByteRange messages;  // messages, input or contents: the value with its brackets (input may be a string)
   bool refers_to_items = false;  // Responses: store is not false, so that item references may follow
   bool wants_thoughts = false;  // Gemini: includeThoughts; the other dialects always show what there is

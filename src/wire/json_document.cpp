@@ -150,67 +150,12 @@ Result<JsonDocument> JsonDocument::parse(std::string& body) {
   return JsonDocument{root, repaired, std::move(own)};
 }
 
-namespace {
-
-std::size_t skip_blanks(std::string_view text, std::size_t at) {
-  while (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t') ++at;
-  return at;
-}
-
-/// One past the closing quote of the string whose opening quote is at `at`.
-std::size_t string_end(std::string_view text, std::size_t at) {
-  std::size_t quote = at;
-  do {
-    quote = static_cast<std::size_t>(static_cast<const char*>(std::memchr(
-                                         text.data() + quote + 1, '"', text.size() - quote - 1)) -
-                                     text.data());
-  } while (is_escaped(text, quote));
-  return quote + 1;
-}
-
-/// One past the value that begins at `at`. A container is walked bracket by bracket, strings in one
-/// leap.
-std::size_t value_end(std::string_view text, std::size_t at) {
-  if (text[at] == '"') return string_end(text, at);
-  if (text[at] != '{' && text[at] != '[')
-    return std::min(text.find_first_of(",]} \n\r\t", at), text.size());
-  std::size_t depth = 0;
-  while (true) {
-    switch (text[at]) {
-      case '"':
-        at = string_end(text, at);
-        continue;
-      case '{':
-      case '[':
-        ++depth;
-        break;
-      case '}':
-      case ']':
-        if (--depth == 0) return at + 1;
-        break;
-      default:
-        break;
-    }
-    ++at;
-  }
-}
-
-}  // namespace
-
 std::vector<MemberSpan> members_at(std::string_view validated, std::size_t begin) {
   std::vector<MemberSpan> members;
-  auto at = skip_blanks(validated, begin + 1);
-  while (validated[at] != '}') {
-    MemberSpan member{};
-    member.key_begin = at;
-    const auto key_end = string_end(validated, at);
-    member.key = validated.substr(at + 1, key_end - at - 2);
-    member.value_begin = skip_blanks(validated, skip_blanks(validated, key_end) + 1);
-    member.value_end = value_end(validated, member.value_begin);
+  walk_members(validated, begin, [&](const MemberSpan& member) {
     members.push_back(member);
-    at = skip_blanks(validated, member.value_end);
-    if (validated[at] == ',') at = skip_blanks(validated, at + 1);
-  }
+    return true;
+  });
   return members;
 }
 
@@ -218,16 +163,30 @@ std::vector<MemberSpan> top_level_members(std::string_view validated_object) {
   return members_at(validated_object, skip_blanks(validated_object, 0));
 }
 
-std::vector<std::pair<std::size_t, std::size_t>> elements_at(std::string_view validated,
-                                                             std::size_t begin) {
-  std::vector<std::pair<std::size_t, std::size_t>> elements;
-  auto at = skip_blanks(validated, begin + 1);
-  while (validated[at] != ']') {
-    const auto end = value_end(validated, at);
-    elements.emplace_back(at, end);
-    at = skip_blanks(validated, end);
-    if (validated[at] == ',') at = skip_blanks(validated, at + 1);
-  }
+std::vector<MemberSpan> top_level_members(std::string_view validated_object, std::string_view listed,
+                                          std::vector<ElementSpan>& elements) {
+  std::vector<MemberSpan> members;
+  const auto end_of = [&](std::string_view key, std::size_t begin) {
+    if (key != listed || validated_object[begin] != '[') return value_end(validated_object, begin);
+    return walk_elements(validated_object, begin, [&](std::size_t first, std::size_t end) {
+      elements.emplace_back(first, end);
+      return true;
+    });
+  };
+  const auto keep = [&](const MemberSpan& member) {
+    members.push_back(member);
+    return true;
+  };
+  walk_members(validated_object, skip_blanks(validated_object, 0), keep, end_of);
+  return members;
+}
+
+std::vector<ElementSpan> elements_at(std::string_view validated, std::size_t begin) {
+  std::vector<ElementSpan> elements;
+  walk_elements(validated, begin, [&](std::size_t first, std::size_t end) {
+    elements.emplace_back(first, end);
+    return true;
+  });
   return elements;
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "turnpike/error.hpp"
+#include "wire/json_walk.hpp"
 
 namespace turnpike::wire {
 
@@ -52,24 +53,21 @@ class JsonDocument {
 /// many there were.
 std::uint32_t repair_surrogate_escapes(std::string& text);
 
-/// Where a top-level member stands in the original bytes.
-struct MemberSpan {
-  std::string_view key;   // between the quotes, escapes left as they are
-  std::size_t key_begin;  // of the opening quote
-  std::size_t value_begin;
-  std::size_t value_end;  // one past the value
-};
-
 /// Top-level members of a body that JsonDocument::parse has accepted and whose root is an object.
 /// Linear; skips nested values without looking into them.
 std::vector<MemberSpan> top_level_members(std::string_view validated_object);
+
+/// Begin and end of an element of an array.
+using ElementSpan = std::pair<std::size_t, std::size_t>;
+/// The same; where the member named `listed` is an array, its elements are noted on the way.
+std::vector<MemberSpan> top_level_members(std::string_view validated_object, std::string_view listed,
+                                          std::vector<ElementSpan>& elements);
 
 /// Raw text of an element inside validated bytes is not kept by the parser; fragments that must
 /// keep their number text and key order are cut out with this: the members of the object whose '{'
 /// is at `begin`.
 std::vector<MemberSpan> members_at(std::string_view validated, std::size_t begin);
 /// Begin/end offsets of the elements of the array whose '[' is at `begin`.
-std::vector<std::pair<std::size_t, std::size_t>> elements_at(std::string_view validated,
-                                                             std::size_t begin);
+std::vector<ElementSpan> elements_at(std::string_view validated, std::size_t begin);
 
 }  // namespace turnpike::wire

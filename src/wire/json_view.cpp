@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "wire/json_document.hpp"
+#include "wire/json_walk.hpp"
 
 namespace turnpike::wire {
 
@@ -134,19 +134,21 @@ std::optional<double> JsonView::number() const {
 std::vector<JsonView::Member> JsonView::members() const {
   std::vector<Member> members;
   if (!is_object()) return members;
-  for (const auto& span : members_at(raw_, 0)) {
-    members.push_back(
-        {span.key, JsonView{raw_.substr(span.value_begin, span.value_end - span.value_begin)}});
-  }
+  members.reserve(8);
+  walk_members(raw_, 0, [&](const MemberSpan& span) {
+    members.push_back({span.key, JsonView{raw_.substr(span.value_begin, span.value_end - span.value_begin)}});
+    return true;
+  });
   return members;
 }
 
 std::vector<JsonView> JsonView::elements() const {
   std::vector<JsonView> elements;
   if (!is_array()) return elements;
-  for (const auto& [begin, end] : elements_at(raw_, 0)) {
+  walk_elements(raw_, 0, [&](std::size_t begin, std::size_t end) {
     elements.emplace_back(raw_.substr(begin, end - begin));
-  }
+    return true;
+  });
   return elements;
 }
 

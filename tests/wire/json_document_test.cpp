@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <random>
 #include <thread>
 
 namespace turnpike::wire {
@@ -165,6 +166,43 @@ TEST_CASE("A body of 200 KB is checked in well under a millisecond") {
   CHECK(best < std::chrono::microseconds{1000});
 #endif
   WARN("200 KB with an escape every 8 bytes: " << best.count() / 1000 << " us");
+}
+
+TEST_CASE("A string ends where a walk byte by byte ends it, whatever runs of backslashes it has") {
+  const auto plain_end = [](std::string_view text) {
+    bool escaped = false;
+    for (std::size_t at = 1; at < text.size(); ++at) {
+      if (text[at] == '"' && !escaped) return at + 1;
+      escaped = text[at] == '\\' && !escaped;
+    }
+    return text.size();
+  };
+  constexpr std::uint32_t seed = 20261123;
+  INFO("seed " << seed);
+  std::mt19937 random{seed};
+  for (int round = 0; round < 20'000; ++round) {
+    std::string text = "\"";
+    const auto length = random() % 300;
+    const auto often = 1 + random() % 40;  // from nothing but backslashes to hardly any
+    while (text.size() < length) text += random() % often == 0 ? (random() % 8 == 0 ? '"' : '\\') : 'x';
+    text += "\",\"tail\"";
+    INFO(text);
+    REQUIRE(string_end(text, 0) == plain_end(text));
+  }
+}
+
+TEST_CASE("Elements of a listed member are noted on the way, others are skipped") {
+  const std::string text = R"({"a":[1,[2]],"b":[{"c":"]"}, "d" ],"e":"[","f":[3]})";
+  std::vector<ElementSpan> elements;
+  const auto members = top_level_members(text, "b", elements);
+  REQUIRE(members.size() == 4);
+  CHECK(text.substr(members[1].value_begin, members[1].value_end - members[1].value_begin) == R"([{"c":"]"}, "d" ])");
+  REQUIRE(elements.size() == 2);
+  CHECK(text.substr(elements[0].first, elements[0].second - elements[0].first) == R"({"c":"]"})");
+  CHECK(text.substr(elements[1].first, elements[1].second - elements[1].first) == R"("d")");
+  std::vector<ElementSpan> none;
+  CHECK(top_level_members(text, "e", none).size() == 4);
+  CHECK(none.empty());
 }
 
 TEST_CASE("Members and elements are found where they stand") {
