@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <system_error>
 
 #include "dialect/json_reading.hpp"
@@ -113,15 +114,15 @@ bool unescape(std::string_view raw, std::string& out) {
   }
 }
 
+/// All data in one line, which is the event's last: joined lines have bytes of their own. What stands before them reads
+/// the same whenever it is the same.
 bool is_one_line(const wire::SseEvent& event) {
   const std::string_view raw = event.raw;
-  for (const std::string_view field : {"data: ", "data:"}) {
-    if (!raw.starts_with(field)) continue;
-    if (event.data.data() != raw.data() + field.size()) return false;
-    const std::string_view rest = raw.substr(field.size() + event.data.size());
-    return rest == "\n\n" || rest == "\r\n\r\n";
-  }
-  return false;
+  const std::less<> before;
+  if (before(event.data.data(), raw.data()) || !before(event.data.data(), raw.data() + raw.size())) return false;
+  const auto begin = static_cast<std::size_t>(event.data.data() - raw.data());
+  const std::string_view rest = raw.substr(begin + event.data.size());
+  return rest == "\n\n" || rest == "\r\n\r\n";
 }
 
 bool is_string(const RawCursor& value) { return value.text().size() > 2 && value.text()[0] == '"'; }
@@ -132,8 +133,15 @@ RawCursor only_element(const RawCursor& array) {
   return second.text().empty() ? array.element(0) : second.element(0);
 }
 
+RawCursor text_in_messages(const RawCursor& event, BlockKind kind) {
+  const RawCursor delta = event.member("delta");
+  if (kind == BlockKind::reasoning) return delta.member("thinking");
+  return delta.member(kind == BlockKind::tool_call ? "partial_json" : "text");
+}
+
 /// Where the decoder takes the text of such a delta from.
-RawCursor text_in(const RawCursor& chunk, BlockKind kind) {
+RawCursor text_in(Dialect provider, const RawCursor& chunk, BlockKind kind) {
+  if (provider == Dialect::anthropic_messages) return text_in_messages(chunk, kind);
   const RawCursor delta = only_element(chunk.member("choices")).member("delta");
   switch (kind) {
     case BlockKind::text:
@@ -155,11 +163,12 @@ RawCursor text_in(const RawCursor& chunk, BlockKind kind) {
 // Escapes outside of the text could hide a second key of the same name: such chunks are not
 // learned.
 void ChunkShape::learn(const wire::SseEvent& event, const Delta& delta) {
-  if (unproven_ >= unproven_max || event.raw.size() > shape_bytes_max || !is_one_line(event))
+  const bool known = provider_ == Dialect::openai_chat || provider_ == Dialect::anthropic_messages;
+  if (!known || unproven_ >= unproven_max || event.raw.size() > shape_bytes_max || !is_one_line(event))
     return;
   ++unproven_;
   const RawCursor chunk{event.data};
-  const RawCursor text = text_in(chunk, delta.kind);
+  const RawCursor text = text_in(provider_, chunk, delta.kind);
   if (!is_string(text)) return;
   const auto offset = static_cast<std::size_t>(event.data.data() - event.raw.data());
   const auto inside = [offset](const RawCursor& value) {

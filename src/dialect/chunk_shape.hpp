@@ -1,7 +1,8 @@
-// The chunks of one streamed answer are, for thousands of events, the same bytes around one string:
+// The events of one streamed answer are, for thousands of them, the same bytes around one string:
 //
 //   data:
 //   {"id":"…","choices":[{"index":0,"delta":{"content":"<text>"},…}],"obfuscation":"<padding>"}\n\n
+//   event: content_block_delta\ndata: {…,"index":0,"delta":{"type":"text_delta","text":"<text>"}}\n\n
 //
 // A shape is learned from an event that has been read in full. Later bytes that equal it outside of
 // these strings, and have valid JSON strings there, need no second reading: they are valid and say
@@ -15,19 +16,23 @@
 #include <string_view>
 
 #include "dialect/stream_event.hpp"
+#include "turnpike/dialect.hpp"
 #include "wire/sse_splitter.hpp"
 
 namespace turnpike::dialect {
 
-/// One per stream, one thread.
+/// One per stream, one thread. Knows Chat chunks and the events of Messages; Gemini counts tokens in each event, and
+/// Responses numbers them, so that no two of theirs are alike.
 class ChunkShape {
  public:
+  explicit ChunkShape(Dialect provider = Dialect::openai_chat) : provider_(provider) {}
+
   struct Match {
     std::size_t bytes = 0;  // of the event, blank line included
     Delta delta;            // its bytes live until the next match, and no longer than the input
   };
 
-  /// `event` is a whole Chat chunk whose only meaning is `delta`, in a block that has begun before.
+  /// `event` is a whole event whose only meaning is `delta`, in a block that has begun before.
   /// Where the string stands cannot always be told; then the shape stays what it was. Stops
   /// learning when shapes learned in a row were of no use.
   void learn(const wire::SseEvent& event, const Delta& delta);
@@ -51,6 +56,7 @@ class ChunkShape {
     return std::string_view{bytes_}.substr(padding_.end);
   }
 
+  Dialect provider_;
   std::string bytes_;  // the event learned from; empty: none
   Slot text_;
   Slot padding_;  // OpenAI's "obfuscation"; empty at the end of bytes_ if there is none

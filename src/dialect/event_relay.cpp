@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dialect/answer_stream.hpp"
+#include "dialect/chunk_shape.hpp"
 #include "dialect/decoder.hpp"
 #include "dialect/error_body.hpp"
 #include "dialect/event_relay_words.hpp"
@@ -35,7 +36,8 @@ class EventRelay final : public AnswerStream {
  public:
   EventRelay(const Candidate& candidate, StreamOptions options)
       : AnswerStream(candidate, std::move(options)),
-        decoder_(make_decoder(candidate_, options_.id)) {}
+        decoder_(make_decoder(candidate_, options_.id)),
+        shape_(candidate_.dialect) {}
 
  private:
   void on_event(const wire::SseEvent& event, std::string& out) override {
@@ -55,6 +57,24 @@ class EventRelay final : public AnswerStream {
     forward(event, started_ ? out : held_);
     complete_ = ended;
     check_held(out);
+    learn(event);
+  }
+
+  void learn(const wire::SseEvent& event) {
+    const auto* delta = events_.size() == 1 ? std::get_if<Delta>(&events_.front()) : nullptr;
+    if (delta == nullptr) return shape_.forget();
+    if (started_ && event.terminated) shape_.learn(event, *delta);
+  }
+
+  std::size_t recognise(std::string_view rest, std::string& out) override {
+    if (told_) return 0;
+    std::size_t known = 0;
+    while (const auto match = shape_.match(rest.substr(known))) {
+      note_one(match->delta);
+      known += match->bytes;
+    }
+    out += rest.substr(0, known);
+    return known;
   }
 
   void keep_item(const wire::SseEvent& event) const {
@@ -163,6 +183,7 @@ class EventRelay final : public AnswerStream {
   }
 
   std::unique_ptr<Decoder> decoder_;
+  ChunkShape shape_;
   StreamEvents events_;
   std::string held_;                            // whole events from before the first content
   std::int64_t last_number_ = -1;               // Responses: the highest sequence number seen

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "dialect/chunk_shape.hpp"
 #include "dialect/decoder.hpp"
 #include "dialect/encoder.hpp"
 
@@ -17,13 +18,33 @@ class Translation final : public AnswerStream {
   Translation(const Candidate& candidate, StreamOptions options)
       : AnswerStream(candidate, std::move(options)),
         decoder_(make_decoder(candidate_, options_.id)),
-        encoder_(make_stream_encoder(options_, candidate_)) {}
+        encoder_(make_stream_encoder(options_, candidate_)),
+        shape_(candidate_.dialect) {}
 
  private:
   void on_event(const wire::SseEvent& event, std::string& out) override {
     events_.clear();
     decoder_->decode(event, events_);
     deliver(out);
+    learn(event);
+  }
+
+  void learn(const wire::SseEvent& event) {
+    const auto* delta = events_.size() == 1 ? std::get_if<Delta>(&events_.front()) : nullptr;
+    if (delta == nullptr || over()) return shape_.forget();
+    if (started_ && event.terminated) shape_.learn(event, *delta);
+  }
+
+  std::size_t recognise(std::string_view rest, std::string& out) override {
+    std::size_t known = 0;
+    while (!over()) {
+      const auto match = shape_.match(rest.substr(known));
+      if (!match) break;
+      known += match->bytes;
+      note_one(match->delta);
+      if (auto fault = encoder_->encode(match->delta, out)) stop_with(std::move(*fault), out);
+    }
+    return known;
   }
 
   void body_ended(std::string& out) override {
@@ -53,6 +74,7 @@ class Translation final : public AnswerStream {
 
   std::unique_ptr<Decoder> decoder_;
   std::unique_ptr<StreamEncoder> encoder_;
+  ChunkShape shape_;
   StreamEvents events_;
 };
 

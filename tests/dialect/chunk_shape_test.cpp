@@ -141,4 +141,67 @@ TEST_CASE("A shape is given up after pieces that never come again") {
   CHECK_FALSE(shape.match(raw));
 }
 
+TEST_CASE("A shape of Messages has the event's name in front of it") {
+  const auto event = [](std::string_view text) {
+    return R"(event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":")" +
+           std::string{text} + "\"}}\n\n";
+  };
+  const std::string first = event("Hi");
+  wire::SseEvent read;
+  read.raw = first;
+  read.has_data = true;
+  read.data = read.raw.substr(read.raw.find('{'), read.raw.size() - read.raw.find('{') - 2);
+  ChunkShape shape{Dialect::anthropic_messages};
+  shape.learn(read, {0, 1, BlockKind::text, "Hi"});
+  CHECK(seen(shape, event("another piece")) == "another piece");
+  CHECK(seen(shape, event(R"(said \"no\")")) == R"(said "no")");
+  const std::string other_block = [&] {
+    std::string raw = event("x");
+    raw.replace(raw.find("\"index\":1"), 9, "\"index\":2");
+    return raw;
+  }();
+  CHECK(seen(shape, other_block) == "<none>");
+  CHECK(seen(shape, event("x").substr(6)) == "<none>");  // without the name's first letters
+}
+
+TEST_CASE("A stream whose shape is recognised is translated as one that is read event by event") {
+  const auto stream = [](bool alike) {
+    std::string all =
+        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\","
+        "\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"
+        "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":"
+        "{\"type\":\"text\",\"text\":\"\"}}\n\n";
+    for (int i = 0; i < 40; ++i) {
+      const std::string blanks(alike ? 1 : static_cast<std::size_t>(1 + i), ' ');
+      all += "event: content_block_delta\ndata: {\"type\":" + blanks +
+             "\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"piece " +
+             std::to_string(i) + "\\n\"}}\n\n";
+    }
+    return all +
+           "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+           "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+           "\"usage\":{\"output_tokens\":99}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+  };
+  Candidate candidate;
+  candidate.dialect = Dialect::anthropic_messages;
+  candidate.provider = "anthropic";
+  for (const Dialect client : {Dialect::openai_chat, Dialect::openai_responses, Dialect::gemini_generate}) {
+    const auto translated = [&](const std::string& all) {
+      StreamOptions options;
+      options.client = client;
+      options.id = "answer-1";
+      StreamTranslator translator{candidate, options};
+      std::string out;
+      translator.feed(all, out);
+      translator.end({}, out);
+      CHECK(translator.complete());
+      CHECK(translator.events() == 45);
+      CHECK(translator.tally().output_bytes == 350);
+      return out;
+    };
+    CHECK(translated(stream(true)) == translated(stream(false)));
+  }
+}
+
 }  // namespace turnpike::dialect
