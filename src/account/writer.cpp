@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -45,14 +46,22 @@ Writer::~Writer() {
   thread_.join();
 }
 
-void Writer::enqueue(Exchange exchange) {
+void Writer::enqueue(Exchange&& exchange) {
+  auto fresh = std::make_unique<Exchange>(std::move(exchange));
+  // Two for each that comes, so that nothing gathers and no call has much to free.
+  std::array<std::unique_ptr<Exchange>, 2> spent;
   {
     const std::lock_guard lock{mutex_};
     if (finished_.size() >= options_.records_queued_max) {
       dropped_.fetch_add(1, std::memory_order_relaxed);
       return;
     }
-    finished_.push_back(std::move(exchange));
+    finished_.push_back(std::move(fresh));
+    for (auto& one : spent) {
+      if (spent_.empty()) break;
+      one = std::move(spent_.back());
+      spent_.pop_back();
+    }
   }
   bell_.ring();
 }
@@ -95,15 +104,28 @@ bool Writer::write_batch() {
   if (lost_) return false;
   Work work;
   work.batch = books_.take();
-  std::vector<Exchange> finished;
   {
     const std::lock_guard lock{mutex_};
-    finished.swap(finished_);
+    taken_.swap(finished_);
   }
-  work.records.reserve(finished.size());
-  for (const auto& exchange : finished) work.records.push_back(decision_row(exchange));
+  work.records.reserve(taken_.size());
+  for (const auto& exchange : taken_) work.records.push_back(decision_row(*exchange));
+  give_back_taken();
   if (work.batch.entries.empty() && work.records.empty()) return true;
   return write(work);
+}
+
+/// Freeing some hundred small blocks of another thread costs twice and holds up that thread's own allocations.
+void Writer::give_back_taken() {
+  constexpr std::size_t spent_max = 256;
+  {
+    const std::lock_guard lock{mutex_};
+    while (!taken_.empty() && spent_.size() < spent_max) {
+      spent_.push_back(std::move(taken_.back()));
+      taken_.pop_back();
+    }
+  }
+  taken_.clear();
 }
 
 bool Writer::write(Work& work) {

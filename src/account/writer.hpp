@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -32,7 +33,7 @@ class Writer {
   Writer& operator=(const Writer&) = delete;
 
   /// Any thread; never waits. Drops the record (counted) if too many wait. Its text is made on the writer thread.
-  void enqueue(Exchange exchange);
+  void enqueue(Exchange&& exchange);
   [[nodiscard]] std::int64_t records_dropped() const {
     return dropped_.load(std::memory_order_relaxed);
   }
@@ -59,6 +60,7 @@ class Writer {
 
   void loop();
   bool write_batch();
+  void give_back_taken();
   bool write(Work& work);
   Result<void> commit(Work& work);
   bool try_again(const Error& error);
@@ -83,10 +85,13 @@ class Writer {
   int pauses_ = 0;
   int tries_at_end_ = 0;
   bool lost_ = false;
+  // Empty between batches; changes places with finished_, so that neither grows anew for each batch.
+  std::vector<std::unique_ptr<Exchange>> taken_;
 
   std::mutex mutex_;
   std::condition_variable answered_;
-  std::vector<Exchange> finished_;    // guarded by mutex_: what the next records are made of
+  std::vector<std::unique_ptr<Exchange>> finished_;  // guarded by mutex_: what the next records are made of
+  std::vector<std::unique_ptr<Exchange>> spent_;     // guarded by mutex_: to be freed by those who made them
   std::vector<Waiting*> jobs_;        // guarded by mutex_
   std::mutex lost_mutex_;
   std::function<void(const Error&)> on_lost_;  // guarded by lost_mutex_

@@ -1,3 +1,4 @@
+#include <array>
 #include <bit>
 #include <concepts>
 #include <type_traits>
@@ -37,8 +38,9 @@ class Bytes {
   void derived(std::string_view /*name*/, const Make& /*make*/) {}
 
   void put(std::uint64_t number) {
-    for (int shift = 0; shift < 64; shift += 8)
-      bytes_ += static_cast<char>(static_cast<unsigned char>(number >> static_cast<unsigned>(shift)));
+    std::array<char, 8> eight;
+    for (std::size_t i = 0; i < eight.size(); ++i) eight[i] = static_cast<char>(static_cast<unsigned char>(number >> (8 * i)));
+    bytes_.append(eight.data(), eight.size());
   }
   void put(std::integral auto number) { put(static_cast<std::uint64_t>(number)); }
   void put(float number) { put(std::bit_cast<std::uint32_t>(number)); }
@@ -72,10 +74,15 @@ class Bytes {
     describe(*this, value);
   }
 
+  static std::string with_room() {
+    std::string bytes;
+    bytes.reserve(4096);  // of a decision with a few candidates
+    return bytes;
+  }
   [[nodiscard]] std::uint64_t hash() const { return XXH3_64bits(bytes_.data(), bytes_.size()); }
 
  private:
-  std::string bytes_;
+  std::string bytes_ = with_room();
 };
 
 }  // namespace

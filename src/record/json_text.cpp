@@ -32,10 +32,13 @@ std::size_t sequence_length(std::string_view text) {
   return 0;
 }
 
-bool plain(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte >= 0x20U && byte < 0x80U && c != '"' && c != '\\';
-}
+constexpr std::array<bool, 256> plain_bytes = [] {
+  std::array<bool, 256> plain{};
+  for (std::size_t byte = 0x20; byte < 0x80; ++byte) plain[byte] = byte != '"' && byte != '\\';
+  return plain;
+}();
+
+bool plain(char c) { return plain_bytes[static_cast<unsigned char>(c)]; }
 
 }  // namespace
 

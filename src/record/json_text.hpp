@@ -1,9 +1,12 @@
 // Appends JSON to a string, members and elements in the order of the calls; commas are its business.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cassert>
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -13,11 +16,19 @@ class JsonText {
  public:
   explicit JsonText(std::string& out) : out_(out) {}
 
-  /// Names are the program's own words: nothing in them needs escaping.
+  /// Names are the program's own words, of at most 60 letters: nothing in them needs escaping.
   void key(std::string_view name) {
-    if (!fresh_) out_ += ',';
-    out_ += '"';
-    out_.append(name).append("\":", 2);
+    // One append instead of four: a record has hundreds of names.
+    std::array<char, 64> piece;
+    const std::size_t length = std::min(name.size(), piece.size() - 4);
+    char* to = piece.data();
+    if (!fresh_) *to++ = ',';
+    *to++ = '"';
+    to = std::copy_n(name.data(), length, to);
+    *to++ = '"';
+    *to++ = ':';
+    assert(length == name.size());
+    out_.append(piece.data(), to);
     fresh_ = true;
   }
   void open(char bracket) {
@@ -39,7 +50,7 @@ class JsonText {
   template <typename Number>
   void number(Number number) {
     separate();
-    std::array<char, 32> digits{};
+    std::array<char, 32> digits;
     const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
     out_.append(digits.data(), end);
   }
