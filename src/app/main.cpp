@@ -10,6 +10,7 @@
 #include <iostream>
 #include <string>
 
+#include "app/allocator.hpp"
 #include "app/backtest_verb.hpp"
 #include "app/budget_verbs.hpp"
 #include "app/catalog_cli.hpp"
@@ -175,6 +176,7 @@ int run(const Flags& flags, const Verb& verb) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
+  turnpike::app::keep_freed_pages();
   // Keys and prompts live in memory: no core file of it may lie around.
   ::prctl(PR_SET_DUMPABLE, 0);
   rlimit files{};

@@ -101,7 +101,8 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
 
 Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
   dialect::StreamTranslator translator{current.candidate, stream_options(call, current)};
-  const RelayParts parts{current.transfer, call.sink, translator, current.reservation, current.backend, shared_.clock};
+  std::string* const body = call.shadow ? nullptr : &call.request.body;  // a shadow asks with it afterwards
+  const RelayParts parts{current.transfer, call.sink, translator, current.reservation, current.backend, shared_.clock, body};
   const bool cancel_when_gone = current.candidate.cancel_stops_billing || drains_ >= limits_.drains_max;
   RelayLimits limits = limits_.relay;
   const bool reasons = current.candidate.thinking != ThinkingStyle::none;

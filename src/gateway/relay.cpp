@@ -44,12 +44,13 @@ Relay::~Relay() {
   if (client_gone_ && !cancel_when_gone_) --drains_;
 }
 
+// No coroutine itself: its frame would be held for as long as the stream lasts.
 asio::awaitable<RelayOutcome> Relay::run() {
   started_ = last_write_ = parts_.clock.monotonic();
   parts_.sink.watch(this);
   if (parts_.sink.gone()) on_gone();
   parts_.transfer.receive(*this);
-  co_return co_await done_.wait();
+  return done_.wait();
 }
 
 Flow Relay::on_bytes(std::string_view bytes) {
@@ -140,7 +141,9 @@ void Relay::on_tick(Monotonic now) {
 void Relay::begin() {
   if (begun_) return;
   begun_ = true;
+  if (parts_.body != nullptr) std::string{}.swap(*parts_.body);
   if (!parts_.sink.gone()) parts_.sink.begin(head_);
+  head_ = ResponseHead{};
 }
 
 Flow Relay::push(Monotonic now) {

@@ -45,6 +45,7 @@ struct RelayParts {
   account::Reservation& reservation;
   BackendSlot& backend;
   const Clock& clock;
+  std::string* body = nullptr;  // of the request: let go once no other target can be asked, as streams last and prompts are long
 };
 
 enum class RelayEnd : std::uint8_t { complete, client_gone, failed };
