@@ -12,7 +12,7 @@ namespace {
 /// A gateway with bounds. Another loop's share of the places is played by places taken here.
 struct Bounded : Bench {
   explicit Bounded(OverloadLimits limits) : overload(limits, clock) {
-    Shared shared{*ledger, *opaque, conversations, *health, tokens, clock, randomness, learned};
+    Shared shared{*ledger, *opaque, conversations, *backends, tokens, clock, randomness, learned};
     shared.learning = &learning;
     shared.shadows = &this->shadows;
     shared.overload = &overload;
