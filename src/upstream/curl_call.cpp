@@ -115,6 +115,7 @@ void Call::resume() {
 void Call::cancel() {
   if (outcome_) return;
   pending_.clear();
+  eraser_.forget();
   end(std::unexpected{cancelled(request_.endpoint->provider)});
 }
 

@@ -26,6 +26,8 @@ class KeyEraser {
   void pass(std::string& piece, bool last);
   /// Bytes are kept back.
   [[nodiscard]] bool holding() const { return !kept_.empty(); }
+  /// Nobody wants the rest any more.
+  void forget() { kept_.clear(); }
 
  private:
   [[nodiscard]] std::size_t begun_at_end_of(std::string_view text) const;

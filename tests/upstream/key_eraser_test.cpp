@@ -110,3 +110,22 @@ TEST_CASE("A10: a key that the provider quotes in a header, a body or an error r
   CHECK(exchanged->receiver.body.ends_with(key.substr(0, 9)));
   CHECK(exchanged->receiver.end->has_value());
 }
+
+TEST_CASE("a call that is cancelled while a beginning of the key is kept back ends at once") {
+  RawServer server{[&](RawConnection& connection) {
+    connection.read_request();
+    connection.write(chunked_head);
+    connection.write(http_chunk("text sk-canary"));
+    connection.read_request();
+  }};
+  Rig rig;
+  const auto endpoint = rig.endpoint(server.url());
+  endpoint->key = Secret{std::string{key}};
+  const auto exchanged = rig.start(rig.request(endpoint));
+  exchanged->receiver.hook = [] { return Flow::pause; };
+  REQUIRE(rig.run_until([&] { return !exchanged->receiver.body.empty(); }));
+  CHECK(exchanged->receiver.body == "text ");
+  exchanged->transfer->cancel();
+  REQUIRE(rig.run_until([&] { return exchanged->over(); }));
+  CHECK(exchanged->error() == "cancelled");
+}
