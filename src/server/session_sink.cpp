@@ -100,7 +100,9 @@ SinkState Session::write(std::string_view bytes) {
     sent = send({head, bytes});
   }
   if (!sent) return SinkState::gone;
-  if (out_.size() <= limits_.write_queue_bytes_max) return SinkState::open;
+  // The other half is for what the provider's side holds of this stream by then: 64 KiB of a last
+  // wake-up, and libcurl's own buffers.
+  if (out_.size() <= limits_.write_queue_bytes_max / 2) return SinkState::open;
   set_full(true);
   return SinkState::full;
 }
