@@ -4,7 +4,7 @@
 //   after the client's answer: prepare(), offer() --[ bounded queue ]--> run(): ask the candidate, compare, keep the pair
 //
 // The client's request never waits for any of it, pays nothing for it and sees no failure of it. Failures do not count on
-// the health board of live routing: a candidate on trial must not be able to eject a target that serves clients, and its
+// the breakers of live routing: a candidate on trial must not be able to eject a target that serves clients, and its
 // load is not theirs. The reverse holds: a target that live traffic has ejected is left alone.
 #pragma once
 
