@@ -7,7 +7,8 @@ import re
 
 LOOP_MARK = "turnpike::server::Session::on_readable"  # runs on event loops only
 WRITER_MARK = "turnpike::account::Writer::"
-CLOCKS = ("clock_gettime", "time_syscall", "gettimeofday")
+NOT_COUNTED = ("clock_gettime", "time_syscall", "gettimeofday",  # need no system call outside of valgrind
+               "epoll_wait", "pthread_cond")                     # how often one waits depends on who runs first
 ALLOCATOR = re.compile(r"^(_?int_)?(malloc|free|calloc|realloc|cfree|unlink_chunk|tcache|sysmalloc)|^operator (new|delete)|_int_")
 LIBRARIES = (("libcurl", "libcurl"), ("libssl", "openssl"), ("libcrypto", "openssl"), ("libsimdjson", "simdjson"),
              ("libsqlite", "sqlite"), ("libstdc++", "std"), ("libfmt", "fmt"), ("libxxhash", "xxhash"))
@@ -18,7 +19,7 @@ class Part:
     """What one thread did between two marks."""
     thread: int
     functions: collections.Counter  # (object, function) -> instructions
-    system_calls: int               # without readings of the clock, which need none outside of valgrind
+    system_calls: int               # without waits and readings of the clock
 
 
 def room_of(object_file, function):
@@ -70,7 +71,7 @@ def read_part(path):
             if not callee:
                 costs = line.split()[1:]
                 functions[(current_object, re.sub(r"'\d+$", "", current))] += int(costs[0])
-                if len(costs) > events.index("sysCount") and not current.startswith(CLOCKS):
+                if len(costs) > events.index("sysCount") and not current.startswith(NOT_COUNTED):
                     system_calls += int(costs[events.index("sysCount")])
             callee = False
     return Part(thread, functions, system_calls)

@@ -114,6 +114,8 @@ def scenarios():
         Scenario("1 KB, TLS upstream", chat, chat_request("tls/mock"), whole, upstream="tls", repeats=60, warm=10),
         stream("passed, one by one", chat, chat_request(flash, stream=True), Answer(chat_events(), True, True)),
         stream("passed, at once", chat, chat_request(flash, stream=True), burst(chat_events())),
+        stream("Chat from Claude, one by one", chat, chat_request(opus, stream=True), Answer(messages_events(), True, True)),
+        stream("Chat from Gemini, one by one", chat, chat_request(gemini, stream=True), Answer(gemini_events(), True, True)),
         stream("Chat from Claude, at once", chat, chat_request(opus, stream=True), burst(messages_events())),
         stream("Chat from Gemini, at once", chat, chat_request(gemini, stream=True), burst(gemini_events())),
         stream("Messages passed, at once", messages, messages_request(opus), burst(messages_events())),
