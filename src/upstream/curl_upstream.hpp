@@ -19,7 +19,7 @@ struct CurlLimits {
   std::size_t connections_per_multi_max = 64;  // open connections, idle ones included
   std::size_t idle_handles_max = 64;           // pooled easy handles, all trust domains together
   std::size_t receive_buffer_bytes =
-      std::size_t{4} * 1024;  // libcurl's read buffer, one per open transfer
+      std::size_t{8} * 1024;  // libcurl's read buffer, one per open transfer
   std::size_t buffered_bytes_max =
       std::size_t{64} * 1024;  // undelivered bytes of one transfer, then it is paused
   std::size_t head_bytes_max =
