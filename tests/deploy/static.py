@@ -96,7 +96,7 @@ def example_configuration(checks, folder, turnpike):
         return
     text = (DEPLOY / "turnpike.toml").read_text()
     # Every key that stands there as a comment must be one the gateway knows, so it is switched on for this check.
-    text = re.sub(r"^# (\[\w+\]$|\w+ = [^#\n]*)", r"\1", text, flags=re.M)
+    text = re.sub(r"^# (\[[\w.]+\](?= *(?:#|$))|\w+ = [^#\n]*)", r"\1", text, flags=re.M)
     for name in ("tls.crt", "tls.key", "clients.crt"):
         text = text.replace(f"/etc/turnpike/{name}", str(folder / name.replace("clients", "tls")))
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=x",
