@@ -73,10 +73,10 @@ std::string codex(const std::string& question) {
   body["input"] =
       Json::array({message("developer", "<permissions instructions>\n" + prose(3000) +
                                             "</permissions instructions>"),
-                   message("user", "# AGENTS.md instructions for /work/shop\n\n<INSTRUCTIONS>\n" +
+                   message("user", "# AGENTS.md instructions for /home/dev/shop\n\n<INSTRUCTIONS>\n" +
                                        prose(2000) + "</INSTRUCTIONS>"),
                    message("user",
-                           "<environment_context>\n  <cwd>/work/shop</cwd>\n  <shell>bash</shell>\n"
+                           "<environment_context>\n  <cwd>/home/dev/shop</cwd>\n  <shell>bash</shell>\n"
                            "  <current_date>2026-11-23</current_date>\n</environment_context>"),
                    message("user", question)});
   return body.dump();
