@@ -4,6 +4,7 @@ import http.server
 import json
 import pathlib
 import random
+import re
 import socket
 import threading
 import urllib.parse
@@ -14,7 +15,7 @@ CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/respons
 
 
 def canary(kind):
-    return f"canary{kind}{unique()}{unique()}"
+    return f"canary_{kind}_{unique()}{unique()}"
 
 
 def every_file(folder):
@@ -22,17 +23,24 @@ def every_file(folder):
 
 
 def found_in(places, secrets):
-    """[(place, kind)] of each place that holds one of the words."""
-    return [(place, kind) for place, data in places.items() for kind, words in secrets.items()
-            if any(word.encode() in data for word in words)]
+    """[(place, kind)] of each place that holds one of the words. Canaries are found by their form, the rest one by one."""
+    form = re.compile(rb"canary_[a-z]+_[0-9a-f]{24}")
+    seen = {place: set(form.findall(data)) for place, data in places.items()}
+    hits = []
+    for kind, words in secrets.items():
+        words = {word.encode() for word in words}
+        canaries = {word for word in words if form.fullmatch(word)}
+        hits += [(place, kind) for place, data in places.items()
+                 if seen[place] & canaries or any(word in data for word in words - canaries)]
+    return hits
 
 
 # ---- A9
 
 class Traffic:
     """Requests of all dialects, sound and broken, each with a canary in its prompt."""
-    # Mostly none, or the breakers would leave nothing to fail; 401 would disable the key for good.
-    FAULTS = [""] * 24 + ["status=500", "status=429 retry_after=0", "status=400", "status=529", "refuse", "html", "empty", "error_first",
+    # Mostly none, or the breakers would leave nothing to fail. 401 would disable the provider's key for good, 429 rests it.
+    FAULTS = [""] * 90 + ["status=500", "status=400", "status=529", "refuse", "html", "empty", "error_first",
               "cut_after=2 cut=rst", "cut_after=2 cut=truncate", "error_after=2", "garbage=2", "no_terminator", "no_usage", "usage=-1"]
 
     def __init__(self, gateway, key, seed):
@@ -60,7 +68,8 @@ class Traffic:
         return word
 
     def body(self, path):
-        text = f"{self.prompt()} please run `echo {self.prompt()}` [[sim tokens=4 think_tokens=2 {self.random.choice(self.FAULTS)}{self.random.choice(['', ' times=1'])}]]"
+        fault = self.random.choice(self.FAULTS) if self.random.random() > 0.0005 else "status=429 retry_after=1"
+        text = f"{self.prompt()} please run `echo {self.prompt()}` [[sim tokens=4 think_tokens=2 {fault}{self.random.choice(['', ' times=1'])}]]"
         stream = self.random.random() < 0.5
         if path == MESSAGES:
             return {"model": "auto", "max_tokens": 50, "stream": stream, "system": self.prompt(), "messages": [user(text)]}
