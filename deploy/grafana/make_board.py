@@ -160,6 +160,8 @@ ROWS = [
         graph("Attempts in flight by key", [query(f"turnpike_provider_key_in_flight{{{AT}}}", "{{provider}} {{key}}"),
                                             query(f"turnpike_provider_key_limit{{{AT}}}", "{{provider}} {{key}} limit")], "short", about="The limit halves on 429 and 529 and grows while it is felt."),
         graph("Headroom by key", [query(f"turnpike_provider_key_headroom{{{AT}}}", "{{provider}} {{key}}")], "percentunit", min=0, max=1, about="Left of the rate limit, as the provider's last answer told."),
+        graph("Hedges", [query(f"sum by (outcome) (rate(turnpike_hedges_total{{{AT}}}[{R}])) or vector(0)", "{{outcome}}")], "ops", about="Second attempts beside a slow first; off unless configured."),
+        graph("Cost of attempts that lost a race", [query(f"sum by (provider, model) (rate(turnpike_hedge_spend_credits_total{{{AT}}}[{R}])) * 86400 or vector(0)", "{{provider}}/{{model}}")], "none", about="Credits a day."),
         graph("Retries", [query(f"sum by (provider) (rate(turnpike_retries_total{{{AT}}}[{R}]))", "{{provider}}"),
                           query(f"sum by (provider) (rate(turnpike_retries_refused_total{{{AT}}}[{R}]))", "{{provider}} refused by the budget")], "ops", about="At a provider that has failed the same request before."),
         graph("Fields lost in translation", [query(f"sum by (from, to, field) (rate(turnpike_translation_lossy_total{{{AT}}}[{R}]))", "{{from}} > {{to}}: {{field}}")], "ops"),

@@ -188,6 +188,14 @@ void read_log(const TomlNode& node, Config& config, FaultLog& faults) {
   table.finish();
 }
 
+void read_upstream(const TomlNode& node, Config& config, FaultLog& faults) {
+  TableReader table{node, "[upstream]", faults};
+  constexpr std::int64_t attempts_most = 10;
+  config.attempts_max = static_cast<int>(table.integer("attempts_max", 1, attempts_most).value_or(config.attempts_max));
+  config.hedge = table.boolean("hedge").value_or(config.hedge);
+  table.finish();
+}
+
 void read_overrides(const TomlNode& node, Config& config, FaultLog& faults) {
   for (const auto& [key, at, value] : node.entries) {
     if (value.kind == catalog::TomlKind::string) {
@@ -225,13 +233,14 @@ std::expected<Config, std::vector<catalog::Fault>> read_config(std::string_view 
   FaultLog faults{file.string()};
   TableReader root{*document, "the file", faults};
   using Section = void (*)(const TomlNode&, Config&, FaultLog&);
-  static constexpr std::array<std::pair<std::string_view, Section>, 8> sections{{{"server", read_server},
+  static constexpr std::array<std::pair<std::string_view, Section>, 9> sections{{{"server", read_server},
                                                                                  {"paths", read_paths},
                                                                                  {"auth", read_auth},
                                                                                  {"ledger", read_ledger},
                                                                                  {"opaque", read_opaque},
                                                                                  {"limits", read_bounds},
                                                                                  {"log", read_log},
+                                                                                 {"upstream", read_upstream},
                                                                                  {"override", read_overrides}}};
   for (const auto& [name, read] : sections) {
     if (const TomlNode* node = root.table(name)) read(*node, config, faults);

@@ -56,6 +56,8 @@ struct Config {
   std::optional<account::ReplicaOptions> replica;  // one of several gateways with a central ledger
   gateway::AdmissionRules admission;
   Limits limits;
+  int attempts_max = 3;  // per request, over all backends
+  bool hedge = false;    // a second attempt beside one that is slow to begin
   LogLevel log_level = LogLevel::info;
   bool log_requests = true;
   bool decision_headers = true;

@@ -119,6 +119,8 @@ class Application::Impl {
     shadows_.apply(snapshot_->policy);
     gateway::GatewayLimits limits;
     limits.admission = config_.admission;
+    limits.attempts_max = config_.attempts_max;
+    limits.hedge = config_.hedge;
     const auto cores = static_cast<std::int64_t>(std::max(1U, std::thread::hardware_concurrency()));
     for (std::int64_t i = 0; i < (config_.threads > 0 ? config_.threads : cores); ++i) {
       workers_.push_back(std::make_unique<Worker>(clock_, shared, metrics_, snapshot_, limits));

@@ -9,6 +9,7 @@
 #include "dialect/responses_items_kept.hpp"
 #include "gateway/confidence.hpp"
 #include "gateway/head_rules.hpp"
+#include "gateway/hedge_metrics.hpp"
 #include "gateway/share_step.hpp"
 #include "policy/decide.hpp"
 #include "turnpike/log.hpp"
@@ -53,6 +54,7 @@ Gateway::Gateway(Shared shared, Upstream& upstream, metrics::Shard& metrics,
       shadows_({shared.ledger, shared.opaque, shared.tokens, shared.clock, upstream, ticker_, shared.backends}, metrics, shared.shadows,
                shared.learning, shared.conversations.hash_key()) {
   if (shared_.overload != nullptr) announce_refusals();
+  if (limits_.hedge) announce_hedges(metrics_, snapshot_->catalog);
 }
 
 std::expected<std::shared_ptr<const Admission>, WholeReply> Gateway::on_head(const RequestHead& head) {

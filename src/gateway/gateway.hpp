@@ -21,8 +21,10 @@
 #include "gateway/billed_prompts.hpp"
 #include "gateway/call.hpp"
 #include "gateway/conversations.hpp"
+#include "gateway/hedging.hpp"
 #include "gateway/learning.hpp"
 #include "gateway/overload.hpp"
+#include "gateway/race.hpp"
 #include "gateway/relay.hpp"
 #include "gateway/route_learning.hpp"
 #include "gateway/shadow_runs.hpp"
@@ -55,6 +57,7 @@ struct Shared {
 
 struct GatewayLimits {
   int attempts_max = 3;                              // per request, over all targets
+  bool hedge = false;                                // a second attempt where the first is slow to begin
   std::size_t answer_bytes_max = std::size_t{32} << 20U;
   std::size_t error_bytes_max = std::size_t{64} << 10U;
   int drains_max = 64;                               // answers read on after their client has left, per loop
@@ -98,8 +101,18 @@ class Gateway final : public Handler {
     PriceQuote quote;
   };
 
+  // For whom an attempt is made: the client alone, or a lane of a race.
+  struct Listener {
+    ResponseSink& sink;
+    bool fresh_connection = false;
+    const Race* race = nullptr;
+    bool second = false;  // of the race
+    [[nodiscard]] bool lost() const { return race != nullptr && race->lost(second ? 1 : 0); }
+  };
+
   // One attempt's belongings, in the frame of attempt().
   struct Try {
+    const Listener& listener;
     const Candidate& candidate;
     Attempt& record;
     account::Reservation& reservation;
@@ -170,7 +183,14 @@ class Gateway final : public Handler {
   Task<std::optional<Chosen>> choose_patiently(Call& call, Course& course);
   static bool go_on_after(const Call& call, Course& course, const Chosen& chosen, const Error& error);
   [[nodiscard]] Error refused(const Refusal& refusal) const;
-  Task<> attempt(Call& call, const Candidate& candidate, BackendSlot& backend, bool fresh_connection);
+  Task<> attempt(Call& call, const Candidate& candidate, BackendSlot& backend, const Listener& listener);
+  // A second attempt beside a slow first; see gateway_hedge.cpp.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> hedge_after(const Call& call, const Course& course, const Chosen& chosen);
+  Task<> attempt_hedged(Call& call, const Course& course, Chosen& first, std::chrono::milliseconds patience);
+  [[nodiscard]] std::optional<Chosen> choose_second(const Call& call, const Course& course, const Chosen& first);
+  Task<> attempt_second(Call& call, const Course& course, const Chosen& first, const Listener& listener);
+  [[nodiscard]] bool not_worth_sending(const Listener& listener, const account::Reservation& reservation) const;
+  void count_hedge(const Attempt& loser, const Race& race);
   Attempt& begin_record(Call& call, const Candidate& candidate, const account::Reservation& reservation, const PromptBound& bound);
   Task<account::Reservation> reserve(account::ReserveRequest wanted);
   Task<> converse(Call& call, Try& current);
@@ -206,6 +226,7 @@ class Gateway final : public Handler {
   std::shared_ptr<const Snapshot> snapshot_;
   GatewayLimits limits_;
   Ticker ticker_;
+  Hedging hedging_;
   ShadowRuns shadows_;
   bool ready_ = true;
   int drains_ = 0;

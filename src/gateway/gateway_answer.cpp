@@ -102,7 +102,7 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
 Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
   dialect::StreamTranslator translator{current.candidate, stream_options(call, current)};
   std::string* const body = call.shadow ? nullptr : &call.request.body;  // a shadow asks with it afterwards
-  const RelayParts parts{current.transfer, call.sink, translator, current.reservation, current.backend, shared_.clock, body};
+  const RelayParts parts{current.transfer, current.listener.sink, translator, current.reservation, current.backend, shared_.clock, body};
   const bool cancel_when_gone = current.candidate.cancel_stops_billing || drains_ >= limits_.drains_max;
   RelayLimits limits = limits_.relay;
   const bool reasons = current.candidate.thinking != ThinkingStyle::none;
@@ -113,6 +113,10 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
   const RelayOutcome outcome = co_await relay.run();
   ticker_.remove(relay);
   current.record.first_content_at = outcome.first_content;
+  if (current.listener.lost()) {
+    settle_answer(current, translator.tally(), translator.complete() ? "" : "hedge_lost");
+    co_return std::unexpected{lost_race()};
+  }
   if (call.exchange.first_content == Monotonic{}) call.exchange.first_content = outcome.first_content;
   call.exchange.status = 200;
   switch (outcome.end) {

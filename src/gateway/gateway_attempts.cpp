@@ -58,7 +58,7 @@ bool may_hold_answer(std::string_view content_type, bool stream) {
 
 Task<> Gateway::try_candidates(Call& call) {
   Course course;
-  call.exchange.attempts.reserve(static_cast<std::size_t>(limits_.attempts_max));
+  call.exchange.attempts.reserve(static_cast<std::size_t>(limits_.attempts_max));  // records stay where they are
   while (course.sent < limits_.attempts_max) {
     auto chosen = co_await choose_patiently(call, course);
     if (!chosen) {
@@ -75,10 +75,17 @@ Task<> Gateway::try_candidates(Call& call) {
     Chosen& next = **chosen;
     const std::size_t tried_before = call.exchange.attempts.size();
     const auto& candidate = call.exchange.decision.candidates[next.index];
-    Result<void> outcome = co_await attempt(call, candidate, next.slot, course.at_once);
+    const auto patience = hedge_after(call, course, next);
+    const Listener alone{.sink = call.sink, .fresh_connection = course.at_once};
+    Result<void> outcome;
+    if (patience) {
+      outcome = co_await attempt_hedged(call, course, next, *patience);
+    } else {
+      outcome = co_await attempt(call, candidate, next.slot, alone);
+    }
     if (outcome) co_return outcome;
     // A refusal by the ledger costs no attempt: nothing has left.
-    if (call.exchange.attempts.size() > tried_before) ++course.sent;
+    course.sent += static_cast<int>(call.exchange.attempts.size() - tried_before);
     if (!go_on_after(call, course, next, outcome.error())) break;
   }
   Error last = course.last ? std::move(*course.last) : gateway_error(499, "client_gone", "The client has left.");
@@ -204,7 +211,7 @@ asio::awaitable<void> Gateway::pause_before_retry(const Error& error, int attemp
 
 // --- One attempt.
 
-Task<> Gateway::attempt(Call& call, const Candidate& candidate, BackendSlot& backend, bool fresh_connection) {
+Task<> Gateway::attempt(Call& call, const Candidate& candidate, BackendSlot& backend, const Listener& listener) {
   Exchange& exchange = call.exchange;
   // Translation comes first: what it adds is part of the bound, and what it refuses costs nothing.
   auto draft = make_draft(call, candidate, std::nullopt);
@@ -215,6 +222,10 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate, BackendSlot& bac
     Error refusal = reservation.error();
     refusal.retry = Retry::next_candidate;  // a cheaper one may still fit
     co_return std::unexpected{std::move(refusal)};
+  }
+  if (listener.second && not_worth_sending(listener, *reservation)) {
+    reservation->settle_void("hedge_not_sent");
+    co_return std::unexpected{lost_race()};
   }
   if (exchange.reserved == Monotonic{}) exchange.reserved = shared_.clock.monotonic();
   if (const auto cap = reservation->output_tokens_cap()) {
@@ -234,10 +245,10 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate, BackendSlot& bac
   UpstreamRequest request{reservation->dispatch(), endpoint, std::move(outgoing.path), std::move(outgoing.body)};
   request.headers = std::move(outgoing.headers);
   request.stream = call.view.stream;
-  request.fresh_connection = fresh_connection;
+  request.fresh_connection = listener.fresh_connection;
   const auto transfer = upstream_.send(std::move(request));
   if (exchange.sent_upstream == Monotonic{}) exchange.sent_upstream = shared_.clock.monotonic();
-  Try current{candidate, record, *reservation, *transfer, backend, endpoint->timeouts, draft->additions, draft->estimate,
+  Try current{listener, candidate, record, *reservation, *transfer, backend, endpoint->timeouts, draft->additions, draft->estimate,
               std::move(outgoing.tools), std::move(outgoing.echo)};
   Result<void> outcome = co_await converse(call, current);
   record.ended = shared_.clock.monotonic();
@@ -264,8 +275,12 @@ Task<> Gateway::converse(Call& call, Try& current) {
   const bool drained = !current.candidate.cancel_stops_billing || !call.view.stream;
   const WhenGone when_gone = drained && drains_ < limits_.drains_max ? WhenGone::drain : WhenGone::cancel;
   std::optional<ClientWatch> watch;
-  watch.emplace(call.sink, current.transfer, when_gone, shared_.clock, ticker_, drains_);
+  watch.emplace(current.listener.sink, current.transfer, when_gone, shared_.clock, ticker_, drains_);
   Result<UpstreamHead> head = co_await current.transfer.head();
+  if (!head && current.listener.lost()) {
+    settle_unanswered(current, lost_race(), true);
+    co_return std::unexpected{lost_race()};
+  }
   if (!head) {
     // An unusable head (a redirect, an odd status) is a refusal without usage: nothing was generated. Nor was it where the
     // provider had closed a kept connection while the request was on its way.

@@ -39,6 +39,7 @@ void Gateway::learn_answer(const Call& call, const Try& current, const dialect::
   shared_.learned.outputs.learn(exchange.decision.policy, exchange.facts.step, output);
   const Monotonic first = current.record.first_content_at;
   if (first == Monotonic{}) return;  // not streamed: when the first token was there nobody saw
+  if (limits_.hedge) hedging_.learn(current.record.target, std::chrono::duration_cast<std::chrono::milliseconds>(first - current.record.started));
   TargetPaces::Sample sample;
   sample.first_token_ms = std::chrono::duration_cast<Milliseconds>(first - current.record.started).count();
   if (output > 1) {

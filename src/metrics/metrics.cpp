@@ -60,6 +60,8 @@ const std::array<Info, static_cast<std::size_t>(Family::count_)>& families() {
       {"turnpike_shed_total", "Requests turned away for overload, by the cause.", MetricType::Counter, {"reason", "priority"}, {}},
       {"turnpike_queue_wait_seconds", "How long requests waited in line for a place.", MetricType::Histogram, {"priority"}, wait_bounds},
       {"turnpike_rate_refusals_total", "Requests refused because their key is above its rate.", MetricType::Counter, {"reason"}, {}},
+      {"turnpike_hedges_total", "Second attempts beside a first that was slow to begin, by what came of them.", MetricType::Counter, {"outcome"}, {}},
+      {"turnpike_hedge_spend_credits_total", "Credits settled for the attempts of a race that were not heard.", MetricType::Counter, {"provider", "model"}, {}},
   }};
   return table;
 }

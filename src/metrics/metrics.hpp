@@ -51,6 +51,8 @@ enum class Family : std::uint8_t {
   shed_total,                 // reason, priority
   queue_wait_seconds,         // priority
   rate_refusals_total,        // reason
+  hedges_total,               // outcome
+  hedge_spend_credits_total,  // provider, model
   count_,                     // number of families; not a family
 };
 

@@ -29,6 +29,20 @@ std::string faults_of(const std::string& ledger) {
 
 TEST_CASE("Without a central ledger the gateway is no replica") { CHECK_FALSE(load("intent = \"disk\"\n")->replica); }
 
+TEST_CASE("Hedging is off unless asked for, and a request has three attempts unless told otherwise") {
+  const auto plain = load("");
+  REQUIRE(plain);
+  CHECK_FALSE(plain->hedge);
+  CHECK(plain->attempts_max == 3);
+  const auto told = load("[upstream]\nhedge = true\nattempts_max = 2\n");
+  REQUIRE(told);
+  CHECK(told->hedge);
+  CHECK(told->attempts_max == 2);
+  CHECK_FALSE(faults_of("[upstream]\nattempts_max = 0\n").empty());
+  CHECK_FALSE(faults_of("[upstream]\nattempts_max = 11\n").empty());
+  CHECK_FALSE(faults_of("[upstream]\nhedges = true\n").empty());
+}
+
 TEST_CASE("A replica reads where its central ledger is, who it is and what it may do without it") {
   const auto config = load("central = \"postgresql://u:hunter2@db/x\"\nreplica = \"eu-1\"\nstore_down = \"allow:2.5\"\n"
                            "lease_block_max = \"3\"\nlease_s = 20\n");

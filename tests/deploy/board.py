@@ -271,7 +271,7 @@ def check_coverage(checks, gateway):
 
 def run(checks, bench, binary):
     simulator = bench.simulator("--think-ms", "5", "--cadence-ms", "1")
-    bench.write_config(simulator)
+    bench.write_config(simulator, extra="[upstream]\nhedge = true\n")
     policy = bench.folder / "policies" / "seventy-thirty.toml"
     policy.write_text(policy.read_text() + '[shadow]\ncandidate = "gemini/gemini-3.8-flash"\nsample = 1\ncredits_per_day = 5\n')
     key = bench.key("50/day", name="agent", org="acme", options=("--team", "core"))

@@ -1,17 +1,20 @@
 """Pools of provider keys, breakers and limits, as an operator and a client see them."""
+import http.client
 import json
 import os
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import ChatStream, check, check_equal, unique, user, wait_until
 
 POOL = 'keys = [{ id = "first", env = "DEEPSEEK_FIRST" }, { id = "second", env = "DEEPSEEK_SECOND" }, { id = "third", env = "DEEPSEEK_THIRD" }]'
 
 
-def pooled(bench, simulator, values):
+def pooled(bench, simulator, values, server="", extra=""):
     """A gateway whose DeepSeek has three keys; the variables are set for it alone."""
-    bench.write_config(simulator)
+    config = bench.write_config(simulator, extra=extra)
+    config.write_text(config.read_text().replace("[server]\n", f"[server]\n{server}\n"))
     provider = bench.folder / "providers" / "deepseek.toml"
     text, count = re.subn(r'^key_env = .*$', POOL, provider.read_text(), count=1, flags=re.M)
     check_equal(count, 1, "key_env lines in deepseek.toml")
@@ -136,3 +139,50 @@ def comments_alone_are_no_content(bench):
     check(not answer.headers["x-turnpike-model"].startswith("deepseek/"), answer.headers)
     check(0.8 < took < 4, f"the fallback came after {took:.2f} s")
     check_equal(gateway.metric("turnpike_attempts_total", model="deepseek-flash", outcome="timeout_first_content", provider="deepseek"), 1, "the metric")
+
+
+def a_slow_beginning_is_hedged(bench):
+    """The 50th stream does not begin: another key is asked after the usual time, answers, and the books hold both."""
+    simulator = bench.simulator()
+    gateway, key = pooled(bench, simulator, [f"sk-sim-deepseek-{n}" for n in (1, 2, 3)], "threads = 1", "[upstream]\nhedge = true\n")
+    with ThreadPoolExecutor(7) as clients:
+        usual = list(clients.map(lambda _: ask(gateway, key, "think_ms=100"), range(49)))
+    for answer in usual:
+        check_equal(answer.status, 200, answer.text[:300])
+    check_equal(gateway.metric("turnpike_hedges_total"), 0, "hedges before one is earned")
+    asked = len(simulator.billing())
+    started = time.monotonic()
+    answer = ask(gateway, key, "stall_after=0 times=1")
+    took = time.monotonic() - started
+    check_equal(answer.status, 200, answer.text[:300])
+    stream = ChatStream(answer.body)
+    check(stream.done and not stream.error, answer.text[-300:])
+    check(took < 10, f"the answer took {took:.1f} s")
+    gateway.at_rest()
+    check_equal(gateway.metric("turnpike_hedges_total", outcome="won"), 1, "hedges that won")
+    wait_until(lambda: len(simulator.billing()) == asked + 2, 20, "both attempts in the provider's books")
+    lost, won = next(d for d in gateway.decisions() if len(d["attempts"]) == 2)["attempts"]
+    check_equal((lost["cause"], won["settlement"]), ("hedge_lost", "settle_exact"), "how the two were settled")
+    causes = {row["cause"]: row["cost_nano"] for row in json.loads(bench.run("--json", "report", "spend", "--by", "cause"))["rows"]}
+    check(causes.get("hedge_lost", 0) > 0, f"report spend --by cause: {causes}")
+    spent = gateway.metric("turnpike_hedge_spend_credits_total", model="deepseek-flash", provider="deepseek")
+    check_equal(round(spent * 1e9), causes["hedge_lost"], "the metric and the ledger")
+    check("clean" in bench.run("ledger", "verify"), "the ledger is not clean")
+
+
+def a_client_that_leaves_a_race_ends_both(bench):
+    """A client that hangs up while two attempts run: both end, nothing stays reserved."""
+    simulator = bench.simulator()
+    gateway, key = pooled(bench, simulator, [f"sk-sim-deepseek-{n}" for n in (1, 2, 3)], "threads = 1", "[upstream]\nhedge = true\n")
+    for _ in range(49):
+        check_equal(ask(gateway, key).status, 200, "status")
+    asked = len(simulator.requests())
+    body = {"model": "deepseek/deepseek-flash", "stream": True, "messages": [user(f"{unique()} [[sim stall_after=0]]")]}
+    client = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    client.request("POST", "/v1/chat/completions", json.dumps(body), {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+    wait_until(lambda: len(simulator.requests()) == asked + 2, 20, "the second attempt")
+    client.close()
+    gateway.at_rest()
+    attempts = gateway.decisions(1)[0]["attempts"]
+    check_equal([a["cause"] for a in attempts], ["client_gone"] * 2, "causes")
+    check("clean" in bench.run("ledger", "verify"), "the ledger is not clean")

@@ -4,6 +4,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -23,6 +24,7 @@ struct Script {
   bool fully_sent = true;
   int repeat_last = 1;     // how often the last chunk comes
   bool throws = false;     // instead of sending: a fault of the program itself
+  bool waits = false;      // with head or error until Sent::proceed()
   bool hold_open = false;  // after the chunks: neither more bytes nor an end, until cancelled
 };
 
@@ -38,6 +40,7 @@ class ScriptedUpstream final : public Upstream {
     bool fresh = false;  // on a connection of its own
     bool cancelled = false;
     std::size_t delivered = 0;  // bytes of the body
+    std::function<void()> proceed;
   };
 
   void expect(Script script) { scripts_.push_back(std::move(script)); }
@@ -66,8 +69,10 @@ class ScriptedUpstream final : public Upstream {
     ~Played() override { *alive_ = false; }
 
     Task<UpstreamHead> head() override {
-      if (script_.head_error) head_.set(std::unexpected{*script_.head_error});
-      if (!script_.hold_open || !script_.chunks.empty()) head_.set(script_.head);
+      sent_->proceed = [this, alive = alive_] {
+        if (*alive) tell_head();
+      };
+      if (!script_.waits) tell_head();
       co_return co_await head_.wait();
     }
     void receive(BodyReceiver& receiver) override {
@@ -94,6 +99,13 @@ class ScriptedUpstream final : public Upstream {
     [[nodiscard]] bool fully_sent() const override { return script_.fully_sent; }
 
    private:
+    void tell_head() {
+      if (script_.head_error) {
+        head_.set(std::unexpected{*script_.head_error});
+      } else if (!script_.hold_open || !script_.chunks.empty()) {
+        head_.set(script_.head);
+      }
+    }
     void later() {
       asio::post(loop_, [this, alive = alive_] {
         if (*alive) step(alive);
