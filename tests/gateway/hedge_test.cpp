@@ -24,7 +24,7 @@ struct HedgeBench : Bench {
   // By the test's clock; as real time it is what a race begins after, and far more than an answer from the script takes.
   static constexpr auto usual_wait = 200ms;
 
-  HedgeBench() {
+  explicit HedgeBench(const std::string& cheap = cheap_provider, const std::string& routes = policy_text) : Bench{cheap, routes} {
     GatewayLimits limits;
     limits.hedge = true;
     gateway.emplace(Shared{*ledger, *opaque, conversations, *backends, tokens, clock, randomness, learned}, *upstream, metrics.add_shard(), snapshot, limits);
@@ -205,22 +205,39 @@ TEST_CASE("the end of the process ends both attempts of a race", "[hedge]") {
   CHECK(bench.figures().reserved.nano() == 0);
 }
 
+/// A dear model whose answers may be long enough to be cut; it stands by for the small one.
+const std::string long_winded = std::string{cheap_provider} + R"([[model]]
+id = "long"
+family = "long"
+context_tokens = 100000
+output_tokens_max = 4000
+capabilities = ["tools"]
+as_of = 2026-11-22
+source = "test"
+price = [{ from = 2026-01-01, input_per_mtok = "10", output_per_mtok = "20" }]
+)";
+
 TEST_CASE("a second attempt that the budget holds only in part is not sent", "[hedge]") {
-  HedgeBench bench;
-  // Beside what the first holds, some of the second's 1000 dearer tokens of output would fit; it would be cut short.
-  bench.budget("0.018");
+  std::string routes = policy_text;
+  for (auto at = routes.find("strong/large"); at != std::string::npos; at = routes.find("strong/large")) routes.replace(at, 12, "cheap/long");
+  HedgeBench bench{long_winded, routes};
+  const bool room = GENERATE(false, true);
+  // The first holds 0.003; the second 0.09, or from 0.031 on with a cap on its output.
+  bench.budget(room ? "1" : "0.06");
   const std::string open_ended = R"({"model":"auto","stream":true,"messages":[{"role":"user","content":"hi"}]})";
+  bench.upstream->expect(late_stream());
   bench.upstream->expect(late_stream());
   RecordingSink sink;
   bench.start(open_ended, sink);
+  bench.run();  // the wait for the first begins
   std::this_thread::sleep_for(2 * HedgeBench::usual_wait);
   bench.run();
-  REQUIRE(bench.upstream->sent.size() == bench.sent + 1);
+  REQUIRE(bench.upstream->sent.size() == bench.sent + (room ? 2 : 1));
   bench.upstream->sent[bench.sent]->proceed();
   bench.finish(sink);
   CHECK(sink.body.size() == bench.answer.size());
   CHECK(bench.figures().reserved.nano() == 0);
-  CHECK(bench.hedges() == 0);
+  CHECK(bench.hedges() == (room ? 1 : 0));
 }
 
 TEST_CASE("a fault of the program in one attempt leaves the other one standing", "[hedge]") {
