@@ -39,7 +39,8 @@ struct ProviderKey {
   std::int64_t in_flight_max = in_flight_max_default;
   bool missing = false;       // was looked for and is not there
   std::string fingerprint;    // of the secret: what was held against one key is not held against its successor
-  static constexpr std::int64_t in_flight_max_default = 1000;
+  /// More than a process has descriptors for: the provider says by its refusals what is too much, not a guess of ours.
+  static constexpr std::int64_t in_flight_max_default = 20'000;
 };
 
 struct Provider {
