@@ -1,13 +1,17 @@
 #include "app/commands.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "account/verify.hpp"
 #include "app/data_directory.hpp"
+#include "app/handover.hpp"
 #include "app/json_pages.hpp"
 #include "app/listener_tls.hpp"
 #include "app/snapshots.hpp"
@@ -38,6 +42,19 @@ int fail(const Error& error) {
   return exit_code_of(error);
 }
 
+namespace {
+
+/// With fewer the gateway runs out of them for its own files and blames providers.
+std::optional<Error> too_few_descriptors() {
+  constexpr rlim_t least = 128;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= least) return std::nullopt;
+  return gateway_error(500, "too_few_descriptors",
+                       fmt::format("this process may open {} files, and {} are the least to serve with; raise `ulimit -n` or LimitNOFILE", limit.rlim_cur, least));
+}
+
+}  // namespace
+
 int run_serve(const Config& config, const Clock& clock, ServeOptions options) {
   const PrivateFiles private_files;
   ConfigFiles files;
@@ -53,9 +70,13 @@ int run_serve(const Config& config, const Clock& clock, ServeOptions options) {
     return exit_config;
   }
   print_faults(tls->warnings);
+  // The handler comes with the event loops: a reload that is asked for before has nothing to read again.
+  std::signal(SIGHUP, SIG_IGN);
+  if (const auto few = too_few_descriptors()) return fail(*few);
   // Last of what may fail on our side: until here the running gateway knows nothing of us.
   auto handed = options.take_over ? ask_for_listeners(config.data) : Result<Handed>{Handed{}};
   if (!handed) return fail(handed.error());
+  if (auto accepted = accept_listeners(*handed, config.listen, config.admin); !accepted) return fail(accepted.error());
   if (handed->predecessor_lives()) log(LogLevel::info, "waiting_for_predecessor");
   auto application = Application::make(config, std::move(*snapshot), std::move(tls->context), clock, std::move(*handed));
   if (!application) return fail(application.error());

@@ -11,9 +11,11 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <string_view>
 
+#include "server/listener.hpp"
 #include "turnpike/log.hpp"
 
 namespace turnpike::app {
@@ -25,6 +27,8 @@ constexpr std::string_view request = "turnpike take-over 1\n";
 constexpr std::string_view greeting = "turnpike handover 1\n";
 constexpr std::string_view refusal = "turnpike is draining\n";
 constexpr int answer_wait_ms = 5000;
+constexpr std::string_view acceptance = "turnpike took over\n";
+constexpr int acceptance_wait_ms = 1000;  // it opens what it was not given
 constexpr int request_wait_ms = 200;  // it is sent with the connection; the admin loop waits for it
 
 /// Names of sockets end at 107 bytes; through the folder's descriptor any folder will do.
@@ -59,13 +63,22 @@ bool send_listeners(int link, HandoverDoor::Listeners listeners) {
   return ::sendmsg(link, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(greeting.size());
 }
 
-/// Who only looks in is given nothing.
-bool asks(int link) {
+/// Whether these words come in time. Who only looks in is given nothing.
+bool says(int link, std::string_view words, int wait_ms) {
   pollfd waiting{link, POLLIN, 0};
   std::array<char, 64> bytes{};
-  if (::poll(&waiting, 1, request_wait_ms) != 1) return false;
+  if (::poll(&waiting, 1, wait_ms) != 1) return false;
   const ssize_t got = ::recv(link, bytes.data(), bytes.size(), MSG_DONTWAIT);
-  return got > 0 && std::string_view{bytes.data(), static_cast<std::size_t>(got)} == request;
+  return got > 0 && std::string_view{bytes.data(), static_cast<std::size_t>(got)} == words;
+}
+
+/// A socket at an address that the running gateway does not listen at.
+Result<void> own_socket(Descriptor& handed, const ListenAddress& address) {
+  if (handed.get() >= 0 && listens_at(handed.get(), address)) return {};
+  const auto opened = server::listen_on(address.host, address.port);
+  if (!opened) return std::unexpected{opened.error()};
+  handed = Descriptor{*opened};
+  return {};
 }
 
 Result<Handed> receive_listeners(Descriptor link) {
@@ -120,6 +133,14 @@ bool Handed::predecessor_lives() const {
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
+Result<void> accept_listeners(Handed& handed, const ListenAddress& data, const ListenAddress& admin) {
+  if (handed.link.get() < 0) return {};
+  if (auto opened = own_socket(handed.data, data); !opened) return opened;
+  if (auto opened = own_socket(handed.admin, admin); !opened) return opened;
+  if (::send(handed.link.get(), acceptance.data(), acceptance.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(acceptance.size())) return {};
+  return std::unexpected{failed("it has ended meanwhile")};
+}
+
 Result<Handed> ask_for_listeners(const std::filesystem::path& data) {
   const ShortName name{data};
   Descriptor link{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -151,7 +172,7 @@ bool listens_at(int socket, const ListenAddress& address) {
 }
 
 HandoverDoor::HandoverDoor(asio::io_context& loop, const std::filesystem::path& data, Offer offer, Taken taken)
-    : acceptor_(loop), socket_(data / "handover.sock"), offer_(std::move(offer)), taken_(std::move(taken)) {
+    : acceptor_(loop), pause_(loop), socket_(data / "handover.sock"), offer_(std::move(offer)), taken_(std::move(taken)) {
   std::error_code ignored;
   std::filesystem::remove(socket_, ignored);  // of a process that was killed: the data directory is ours
   const ShortName name{data};
@@ -177,15 +198,27 @@ HandoverDoor::~HandoverDoor() {
 void HandoverDoor::wait() {
   acceptor_.async_wait(asio::local::stream_protocol::acceptor::wait_read, [this](const boost::system::error_code& stopped) {
     if (stopped) return;
-    answer(Descriptor{::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC)});
-    wait();
+    Descriptor link{::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC)};
+    if (link.get() >= 0) {
+      answer(std::move(link));
+      return wait();
+    }
+    // Without descriptors the socket stays readable: waiting for it at once would spin.
+    pause_.expires_after(std::chrono::milliseconds{50});
+    pause_.async_wait([this](const boost::system::error_code& gone) {
+      if (!gone) wait();
+    });
   });
 }
 
 void HandoverDoor::answer(Descriptor link) {
-  if (link.get() < 0 || !same_user(link.get()) || !asks(link.get())) return;
+  if (link.get() < 0 || !same_user(link.get()) || !says(link.get(), request, request_wait_ms)) return;
   const Listeners listeners = offer_();
-  if (listeners.data >= 0 && send_listeners(link.get(), listeners)) return taken_(std::move(link));
+  if (listeners.data >= 0 && send_listeners(link.get(), listeners)) {
+    // A successor that cannot listen leaves us where we are.
+    if (says(link.get(), acceptance, acceptance_wait_ms)) return taken_(std::move(link));
+    return log(LogLevel::warn, "take_over_broken_off");
+  }
   ::send(link.get(), refusal.data(), refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

@@ -12,6 +12,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -49,6 +50,10 @@ struct Handed {
 /// Nothing there to take over is no error. Waits until the running gateway answers, at most 5 s.
 Result<Handed> ask_for_listeners(const std::filesystem::path& data);
 
+/// Opens what the running gateway could not give, because the configuration names another address; only then does it know
+/// that it is succeeded. An error leaves it serving.
+Result<void> accept_listeners(Handed& handed, const ListenAddress& data, const ListenAddress& admin);
+
 /// True if the socket listens where `address` says; port 0 says nothing.
 bool listens_at(int socket, const ListenAddress& address);
 
@@ -77,6 +82,7 @@ class HandoverDoor {
   void answer(Descriptor link);
 
   boost::asio::local::stream_protocol::acceptor acceptor_;
+  boost::asio::steady_timer pause_;
   std::filesystem::path socket_;
   Offer offer_;
   Taken taken_;

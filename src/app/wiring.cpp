@@ -206,7 +206,7 @@ class Application::Impl {
     });
     manager_.ready(fmt::format("serving on port {}", data_->port()));
     std::unique_lock lock{stop_mutex_};
-    const auto stop_asked = [this] { return stops_ > 0 || ledger_lost_; };
+    const auto stop_asked = [this] { return stops_ > 0 || handed_over_ || ledger_lost_; };
     // On this thread, not on the admin loop, which a long report may keep busy.
     constexpr std::chrono::milliseconds forever{std::chrono::hours{1}};
     const auto turn = manager_.sign_interval().count() > 0 ? manager_.sign_interval() : forever;
@@ -227,7 +227,7 @@ class Application::Impl {
 
   [[nodiscard]] HandoverDoor::Listeners listeners_to_give() {
     const std::lock_guard lock{stop_mutex_};
-    if (stops_ > 0 || ledger_lost_) return {};
+    if (stops_ > 0 || handed_over_ || ledger_lost_) return {};
     return {data_->listening_socket(), admin_listener_->listening_socket()};
   }
 
@@ -238,7 +238,6 @@ class Application::Impl {
     admin_listener_->stop_accepting();
     const std::lock_guard lock{stop_mutex_};
     handed_over_ = true;
-    ++stops_;
     stopping_.notify_all();
   }
 

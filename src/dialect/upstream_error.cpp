@@ -81,12 +81,20 @@ constexpr std::array<std::string_view, 8> context_words = {
     "maximum context length", "prompt is too long",  "input token count",
     "context window",         "context_length",      "maximum number of tokens",
     "too many tokens",        "exceed context limit"};
-constexpr std::array<std::string_view, 7> quota_words = {"insufficient_quota",   "billing_error",
-                                                         "insufficient balance", "credit balance",
-                                                         "billing_not_active",   "spend limit",
-                                                         "api usage limits"};
-constexpr std::array<std::string_view, 4> credential_words = {
-    "api_key_invalid", "api key not valid", "invalid_api_key", "authentication_error"};
+/// Providers quote the request in the message of a 400, so words anywhere in it say nothing of our
+/// key: there the fault's own name counts, or a sentence of the provider's that begins the message.
+constexpr std::array<std::string_view, 4> quota_names = {
+    "insufficient_quota", "billing_error", "billing_not_active", "insufficient_balance"};
+constexpr std::array<std::string_view, 4> quota_openings = {
+    "your credit balance is too low", "insufficient balance",
+    "you have reached your specified api usage limits", "you exceeded your current quota"};
+constexpr std::array<std::string_view, 3> credential_names = {"api_key_invalid", "invalid_api_key",
+                                                              "authentication_error"};
+constexpr std::array<std::string_view, 2> credential_openings = {"api key not valid",
+                                                                 "incorrect api key provided"};
+constexpr std::array<std::string_view, 7> quota_words = {
+    "insufficient_quota", "billing_error", "insufficient balance", "credit balance",
+    "billing_not_active", "spend limit",   "api usage limits"};
 constexpr std::array<std::string_view, 4> rate_words = {"rate_limit", "RESOURCE_EXHAUSTED",
                                                         "too many requests", "rate-limited"};
 constexpr std::array<std::string_view, 4> overload_words = {
@@ -94,10 +102,11 @@ constexpr std::array<std::string_view, 4> overload_words = {
 constexpr std::array<std::string_view, 3> timeout_words = {"timeout", "DEADLINE_EXCEEDED",
                                                            "timed out"};
 
-/// The words that a refusal is judged by: its type, code and message, and Gemini's reason if there
-/// is one.
+/// The words that a refusal is judged by.
 struct Told {
-  std::string words;
+  std::string
+      names;  // type, code, and Gemini's reasons, with blanks between: what no client writes
+  std::string words;    // these and the message
   std::string message;  // fit to be shown
   std::string param;
   std::optional<RetryDelay> delay;  // from the body
@@ -136,7 +145,7 @@ void read_details(const JsonObject& error, Told& told) {
   }
   bool per_day = false;
   for_each_object(error, "details", [&](const JsonObject& detail, std::size_t /*position*/) {
-    told.words.append(" ").append(text_member(detail, "reason"));
+    told.names.append(" ").append(text_member(detail, "reason"));
     const std::string_view delay = text_member(detail, "retryDelay");
     if (!delay.empty()) told.delay = parse_duration(delay);
     for_each_object(detail, "violations", [&](const JsonObject& violation, std::size_t /*p*/) {
@@ -153,23 +162,50 @@ Told read_body(std::string_view body) {
   const JsonElement root = json->document.root();
   const ProviderError error = read_error_object(root);
   told.message = shown(error.message);
-  told.words.append(error.type).append(" ").append(error.code).append(" ").append(error.message);
+  told.names.append(error.type).append(" ").append(error.code);
   if (const auto object = error_member(root)) read_details(*object, told);
+  told.words = fmt::format("{} {}", told.names, error.message);
   return told;
 }
 
-Fault fault_of_request(std::string_view words) {
-  if (contains_any(words, credential_words)) return Fault::credential;
-  if (contains_any(words, quota_words)) return Fault::quota;
-  if (contains_any(words, context_words)) return Fault::context_length;
+bool same_word(std::string_view left, std::string_view right) {
+  return left.size() == right.size() && contains(left, right);
+}
+
+/// `names` are parted by blanks.
+template <std::size_t count>
+bool names_any(std::string_view names, const std::array<std::string_view, count>& wanted) {
+  for (std::size_t begin = 0; begin < names.size();) {
+    const auto end = std::min(names.find(' ', begin), names.size());
+    const auto name = names.substr(begin, end - begin);
+    if (std::ranges::any_of(wanted, [name](auto one) { return same_word(name, one); })) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+template <std::size_t count>
+bool opens_with_any(std::string_view message, const std::array<std::string_view, count>& openings) {
+  return std::ranges::any_of(openings, [message](auto opening) {
+    return same_word(message.substr(0, opening.size()), opening);
+  });
+}
+
+Fault fault_of_request(std::string_view names, std::string_view message) {
+  if (names_any(names, credential_names) || opens_with_any(message, credential_openings))
+    return Fault::credential;
+  if (names_any(names, quota_names) || opens_with_any(message, quota_openings)) return Fault::quota;
+  if (contains_any(names, context_words) || contains_any(message, context_words))
+    return Fault::context_length;
   return Fault::bad_request;
 }
 
-Fault fault_of(int status, std::string_view words) {
+Fault fault_of(int status, const Told& told) {
+  const std::string_view words = told.words;
   switch (status) {
     case 400:
     case 422:
-      return fault_of_request(words);
+      return fault_of_request(told.names, told.message);
     case 401:
       return Fault::credential;
     case 402:
@@ -243,7 +279,7 @@ bool has_form_of(Dialect dialect, std::string_view body) {
 Error read_upstream_error(const Candidate& candidate, Dialect client, int status,
                           const HeaderList& headers, std::string_view body) {
   const Told told = read_body(body);
-  const Fault fault = fault_of(status, told.words);
+  const Fault fault = fault_of(status, told);
   Error error = make_error(candidate, fault, status, told.message);
   const Outcome& outcome = outcome_of(fault);
   if (fault == Fault::bad_request) error.http_status = status;
@@ -267,15 +303,15 @@ std::optional<Instant> spends_again_at(std::string_view body) {
   const auto text = body.substr(found + before.size());
   const auto date = text.substr(0, 10);
   const bool hour_told = text.size() >= 19 && text.substr(10, 4) == between;
-  const auto instant =
-      parse_instant(hour_told ? fmt::format("{}T{}:00Z", date, text.substr(14, 5)) : std::string{date});
+  const auto instant = parse_instant(hour_told ? fmt::format("{}T{}:00Z", date, text.substr(14, 5))
+                                               : std::string{date});
   return instant ? std::optional{*instant} : std::nullopt;
 }
 
 Error classify_stream_error(const Candidate& candidate, std::string_view type,
                             std::string_view code, std::string_view message) {
   const std::string words = fmt::format("{} {} {}", type, code, message);
-  Fault fault = fault_of_request(words);
+  Fault fault = fault_of_request(fmt::format("{} {}", type, code), message);
   if (fault == Fault::bad_request) {
     const bool about_request = type == "invalid_request_error" || type == "INVALID_ARGUMENT";
     if (code == "429" || contains_any(words, rate_words)) {

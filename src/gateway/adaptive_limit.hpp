@@ -25,14 +25,17 @@ class AdaptiveLimit {
   void went_well(std::int64_t in_flight) {
     if (2 * in_flight >= limit_) limit_ = std::min(limit_ + 1, max_);
   }
-  /// Half of what was really in flight. Attempts that were sent before the last halving tell nothing new.
+  /// Half of what was really in flight, or of a few: one refusal of a quiet key tells little of how much it takes, and
+  /// several in a row still lead down to one. Attempts that were sent before the last halving tell nothing new.
   void pushed_back(std::int64_t in_flight, Monotonic sent, Monotonic now) {
     if (sent < halved_at_) return;
     halved_at_ = now;
-    limit_ = std::max<std::int64_t>(1, std::min(limit_, in_flight) / 2);
+    limit_ = std::max<std::int64_t>(1, std::min(limit_, std::max(in_flight, few)) / 2);
   }
 
  private:
+  static constexpr std::int64_t few = 16;
+
   std::int64_t max_;
   std::int64_t limit_;
   Monotonic halved_at_{};

@@ -59,7 +59,7 @@ struct Backends::Found {
 
 BackendSlot::BackendSlot(BackendSlot&& other) noexcept
     : owner_(std::exchange(other.owner_, nullptr)), key_index_(other.key_index_), provider_(other.provider_), key_(other.key_),
-      model_(other.model_), retry_(other.retry_), probe_(other.probe_), sent_(other.sent_) {}
+      model_(other.model_), retry_(other.retry_), probe_(other.probe_), generation_(other.generation_), sent_(other.sent_) {}
 
 BackendSlot::~BackendSlot() { end(Told::nothing); }
 
@@ -135,6 +135,7 @@ BackendSlot Backends::begin(const BackendWanted& wanted, ProviderState& state, c
   slot.model_ = found.model;
   slot.retry_ = wanted.retry;
   slot.probe_ = found.probe;
+  slot.generation_ = slot.key_->generation;
   slot.sent_ = clock_.monotonic();
   ++state.in_flight;
   ++found.key->in_flight;
@@ -186,6 +187,7 @@ void Backends::judge(const BackendSlot& slot, Told told, std::chrono::seconds re
   const Monotonic now = clock_.monotonic();
   KeyState& key = *slot.key_;
   ModelState& model = *slot.model_;
+  if (slot.generation_ != key.generation) return;  // forgiven since, or another secret by now
   if (told != Told::served && told != Told::alive) all_well_.store(false, std::memory_order_relaxed);
   switch (told) {
     case Told::served:

@@ -93,6 +93,7 @@ class BackendSlot {
   ModelState* model_ = nullptr;
   bool retry_ = false;
   bool probe_ = false;
+  std::uint64_t generation_ = 0;  // of the key when it was chosen
   Monotonic sent_{};
 };
 

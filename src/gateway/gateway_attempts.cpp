@@ -159,13 +159,14 @@ std::expected<Gateway::Chosen, Refusal> Gateway::choose(const Call& call, const 
 Task<std::optional<Gateway::Chosen>> Gateway::choose_patiently(Call& call, Course& course) {
   const Monotonic begun = shared_.clock.monotonic();
   while (!call.sink.gone()) {
+    if (ticker_.ended()) co_return std::unexpected{draining_error()};
     auto chosen = choose(call, course);
     if (chosen) co_return std::optional<Chosen>{std::move(*chosen)};
     const Refusal refusal = chosen.error();
     const auto patience = refusal.why == Unavailable::busy      ? busy_patience
                           : refusal.why == Unavailable::probing ? probe_patience
                                                                 : std::chrono::milliseconds{0};
-    if (ticker_.ended() || shared_.clock.monotonic() - begun >= patience) co_return std::unexpected{refused(refusal)};
+    if (shared_.clock.monotonic() - begun >= patience) co_return std::unexpected{refused(refusal)};
     co_await sleep_for(look_again_after);
   }
   co_return std::optional<Chosen>{};
@@ -226,6 +227,10 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate, BackendSlot& bac
   if (listener.second && not_worth_sending(listener, *reservation)) {
     reservation->settle_void("hedge_not_sent");
     co_return std::unexpected{lost_race()};
+  }
+  if (ticker_.ended()) {  // who has ended everything has not seen this one
+    reservation->settle_void("gateway_draining");
+    co_return std::unexpected{draining_error()};
   }
   if (exchange.reserved == Monotonic{}) exchange.reserved = shared_.clock.monotonic();
   if (const auto cap = reservation->output_tokens_cap()) {

@@ -96,12 +96,15 @@ asio::awaitable<AdmissionGate::Place> Gateway::wait_for_place(const HeadVerdict&
 Result<void> Gateway::take_tokens(Call& call) {
   constexpr std::int64_t usual_answer = 1024;  // tokens
   const Exchange& exchange = call.exchange;
-  if (shared_.overload == nullptr || !shared_.overload->rates.tokens_of(*exchange.account)) return {};
+  if (shared_.overload == nullptr) return {};
+  const auto limit = shared_.overload->rates.tokens_of(*exchange.account);
+  if (!limit) return {};
   const std::int64_t estimate = prompt_estimate(call, exchange.decision.candidates.front()) +
                                 std::min(call.view.output_tokens_max.value_or(usual_answer), usual_answer);
   const auto refusal = shared_.overload->rates.take_tokens(*exchange.account, estimate);
   if (!refusal) {
-    call.tokens_taken = estimate;
+    // The bucket gives a minute's worth at most, and only that is put right afterwards.
+    call.tokens_taken = std::min<std::int64_t>(estimate, *limit);
     return {};
   }
   metrics_.add(metrics::Family::rate_refusals_total, {to_string(refusal->kind)});

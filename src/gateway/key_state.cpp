@@ -31,6 +31,7 @@ void KeyState::forbid(ModelState& model, Monotonic now) {
 }
 
 void KeyState::forgive() {
+  ++generation;
   out_of_service.reset();
   cooled_until = {};
   headroom = {};

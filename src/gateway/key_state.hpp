@@ -42,6 +42,7 @@ struct KeyState {
 
   std::string id;
   std::string fingerprint;
+  std::uint64_t generation = 0;  // a new one with each secret: what the old one is told late is not the new one's fault
   AdaptiveLimit limit;
   std::int64_t in_flight = 0;
   Monotonic cooled_until{};

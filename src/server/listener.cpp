@@ -190,6 +190,8 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
   std::atomic<std::uint64_t> idle_closed_{0};
 };
 
+}  // namespace
+
 Result<int> listen_on(const std::string& address, std::uint16_t port) {
   auto fail = [&address, port](const std::string& what, int error) {
     return std::unexpected{gateway_error(500, "listen_failed",
@@ -216,8 +218,6 @@ Result<int> listen_on(const std::string& address, std::uint16_t port) {
   if (::listen(socket.get(), SOMAXCONN) != 0) return fail("listen on", errno);
   return socket.release();
 }
-
-}  // namespace
 
 /// The acceptor lives on the first loop; what it accepts goes to the shards.
 class Listener::Impl : public std::enable_shared_from_this<Impl> {

@@ -44,6 +44,9 @@ struct ListenerFigures {
   std::uint64_t accepts_paused = 0;         // times accepting had to pause
 };
 
+/// A socket that listens there; the caller's to close. `address` as for Listener::open.
+Result<int> listen_on(const std::string& address, std::uint16_t port);
+
 /// All member functions may be called from any thread. Destroy it before its loops; the destructor
 /// closes every connection, as close_all() does.
 class Listener {

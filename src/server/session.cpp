@@ -374,7 +374,8 @@ void Session::on_drain(Monotonic now) {
 }
 
 bool Session::close_if_idle() {
-  if (phase_ != Phase::head || head_begun_) return false;
+  constexpr std::chrono::seconds idle_from{1};  // before that a request may be on its way
+  if (phase_ != Phase::head || head_begun_ || host_->clock.monotonic() - since_ < idle_from) return false;
   close();
   return true;
 }

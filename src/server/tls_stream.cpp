@@ -136,7 +136,9 @@ std::optional<std::size_t> TlsStream::write_record(std::span<const char> bytes) 
   const int result = SSL_write_ex(connection_, bytes.data(), bytes.size(), &taken);
   if (result == 1) return taken;
   const int why = SSL_get_error(connection_, result);
-  if (why == SSL_ERROR_WANT_WRITE || why == SSL_ERROR_WANT_READ) return 0;
+  // WANT_READ is not waited for: it takes a peer that has sent half a message of its own (a key update), and a socket
+  // that can be written all the time would wake the loop without end.
+  if (why == SSL_ERROR_WANT_WRITE) return 0;
   ERR_clear_error();
   usable_ = false;
   return std::nullopt;

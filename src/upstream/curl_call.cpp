@@ -113,7 +113,11 @@ void Call::resume() {
 }
 
 void Call::cancel() {
-  if (outcome_) return;
+  if (outcome_) {
+    // It has ended, and only its telling is held back: who calls it off takes the rest, usage included.
+    held_ = false;
+    return queue();
+  }
   pending_.clear();
   eraser_.forget();
   end(std::unexpected{cancelled(request_.endpoint->provider)});

@@ -46,7 +46,8 @@ int status_of(std::string_view line) {
 }  // namespace
 
 bool is_forwarded_header(std::string_view lower_case_name) {
-  static constexpr std::array<std::string_view, 7> names{
+  static constexpr std::array<std::string_view, 8> names{
+      "date",           // what an absolute Retry-After is counted from
       "request-id",     "x-request-id",   "x-ds-trace-id",        "retry-after",
       "retry-after-ms", "x-should-retry", "x-gemini-service-tier"};
   return lower_case_name.starts_with("anthropic-ratelimit-") ||

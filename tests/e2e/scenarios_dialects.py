@@ -164,6 +164,7 @@ def the_matrix_of_four_dialects_and_three_providers(bench):
                 for stream in (True, False):
                     if not stream and case in STREAMED_ONLY:
                         continue
+                    gateway.forgive_providers()
                     try:
                         case(Cell(simulator, gateway, key, speaker, provider, stream))
                     except (Failed, ValueError, KeyError, TypeError, AttributeError, IndexError) as fault:
@@ -207,6 +208,7 @@ def at_every_path(bench, scenario, streams=(True,)):
         for stream in streams:
             def ask(text, speaker=speaker, provider=provider, stream=stream, **wishes):
                 return ask_pinned(gateway, key, speaker, provider, text, stream, **wishes)
+            gateway.forgive_providers()
             try:
                 scenario(speaker, ask, stream)
             except Failed as fault:
