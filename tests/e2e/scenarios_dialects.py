@@ -21,6 +21,7 @@ class Cell:
         self.target, self.word = TARGETS[provider], unique()
 
     def ask(self, text, picture=None, **wishes):
+        self.gateway.forgive_providers()
         return self.speaker.ask(self.gateway, self.key, self.target, [Human(f"{text} ({self.word})", picture)], self.stream, **wishes)
 
     def turn(self, conversation, **wishes):
@@ -164,7 +165,6 @@ def the_matrix_of_four_dialects_and_three_providers(bench):
                 for stream in (True, False):
                     if not stream and case in STREAMED_ONLY:
                         continue
-                    gateway.forgive_providers()
                     try:
                         case(Cell(simulator, gateway, key, speaker, provider, stream))
                     except (Failed, ValueError, KeyError, TypeError, AttributeError, IndexError) as fault:
@@ -196,6 +196,8 @@ def paths():
 
 
 def ask_pinned(gateway, key, speaker, provider, text, stream=True, **wishes):
+    """An answer as if the provider had never failed before."""
+    gateway.forgive_providers()
     return speaker.ask(gateway, key, TARGETS[provider], [Human(f"{text} ({unique()})")], stream, **wishes)
 
 
@@ -208,7 +210,6 @@ def at_every_path(bench, scenario, streams=(True,)):
         for stream in streams:
             def ask(text, speaker=speaker, provider=provider, stream=stream, **wishes):
                 return ask_pinned(gateway, key, speaker, provider, text, stream, **wishes)
-            gateway.forgive_providers()
             try:
                 scenario(speaker, ask, stream)
             except Failed as fault:
@@ -312,6 +313,7 @@ def a_late_overload_before_content_goes_elsewhere(bench):
     simulator = bench.simulator()
     gateway, key = bench.gateway(simulator)
     for speaker in SPEAKERS:
+        gateway.forgive_providers()
         answer = speaker.ask(gateway, key, "turnpike-bulk", [Human(f"{unique()} [[sim tokens=20]] [[sim only=deepseek error_first=529]]")])
         turn = speaker.read(answer, True)
         check(turn.error is None and turn.text, f"{speaker.dialect}: {turn.error}")
