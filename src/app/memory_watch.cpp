@@ -112,7 +112,7 @@ void MemoryWatch::on_tick(Monotonic now) {
 
 void MemoryWatch::tell(MemoryLevel level, std::uint64_t used) const {
   log(level == MemoryLevel::normal ? LogLevel::info : LogLevel::warn, "memory_level",
-      {{"level", to_string(level)},
+      {{"memory", to_string(level)},
        {"resident_bytes", static_cast<std::int64_t>(used)},
        {"target_bytes", static_cast<std::int64_t>(target_)}});
 }

@@ -1,6 +1,7 @@
 #include "gateway/key_rates.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace turnpike::gateway {
 namespace {
@@ -22,7 +23,16 @@ nanoseconds worth(std::int64_t amount, std::int64_t per_minute) {
 
 std::string_view to_string(RateKind kind) { return kind == RateKind::requests ? "requests" : "tokens"; }
 
+void RateBucket::suit(std::int64_t per_minute, Monotonic now) {
+  const auto before = std::exchange(per_minute_, per_minute);
+  if (before == 0 || before == per_minute || used_until_ <= now) return;
+  const auto scaled = static_cast<double>((used_until_ - now).count()) * static_cast<double>(before) / static_cast<double>(per_minute);
+  const auto most = static_cast<double>(nanoseconds{window + debt_max}.count());
+  used_until_ = now + nanoseconds{static_cast<std::int64_t>(std::min(scaled, most))};
+}
+
 std::optional<nanoseconds> RateBucket::take(std::int64_t amount, std::int64_t per_minute, Monotonic now) {
+  suit(per_minute, now);
   const Monotonic after = std::max(used_until_, now) + std::min(worth(amount, per_minute), window);
   if (after > now + window) return after - now - window;
   used_until_ = after;
@@ -35,6 +45,7 @@ std::optional<nanoseconds> RateBucket::overdrawn(Monotonic now) const {
 }
 
 void RateBucket::correct(std::int64_t amount, std::int64_t per_minute, Monotonic now) {
+  suit(per_minute, now);
   used_until_ = std::min(std::max(used_until_, now) + worth(amount, per_minute), now + window + debt_max);
 }
 

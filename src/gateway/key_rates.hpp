@@ -47,7 +47,11 @@ class RateBucket {
   [[nodiscard]] bool full(Monotonic now) const { return used_until_ <= now; }
 
  private:
+  /// Another limit from now on: what was taken counts as much as before, not as long.
+  void suit(std::int64_t per_minute, Monotonic now);
+
   Monotonic used_until_{};
+  std::int64_t per_minute_ = 0;  // that used_until_ was reckoned with; 0: none yet
 };
 
 /// Any thread. Keys without limits cost a comparison; others a short lock, one of several by key.

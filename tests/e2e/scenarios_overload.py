@@ -395,8 +395,9 @@ def short_of_memory_new_requests_are_refused(bench):
         hog.close()
     wait_until(lambda: gateway.metric("turnpike_memory_level") == 0, 15, "the level to be normal again")
     check_equal(gateway.chat(key, sim_body("tokens=2")).status, 200, "afterwards")
-    log = gateway.output()
-    check('"event":"memory_level","level":"critical"' in log and '"event":"memory_level","level":"normal"' in log, "changes of level are not in the log")
+    def logged(level):
+        return f'"event":"memory_level","memory":"{level}"' in gateway.output()
+    wait_until(lambda: logged("critical") and logged("normal"), 5, "the changes of level in the log")
     stream.close()
 
 

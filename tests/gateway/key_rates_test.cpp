@@ -135,3 +135,13 @@ TEST_CASE("In any stretch of time no more than a minute's worth and what the str
     }
   }
 }
+
+TEST_CASE("Another limit changes how much is left, not how long what was taken is held against the key", "[gateway][rates]") {
+  RateBucket bucket;
+  const Monotonic now{std::chrono::hours{1}};
+  for (int i = 0; i < 5; ++i) REQUIRE_FALSE(bucket.take(1, 5, now));
+  CHECK(bucket.take(1, 5, now));
+  CHECK_FALSE(bucket.take(1, 1000, now));  // five of a thousand are used
+  for (int i = 0; i < 994; ++i) REQUIRE_FALSE(bucket.take(1, 1000, now));
+  CHECK(bucket.take(1, 1000, now));
+}
