@@ -40,7 +40,10 @@ void read_address(TableReader& table, std::string_view key, ListenAddress& targe
 }
 
 void read_path(TableReader& table, std::string_view key, std::filesystem::path& target) {
-  if (const auto text = table.string(key)) target = *text;
+  const auto text = table.string(key);
+  if (!text) return;
+  if (text->empty()) table.faults().error(table.at(key), fmt::format("\"{}\" is empty; name a path or leave it out", key));
+  target = *text;
 }
 
 void read_tls(TableReader& table, Config& config) {

@@ -1,8 +1,11 @@
 #include "app/provider_keys.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+
+#include "turnpike/log.hpp"
 
 namespace turnpike::app {
 namespace {
@@ -22,6 +25,12 @@ std::optional<std::string> content(const std::filesystem::path& file) {
   std::ifstream stream{file, std::ios::binary};
   std::string text{std::istreambuf_iterator<char>{stream}, {}};
   while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+  const auto control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  if (std::ranges::any_of(text, control)) {
+    log(LogLevel::error, "provider_key_unusable",
+        {{"message", "a file with a provider's key holds more than one line, or control characters: it is not used"}, {"file", std::string_view{file.native()}}});
+    return std::nullopt;
+  }
   if (text.empty()) return std::nullopt;
   return text;
 }

@@ -21,6 +21,24 @@ bool acceptable_id(std::string_view id) {
   return !id.empty() && id.size() <= 64 && id.find_first_not_of(known) == std::string_view::npos;
 }
 
+/// Whoever writes the secret itself here must not find it in warnings afterwards.
+bool acceptable_variable(std::string_view name) {
+  constexpr std::string_view known =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+  const bool digit_first = !name.empty() && name.front() >= '0' && name.front() <= '9';
+  return !name.empty() && !digit_first && name.find_first_not_of(known) == std::string_view::npos;
+}
+
+/// Reads the name of an environment variable; what cannot be one is a fault and is told nowhere.
+std::string checked_variable(std::string name, TomlPosition at, std::string_view key,
+                             FaultLog& faults) {
+  if (name.empty() || acceptable_variable(name)) return name;
+  faults.error(at, fmt::format("[provider]: \"{}\" is the name of an environment variable, of "
+                               "letters, digits and '_', not the secret",
+                               key));
+  return {};
+}
+
 ProviderKey read_key(const TomlNode& node, FaultLog& faults) {
   TableReader table{node, "[provider] keys", faults};
   ProviderKey key;
@@ -29,7 +47,7 @@ ProviderKey read_key(const TomlNode& node, FaultLog& faults) {
     faults.error(
         table.at("id"),
         "[provider] keys: \"id\" is a name of letters, digits, '.', '_' and '-', not the secret");
-  key.env = table.required_string("env");
+  key.env = checked_variable(table.required_string("env"), table.at("env"), "env", faults);
   key.weight = table.integer("weight", 1, weight_max).value_or(key.weight);
   key.in_flight_max =
       table.integer("in_flight_max", 1, in_flight_max_max).value_or(key.in_flight_max);
@@ -45,7 +63,8 @@ std::vector<ProviderKey> read_keys(TableReader& provider) {
   auto& faults = provider.faults();
   ProviderKey only;
   only.id = "default";
-  only.env = provider.string("key_env").value_or("");
+  only.env = checked_variable(provider.string("key_env").value_or(""), provider.at("key_env"),
+                              "key_env", faults);
   only.in_flight_max =
       provider.integer("in_flight_max", 1, in_flight_max_max).value_or(only.in_flight_max);
   for (const auto* node : provider.tables("keys")) keys.push_back(read_key(*node, faults));

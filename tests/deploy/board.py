@@ -28,6 +28,7 @@ from harness import SHELL_TOOL, Bench, Failed, Process, call, check, unique, use
 
 LOAD_SECONDS = 16
 SCRAPE_SECONDS = 1
+PLACES = 8  # requests at once; the load has more now and then
 # What Grafana puts in for the board's variables.
 SUBSTITUTES = {"$__rate_interval": "10s", "$job": "turnpike", "$instance": ".*", "$provider": ".*", "$model": ".*"}
 
@@ -87,7 +88,7 @@ class Load:
         self.gateway, self.key, self.poor_key, self.climber_key = gateway, key, poor_key, climber_key
         self.until = time.monotonic() + LOAD_SECONDS
         self.faults, self.rounds = [], 0
-        kinds = (self.plain, self.tool_loop, self.failures, self.losses, self.poor, self.leaver, self.climber)
+        kinds = (self.plain, self.tool_loop, self.failures, self.losses, self.poor, self.leaver, self.climber, self.crowd)
         self.threads = [threading.Thread(target=self.repeat, args=(kind,)) for kind in kinds]
 
     def run(self):
@@ -132,7 +133,8 @@ class Load:
 
     def failures(self):
         bulk = {"model": "turnpike-bulk"}
-        self.chat((200,), f"{unique()} [[sim tokens=8]] [[sim only=deepseek status=503 times=1]]", **bulk)
+        for _ in range(2):
+            self.chat((200,), f"{unique()} [[sim tokens=8]] [[sim only=deepseek status=503 times=1]]", **bulk)
         self.chat((200,), f"{unique()} [[sim tokens=40]] [[sim cut_after=5 cadence_ms=10]]", model="deepseek/deepseek-flash")
         self.chat((200,), f"{unique()} [[sim tokens=8]] [[sim only=deepseek no_usage]]", **bulk)
         # Every target fails: the client gets the error.
@@ -150,6 +152,18 @@ class Load:
             messages += [{"role": "assistant", "content": "hello"}, user("thanks [[sim tokens=5]]")]
         messages[-1] = user("Prove that the halting problem is undecidable, and design a consistent migration. [[sim tokens=20]]")
         self.chat((200,), "", key=self.climber_key, messages=messages)
+
+    def crowd(self):
+        """More at once than have a place: some wait in line, and all are served."""
+        statuses = []
+        asking = [threading.Thread(target=lambda: statuses.append(self.gateway.chat(self.key, {"model": "turnpike-bulk", "messages": [
+            user("wait for it [[sim tokens=10]]")]}).status)) for _ in range(PLACES + 4)]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+        check(statuses == [200] * len(asking), f"a crowd was answered {statuses}")
+        time.sleep(3)  # many good answers would drown the share of bad ones that alerts ask for
 
     def poor(self):
         self.chat((402, 429), "hello", key=self.poor_key)
@@ -271,7 +285,7 @@ def check_coverage(checks, gateway):
 
 def run(checks, bench, binary):
     simulator = bench.simulator("--think-ms", "5", "--cadence-ms", "1")
-    bench.write_config(simulator, extra="[upstream]\nhedge = true\n")
+    bench.write_config(simulator, extra=f"[upstream]\nhedge = true\n[limits]\nin_flight = {PLACES}\nqueue_wait_ms = 10000\n")
     policy = bench.folder / "policies" / "seventy-thirty.toml"
     policy.write_text(policy.read_text() + '[shadow]\ncandidate = "gemini/gemini-3.8-flash"\nsample = 1\ncredits_per_day = 5\n')
     key = bench.key("50/day", name="agent", org="acme", options=("--team", "core"))

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "dialect/facts.hpp"
+#include "random_json.hpp"
 #include "responses_support.hpp"
 #include "turnpike/handler.hpp"
 #include "wire/json_document.hpp"
@@ -397,33 +398,6 @@ TEST_CASE(
 }
 
 namespace {
-
-/// A random value of bounded depth; numbers and strings include what is easily broken on the way.
-OrderedJson random_value(std::mt19937_64& random, int depth) {
-  switch (random() % (depth > 0 ? 7 : 5)) {
-    case 0:
-      return nullptr;
-    case 1:
-      return random() % 2 == 0;
-    case 2:
-      return static_cast<std::int64_t>(random());
-    case 3:
-      return static_cast<double>(random() % 100'000) / 64.0;
-    case 4:
-      return std::string{"t\"\\\n\t\x01 /\u00e9\U0001F600\u2028"}.substr(0, random() % 8);
-    case 5: {
-      auto array = OrderedJson::array();
-      for (auto n = random() % 4; n > 0; --n) array.push_back(random_value(random, depth - 1));
-      return array;
-    }
-    default: {
-      auto object = OrderedJson::object();
-      for (auto n = random() % 4; n > 0; --n)
-        object["k" + std::to_string(random() % 100)] = random_value(random, depth - 1);
-      return object;
-    }
-  }
-}
 
 struct Own {
   const Api* api;

@@ -199,7 +199,9 @@ class QuotingProvider:
                 said = f"you sent me {key}, did you not?"
                 usage = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
                 if status != 200:
-                    body = json.dumps({"error": {"message": f"Incorrect API key provided: {key}", "type": key, "code": f"wrong_{key}"}})
+                    # In a 400 the key is beside the point, or it would count as refused.
+                    words = f"max_tokens is too large: {said}" if status == 400 else f"Incorrect API key provided: {key}"
+                    body = json.dumps({"error": {"message": words, "type": key, "code": f"wrong_{key}"}})
                 elif outer.mode == "stream":
                     base = {"id": f"id-{key}", "object": "chat.completion.chunk", "created": 1, "model": f"m-{key}"}
                     chunks = [base | {"choices": [{"index": 0, "delta": {"role": "assistant", "content": said}, "finish_reason": None}]},
