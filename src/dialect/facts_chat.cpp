@@ -70,8 +70,7 @@ class ChatReader {
       out_.prompt_cache_key = text_of(key, value);
     } else if (key == "n") {
       out_.facts.choices = std::max<std::int64_t>(1, integer_of(key, value));
-    } else if (key == "max_tokens" || key == "max_completion_tokens" ||
-               key == "max_output_tokens") {
+    } else if (key == "max_tokens" || key == "max_completion_tokens") {
       const auto tokens = integer_of(key, value);
       out_.facts.output_tokens_max =
           std::max(out_.facts.output_tokens_max.value_or(tokens), tokens);
