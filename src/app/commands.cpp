@@ -15,6 +15,7 @@
 #include "app/json_pages.hpp"
 #include "app/listener_tls.hpp"
 #include "app/snapshots.hpp"
+#include "app/socket_activation.hpp"
 #include "app/verb_tools.hpp"
 #include "app/wiring.hpp"
 #include "classify/jsonl.hpp"
@@ -28,7 +29,7 @@ using nlohmann::ordered_json;
 
 int exit_code_of(const Error& error) {
   if (error.code == "store_locked") return exit_store_locked;
-  if (error.code == "no_keys") return exit_config;
+  if (error.code == "no_keys" || error.code == "bad_activation") return exit_config;
   if (error.code == "bad_instant") return exit_usage;
   return error.code.starts_with("store_") ? exit_store_failed : 1;
 }
@@ -73,10 +74,13 @@ int run_serve(const Config& config, const Clock& clock, ServeOptions options) {
   // The handler comes with the event loops: a reload that is asked for before has nothing to read again.
   std::signal(SIGHUP, SIG_IGN);
   if (const auto few = too_few_descriptors()) return fail(*few);
+  auto activated = inherited_listener();
+  if (!activated) return fail(activated.error());
   // Last of what may fail on our side: until here the running gateway knows nothing of us.
   auto handed = options.take_over ? ask_for_listeners(config.data) : Result<Handed>{Handed{}};
   if (!handed) return fail(handed.error());
   if (auto accepted = accept_listeners(*handed, config.listen, config.admin); !accepted) return fail(accepted.error());
+  handed->activated = std::move(*activated);
   if (handed->predecessor_lives()) log(LogLevel::info, "waiting_for_predecessor");
   auto application = Application::make(config, std::move(*snapshot), std::move(tls->context), clock, std::move(*handed));
   if (!application) return fail(application.error());

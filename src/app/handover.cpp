@@ -102,7 +102,7 @@ Result<Handed> receive_listeners(Descriptor link) {
     return std::unexpected{failed("it is draining already, or is of another version")};
   }
   std::memcpy(numbers.data(), CMSG_DATA(header), sizeof numbers);
-  Handed handed{Descriptor{numbers[0]}, Descriptor{numbers[1]}, std::move(link)};
+  Handed handed{Descriptor{numbers[0]}, Descriptor{numbers[1]}, std::move(link), {}};
   if (std::string_view{bytes.data(), static_cast<std::size_t>(got)} != greeting) return std::unexpected{failed("it speaks another version's words")};
   return handed;
 }
@@ -126,7 +126,7 @@ Descriptor::~Descriptor() {
   if (number_ >= 0) ::close(number_);
 }
 
-bool Handed::predecessor_lives() const {
+bool peer_lives(const Descriptor& link) {
   if (link.get() < 0) return false;
   char byte = 0;
   const ssize_t got = ::recv(link.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK);

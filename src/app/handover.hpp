@@ -8,6 +8,9 @@
 //                                       <--  one line, with the two descriptors
 //   waits for the ledger's lock              drains as on SIGTERM, ends: connection and lock go
 //   accepts
+//
+// The connection tells either side of the other's end. A successor that dies while it waits is noticed by it, and the
+// drain is taken back.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -39,12 +42,16 @@ class Descriptor {
   int number_ = -1;
 };
 
-/// What a successor was given; all -1 if nothing ran.
+/// Whether the process at the other end of a handover's connection still runs; false without one.
+[[nodiscard]] bool peer_lives(const Descriptor& link);
+
+/// What a start was given to listen with; all -1: nothing.
 struct Handed {
   Descriptor data, admin;
-  Descriptor link;  // ends when the predecessor's process does
+  Descriptor link;       // ends when the predecessor's process does
+  Descriptor activated;  // the data listener of a service manager instead, wherever that listens
 
-  [[nodiscard]] bool predecessor_lives() const;
+  [[nodiscard]] bool predecessor_lives() const { return peer_lives(link); }
 };
 
 /// Nothing there to take over is no error. Waits until the running gateway answers, at most 5 s.
@@ -66,7 +73,8 @@ class HandoverDoor {
   };
   /// What there is to give away; -1: nothing any more.
   using Offer = std::function<Listeners()>;
-  /// It has been given away. `link` is to be kept until the process ends.
+  /// It has been given away. `link` is to be kept until the process ends, or until peer_lives() is false: then the
+  /// sockets are ours alone again.
   using Taken = std::function<void(Descriptor link)>;
 
   /// Opens <data>/handover.sock; both functions are called on the loop. Without the socket (a warning is logged) the

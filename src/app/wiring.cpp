@@ -1,12 +1,8 @@
 #include "app/wiring.hpp"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -20,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "app/admin_token.hpp"
 #include "app/classifier_gauges.hpp"
 #include "app/classifier_state.hpp"
 #include "app/commands.hpp"
@@ -34,7 +31,7 @@
 #include "app/routing_state.hpp"
 #include "app/service_manager.hpp"
 #include "app/shadow_service.hpp"
-#include "app/synced_file.hpp"
+#include "app/share_state.hpp"
 #include "gateway/gateway.hpp"
 #include "server/descriptors.hpp"
 #include "server/event_loop.hpp"
@@ -62,34 +59,6 @@ struct Worker {
   upstream::CurlUpstream upstream;
   gateway::Gateway gateway;
 };
-
-Result<Secret> admin_token(const std::filesystem::path& file) {
-  std::ifstream existing{file};
-  std::string token;
-  if (existing >> token && token.size() >= 16) return Secret{std::move(token)};
-  std::array<unsigned char, 24> bytes{};
-  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
-    return std::unexpected{gateway_error(500, "no_randomness", "the operating system gave no random bytes for the admin token")};
-  }
-  token.clear();
-  for (const unsigned char byte : bytes) token += fmt::format("{:02x}", byte);
-  const mode_t before = ::umask(0077);
-  std::ofstream made{file, std::ios::trunc};
-  made << token << '\n';
-  made.close();
-  ::umask(before);
-  if (!made) return std::unexpected{gateway_error(500, "admin_token", fmt::format("{} cannot be written", file.string()))};
-  return Secret{std::move(token)};
-}
-
-/// systemd's socket activation: the data listener may be inherited, so that a restart refuses no connection.
-int inherited_socket() {
-  const char* pid = std::getenv("LISTEN_PID");
-  const char* count = std::getenv("LISTEN_FDS");
-  constexpr int first_descriptor = 3;
-  if (pid == nullptr || count == nullptr || std::to_string(::getpid()) != pid || std::string_view{count} == "0") return -1;
-  return first_descriptor;
-}
 
 }  // namespace
 
@@ -132,7 +101,7 @@ class Application::Impl {
     metrics_.add_gauges(tls_gauges([this] { return tls_; }, [this] { return data_ ? data_->tls_figures() : server::TlsFigures{}; }));
     metrics_.add_gauges(overload_gauges(overload_, memory_, [this] { return data_ ? data_->figures() : server::ListenerFigures{}; }));
     reload_shard_ = &metrics_.add_shard();
-    restore_share();
+    share_state_.restore(*snapshot_);
     routing_state_.restore();
     classifier_state_.load();
     admin_loop_.on_tick([this](Monotonic now) {
@@ -142,7 +111,7 @@ class Application::Impl {
       classifier_state_.on_tick(now);
       if (now - share_saved_ < share_save_interval) return;
       share_saved_ = now;
-      save_share();
+      share_state_.save(*current());
       routing_state_.save();
       shadows_.apply(current()->policy);
     });
@@ -167,9 +136,8 @@ class Application::Impl {
     std::vector<server::LoopBinding> bindings;
     bindings.reserve(workers_.size());
     for (auto& worker : workers_) bindings.push_back({worker->loop, worker->gateway});
-    const int inherited = inherited_socket();
-    auto data = inherited >= 0 ? server::Listener::adopt(inherited, bindings, limits_.server, clock_)
-                               : listen_at(config_.listen, std::move(handed.data), bindings, limits_.server);
+    auto data = handed.activated.get() >= 0 ? server::Listener::adopt(handed.activated.release(), bindings, limits_.server, clock_)
+                                            : listen_at(config_.listen, std::move(handed.data), bindings, limits_.server);
     if (!data) return std::unexpected{data.error()};
     data_ = std::move(*data);
     if (tls_) data_->use_tls(tls_);
@@ -204,16 +172,11 @@ class Application::Impl {
       ledger_lost_ = true;
       stopping_.notify_all();
     });
-    manager_.ready(fmt::format("serving on port {}", data_->port()));
-    std::unique_lock lock{stop_mutex_};
-    const auto stop_asked = [this] { return stops_ > 0 || handed_over_ || ledger_lost_; };
-    // On this thread, not on the admin loop, which a long report may keep busy.
-    constexpr std::chrono::milliseconds forever{std::chrono::hours{1}};
-    const auto turn = manager_.sign_interval().count() > 0 ? manager_.sign_interval() : forever;
-    while (!stopping_.wait_for(lock, turn, stop_asked)) manager_.on_turn(loops_tick());
-    lock.unlock();
-    manager_.stopping();
-    drain();
+    do {
+      manager_.ready(fmt::format("serving on port {}", data_->port()));
+      wait_for_the_end();
+    } while (!drain());
+    end();
     return ledger_lost_ ? exit_store_failed : 0;
   }
 
@@ -234,11 +197,36 @@ class Application::Impl {
   /// From here on a successor holds the sockets and waits for the ledger: as on SIGTERM, but nobody has to look away first.
   void taken_over(Descriptor link) {
     log(LogLevel::info, "taken_over");
-    successor_ = std::move(link);
-    admin_listener_->stop_accepting();
+    admin_listener_->hold_accepting();
     const std::lock_guard lock{stop_mutex_};
+    successor_ = std::move(link);
     handed_over_ = true;
     stopping_.notify_all();
+  }
+
+  /// The successor has ended while it waited for us: the sockets are ours alone again, and so are those who stand in line
+  /// at them. On the main thread.
+  void take_back() {
+    log(LogLevel::warn, "take_over_taken_back", {{"why", "the successor ended before it could serve"}});
+    {
+      const std::lock_guard lock{stop_mutex_};
+      handed_over_ = false;
+      successor_ = {};
+    }
+    for (auto& worker : workers_) {
+      worker->loop.post([&gateway = worker->gateway] { gateway.set_ready(true); });
+    }
+    data_->resume();
+    admin_listener_->resume();
+  }
+
+  void wait_for_the_end() {
+    std::unique_lock lock{stop_mutex_};
+    const auto stop_asked = [this] { return stops_ > 0 || handed_over_ || ledger_lost_; };
+    // On this thread, not on the admin loop, which a long report may keep busy.
+    constexpr std::chrono::milliseconds forever{std::chrono::hours{1}};
+    const auto turn = manager_.sign_interval().count() > 0 ? manager_.sign_interval() : forever;
+    while (!stopping_.wait_for(lock, turn, stop_asked)) manager_.on_turn(loops_tick());
   }
 
   void wait_for_signals() {
@@ -258,14 +246,20 @@ class Application::Impl {
   }
 
   /// Readiness goes first; after the delay new connections; then what runs has time until the deadline; a second signal ends it.
-  void drain() {
+  /// False: a successor was drained for that is gone, and we serve on.
+  bool drain() {
     log(LogLevel::info, "draining", {{"open_requests", static_cast<std::int64_t>(data_->open_requests())}});
     for (auto& worker : workers_) {
       worker->loop.post([&gateway = worker->gateway] { gateway.set_ready(false); });
     }
     data_->drain();
-    wait_drain_delay();
-    data_->stop_accepting();
+    if (succeeded()) {
+      data_->hold_accepting();
+    } else {
+      manager_.stopping();
+      wait_drain_delay();
+      data_->stop_accepting();
+    }
     const Monotonic begun = clock_.monotonic();
     // Without a store the ends of what runs are in the front journal at best: the sooner a start takes them in, the better.
     const auto patience = [this] { return ledger_lost_ ? std::min(config_.drain_deadline, lost_drain_deadline) : config_.drain_deadline; };
@@ -274,8 +268,23 @@ class Application::Impl {
     do {
       stopping_.wait_for(lock, std::chrono::milliseconds{20});
       manager_.on_turn(loops_tick());
+      if (handed_over_ && stops_ == 0 && !ledger_lost_ && !peer_lives(successor_)) {
+        lock.unlock();
+        take_back();
+        return false;
+      }
     } while (!data_->idle() && clock_.monotonic() - begun < patience() && stops_ < 2);
-    lock.unlock();
+    return true;
+  }
+
+  [[nodiscard]] bool succeeded() {
+    const std::lock_guard lock{stop_mutex_};
+    return handed_over_ && stops_ == 0 && !ledger_lost_;
+  }
+
+  /// Ends what still runs, and brings to the disk what is to be found there.
+  void end() {
+    if (succeeded()) manager_.stopping();
     for (auto& worker : workers_) {
       worker->loop.post([&gateway = worker->gateway] { gateway.end_all(); });
     }
@@ -286,7 +295,7 @@ class Application::Impl {
     }
     if (data_->open_requests() > 0) std::this_thread::sleep_for(std::chrono::milliseconds{100});
     data_->close_all();
-    save_share();
+    share_state_.save(*current());
     routing_state_.save();
     classifier_state_.save();
     ledger_->flush();
@@ -374,32 +383,13 @@ class Application::Impl {
 
   std::size_t open_requests() const { return data_ ? data_->open_requests() : 0; }
 
-  [[nodiscard]] std::filesystem::path share_file() const { return config_.data / "share.state"; }
-
-  void save_share() const {
-    const auto snapshot = current();
-    if (!snapshot->share) return;
-    if (replace_synced(share_file(), snapshot->share->serialise())) return;
-    log(LogLevel::warn, "share_state_not_saved", {{"file", std::string_view{share_file().native()}}});
-  }
-
-  void restore_share() const {
-    std::ifstream stream{share_file()};
-    if (!stream || !snapshot_->share) return;
-    const std::string text{std::istreambuf_iterator<char>{stream}, {}};
-    if (auto restored = snapshot_->share->restore(text); !restored) {
-      const std::string kept = set_aside(share_file()).string();
-      log(LogLevel::warn, "share_state_ignored", {{"why", std::string_view{restored.error().message}}, {"kept", std::string_view{kept}}});
-    }
-  }
-
   Config config_;
   static constexpr std::size_t admin_connections_max = 32;  // of the descriptors that are not clients'
   const Limits limits_;
   const Clock& clock_;
   std::shared_ptr<const server::TlsContext> tls_;  // null: plain HTTP. From run() on: admin loop only
   ServiceManager manager_{clock_};
-  Descriptor successor_;  // told by its end that ours has come; outlives the ledger
+  Descriptor successor_;  // told by its end that ours has come; outlives the ledger. stop_mutex_
   gateway::Overload overload_;
   MemoryWatch memory_{memory_target(limits_), overload_, [this] { data_->close_idle(); }};  // admin loop only
   ShedLog shed_log_{overload_};                                                             // admin loop only
@@ -418,6 +408,7 @@ class Application::Impl {
   metrics::Metrics metrics_;
   static constexpr std::chrono::seconds share_save_interval{30};  // what a crash may forget of the share's course
   Monotonic share_saved_{};
+  const ShareState share_state_{config_.data / "share.state"};
   metrics::Shard* reload_shard_ = nullptr;  // written on the admin loop only
   mutable std::mutex snapshot_mutex_;
   std::shared_ptr<const gateway::Snapshot> snapshot_;

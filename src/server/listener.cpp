@@ -130,6 +130,8 @@ class Shard final : public SessionHost, public std::enable_shared_from_this<Shar
     for_all([now = clock.monotonic()](Session& session) { session.on_drain(now); });
   }
 
+  void undrain() { draining = false; }
+
   void close_idle() {
     std::uint64_t closed = 0;
     for_all([&closed](Session& session) { closed += session.close_if_idle() ? 1 : 0; });
@@ -277,8 +279,26 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
     });
   }
 
+  void hold_accepting() {
+    loop_.run_on([self = shared_from_this()] {
+      if (!self->acceptor_.is_open() || self->held_) return;
+      self->accept_waiting();
+      self->held_ = true;
+      boost::system::error_code ignored;
+      self->acceptor_.cancel(ignored);
+      self->pause_.cancel();
+    });
+  }
+
   void drain() {
     for (const auto& shard : shards_) shard->loop.run_on([shard] { shard->drain(); });
+  }
+
+  void resume() {
+    for (const auto& shard : shards_) shard->loop.run_on([shard] { shard->undrain(); });
+    loop_.run_on([self = shared_from_this()] {
+      if (std::exchange(self->held_, false)) self->arm();
+    });
   }
 
   void close_idle() {
@@ -321,7 +341,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
     if (!acceptor_.is_open()) return;
     acceptor_.async_wait(Acceptor::wait_read,
                          [self = shared_from_this()](const boost::system::error_code& failure) {
-                           if (failure || !self->acceptor_.is_open()) return;
+                           if (failure || !self->acceptor_.is_open() || self->held_) return;
                            if (self->accept_waiting()) return self->arm();
                            self->pause_and_arm();
                          });
@@ -359,7 +379,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   void pause_and_arm() {
     pause_.expires_after(accept_pause_);
     pause_.async_wait([self = shared_from_this()](const boost::system::error_code& failure) {
-      if (!failure) self->arm();
+      if (!failure && !self->held_) self->arm();
     });
   }
 
@@ -382,6 +402,7 @@ class Listener::Impl : public std::enable_shared_from_this<Impl> {
   const std::chrono::milliseconds accept_pause_;
   const std::size_t connections_max_;
   std::atomic<std::uint64_t> accepts_paused_{0};
+  bool held_ = false;  // by hold_accepting(); the acceptor's loop only
   const char* short_of_ = nullptr;  // what accepting last stopped for; logged once
   int listening_socket_ = -1;
   std::uint16_t port_ = 0;
@@ -416,7 +437,9 @@ TlsFigures Listener::tls_figures() const {
           impl_->handshakes(HandshakeEnd::failed), impl_->handshakes(HandshakeEnd::timed_out)};
 }
 void Listener::stop_accepting() { impl_->stop_accepting(); }
+void Listener::hold_accepting() { impl_->hold_accepting(); }
 void Listener::drain() { impl_->drain(); }
+void Listener::resume() { impl_->resume(); }
 void Listener::close_idle() { impl_->close_idle(); }
 void Listener::close_all() { impl_->close_all(); }
 ListenerFigures Listener::figures() const { return impl_->figures(); }

@@ -73,8 +73,13 @@ class Listener {
 
   /// Takes what already waits in the accept queue, then closes the listening socket.
   void stop_accepting();
+  /// Takes what already waits in the accept queue; later connections stand there until resume(), or
+  /// until whoever else holds the socket takes them.
+  void hold_accepting();
   /// From now on every response says `Connection: close`, and idle connections close soon after.
   void drain();
+  /// Takes drain() and hold_accepting() back. What said `Connection: close` meanwhile still closes.
+  void resume();
   /// Closes the connections that wait for a next request, to give their memory back.
   void close_idle();
   /// Cuts every connection; running handlers are told that their client has gone.

@@ -209,3 +209,27 @@ def a_restart_on_an_inherited_socket_refuses_nobody(bench):
         process.wait()
         listener.close()
         log.close()
+
+
+def a_descriptor_that_is_no_listener_is_refused(bench):
+    """LISTEN_FDS with a UDP, a Unix or a socket that does not listen, a file, none, or two: exit 78, and the descriptor is named."""
+    bench.write_config(bench.simulator())
+    bench.key()
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(str(bench.folder / "listener.sock"))
+    unix.listen()
+    good = socket.create_server(("127.0.0.1", 0))
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    cases = [(udp.fileno(), "1", "descriptor 3 that LISTEN_FDS passes is a UDP socket"), (unix.fileno(), "1", "a Unix socket"),
+             (bound.fileno(), "1", "a TCP socket that does not listen"), (os.open(os.devnull, os.O_RDONLY), "1", "no socket"),
+             (None, "1", "not open"), (good.fileno(), "2", 'LISTEN_FDS="2" passes more'), (good.fileno(), "one", 'LISTEN_FDS="one" passes more')]
+    for descriptor, count, words in cases:
+        script = f'LISTEN_PID=$$ LISTEN_FDS={count} exec "$0" --config "$1" serve' + (" 3<&-" if descriptor is None else "")
+        done = subprocess.run(["sh", "-c", script, bench.turnpike, bench.folder / "turnpike.toml"], capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, env=bench.environment(), close_fds=False, timeout=30,
+                              preexec_fn=lambda: descriptor is None or os.dup2(descriptor, 3, inheritable=True))
+        check(done.returncode == 78 and words in done.stderr, f"{words}: exit {done.returncode}, {done.stderr}")
+    for opened in (bound, unix, good, udp):
+        opened.close()

@@ -285,6 +285,45 @@ def a_broken_successor_leaves_the_gateway_alone(bench):
     check_equal(gateway.chat(key, {"model": "auto", "messages": [user("hi")]}).status, 200, "a request after the strangers")
 
 
+def a_successor_killed_while_it_waits_leaves_the_gateway_serving(bench):
+    """serve --take-over, then kill -9 while it waits: the running gateway takes its drain back, and can be succeeded again."""
+    simulator = bench.simulator()
+    bench.write_config(simulator)
+    port = fix_port(bench)
+    key = bench.key()
+    gateway = bench.serve()
+    running = []
+    stream = threading.Thread(target=lambda: running.append(gateway.stream(key, {"model": "auto", "messages": [
+        user("hi [[sim tokens=400 cadence_ms=20 think_tokens=0]]")]})[1].done))
+    stream.start()
+    wait_until(lambda: simulator.stats()["open"] == 1, 10, "the stream")
+    for turn in (1, 2):
+        successor = take_over(bench)
+        wait_until(lambda: gateway.output().count('"event":"draining"') == turn, 20, "the drain")
+        waiting = Askers(port, key, 3)  # they stand in the sockets' queue, which is nobody's for the moment
+        time.sleep(0.2)
+        successor.kill()
+        successor.wait()
+        wait_until(lambda: gateway.output().count('"event":"take_over_taken_back"') == turn, 20, "the drain's end")
+        wait_until(lambda: len(waiting.statuses) >= 20, 20, "answers to those who waited")
+        waiting.stop()
+        waiting.check_all_served(f"requests over the death of successor {turn}")
+    answer = call(port, "GET", "/readyz")
+    check_equal((answer.status, answer.headers.get("connection")), (200, None), "/readyz")
+    bench.run("keys", "list")  # the admin listener serves, too
+    stream.join(30)
+    check_equal(running, [True], "the stream that ran through it")
+    successor = take_over(bench)
+    check_equal(gateway.process.wait(30), 0, "exit code once a successor lives")
+    try:
+        check_equal(call(port, "POST", "/v1/chat/completions", {"model": "auto", "messages": [user("hi")]}, {"authorization": f"Bearer {key}"}).status,
+                    200, "a request to the successor")
+    finally:
+        successor.terminate()
+        check_equal(successor.wait(30), 0, "the successor's exit code")
+    books_are_clean(bench)
+
+
 def a_start_waits_for_whoever_has_the_ledger(bench):
     """A command that still has the data directory delays a start, it does not fail it; one that stays makes it exit 73."""
     simulator = bench.simulator()

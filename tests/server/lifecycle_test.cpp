@@ -119,6 +119,27 @@ TEST_CASE("draining: responses say close, idle connections end, running requests
   CHECK(eventually([&] { return server.listener->idle(); }));
 }
 
+TEST_CASE("while accepting is held connections wait, and a drain that is taken back serves them",
+          "[server][lifecycle]") {
+  Server server{quick_limits(), 2};
+  server.listener->drain();
+  server.listener->hold_accepting();
+  std::this_thread::sleep_for(100ms);  // it is posted to the loop, and takes who waits by then
+  Client waiting{server};
+  waiting.send(get_echo);
+  std::this_thread::sleep_for(100ms);
+  CHECK(server.seen.heads == 0);
+  CHECK(server.listener->open_connections() == 0);
+
+  server.listener->resume();
+  const auto response = waiting.read_response();
+  CHECK(response.status == 200);
+  CHECK_FALSE(response.has("connection: close"));
+  Client later{server};
+  later.send(get_echo);
+  CHECK(later.read_response().status == 200);
+}
+
 TEST_CASE("open requests are counted until their handler ends", "[server][lifecycle]") {
   Server server;
   Client first{server};
