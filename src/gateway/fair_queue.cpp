@@ -27,10 +27,22 @@ const FairQueue::Line* FairQueue::gives_way_to(const Standing& wanted) const {
   return line;
 }
 
+/// One place in eight, and as much of the bytes: what batch requests have for sure.
+bool FairQueue::in_batch_share(std::size_t requests, std::size_t bytes) const {
+  const std::size_t share = std::max<std::size_t>(limits_.requests_max / batch_turn, limits_.requests_max > 1 ? 1 : 0);
+  return requests <= share && bytes <= limits_.bytes_max / batch_turn;
+}
+
 const FairQueue::Line* FairQueue::longest_but_for(const Standing& wanted) const {
+  const Ring& batches = ring(Priority::batch);
   const Line* batch = longest(Priority::batch);
-  if (wanted.priority == Priority::interactive && batch != nullptr) return batch;
-  const Line* line = wanted.priority == Priority::batch ? batch : longest(Priority::interactive);
+  const Line* interactive = longest(Priority::interactive);
+  if (wanted.priority == Priority::interactive) {
+    if (batch != nullptr && !in_batch_share(batches.requests, batches.bytes)) return batch;
+  } else if (interactive != nullptr && in_batch_share(batches.requests + 1, batches.bytes + wanted.bytes)) {
+    return interactive;
+  }
+  const Line* line = wanted.priority == Priority::batch ? batch : interactive;
   if (line == nullptr) return nullptr;
   const auto& by_key = ring(wanted.priority).by_key;
   const auto own = by_key.find(wanted.key);
@@ -64,6 +76,8 @@ bool FairQueue::push(Held member, std::list<Held>& displaced) {
   }
   ++requests_;
   bytes_ += wanted.bytes;
+  ++into.requests;
+  into.bytes += wanted.bytes;
   auto& members = found->second->members;
   Member& entered = *member;
   entered.place_ = members.insert(members.end(), std::move(member));
@@ -77,6 +91,8 @@ FairQueue::Held FairQueue::take(Lines::iterator line, std::list<Held>::iterator 
   member->queued_ = false;
   --requests_;
   bytes_ -= member->standing_.bytes;
+  --from.requests;
+  from.bytes -= member->standing_.bytes;
   if (line->members.empty()) {
     from.by_key.erase(std::string_view{line->key});
     from.lines.erase(line);
@@ -87,11 +103,11 @@ FairQueue::Held FairQueue::take(Lines::iterator line, std::list<Held>::iterator 
 FairQueue::Held FairQueue::pop() {
   Ring& first = ring(Priority::interactive);
   Ring& second = ring(Priority::batch);
-  if (second.lines.empty()) interactive_turns_ = 0;
   const bool batch = !second.lines.empty() && (first.lines.empty() || interactive_turns_ + 1 >= batch_turn);
-  interactive_turns_ = batch || second.lines.empty() ? 0 : interactive_turns_ + 1;
   Ring& from = batch ? second : first;
   if (from.lines.empty()) return nullptr;
+  // Counted whether or not a batch request waits: one that gives up before the eighth turn finds it due when it comes again.
+  interactive_turns_ = batch ? 0 : std::min(interactive_turns_ + 1, batch_turn);
   const auto line = from.lines.begin();
   const bool last = line->members.size() == 1;
   Held member = take(line, line->members.begin(), from);

@@ -4,7 +4,8 @@
 //                 key B  [1]
 //   batch:        key C  [1 2]              has a turn when no interactive request waits, and every 8th all the same
 //
-// When it is full the longest line gives way, not who comes last: a key that floods crowds out itself alone.
+// When it is full the longest line gives way, not who comes last: a key that floods crowds out itself alone. Batch requests
+// give way to interactive ones, but for an eighth of the places, which is theirs whoever floods.
 // Source: reliability specification, "Overload and slow clients".
 #pragma once
 
@@ -84,10 +85,13 @@ class FairQueue {
   struct Ring {
     Lines lines;
     std::unordered_map<std::string_view, Lines::iterator, Hash, std::equal_to<>> by_key;  // keys live in the lines
+    std::size_t requests = 0;
+    std::size_t bytes = 0;
   };
   static constexpr int batch_turn = 8;
 
   [[nodiscard]] bool full_for(std::size_t bytes) const;
+  [[nodiscard]] bool in_batch_share(std::size_t requests, std::size_t bytes) const;
   [[nodiscard]] const Line* longest(Priority priority) const;
   [[nodiscard]] const Line* longest_but_for(const Standing& wanted) const;
   [[nodiscard]] const Line* gives_way_to(const Standing& wanted) const;
@@ -99,7 +103,7 @@ class FairQueue {
   std::array<Ring, 2> rings_;
   std::size_t requests_ = 0;
   std::size_t bytes_ = 0;
-  int interactive_turns_ = 0;  // in a row, while batch requests waited
+  int interactive_turns_ = 0;  // in a row, at most batch_turn
 };
 
 }  // namespace turnpike::gateway

@@ -76,17 +76,50 @@ TEST_CASE("In a full queue the longest line gives way, and whoever would be the 
   CHECK(line.turns(5) == "FabF-");
 }
 
-TEST_CASE("A batch request gives way to an interactive one, never the other way round", "[gateway][overload]") {
-  Line line{{.requests_max = 2}};
-  REQUIRE(line.add("b", Priority::batch));
-  REQUIRE(line.add("b", Priority::batch));
+TEST_CASE("Batch requests beyond an eighth of the places give way to interactive ones", "[gateway][overload]") {
+  Line line{{.requests_max = 16}};
+  for (int i = 0; i < 16; ++i) REQUIRE(line.add("b", Priority::batch));
   CHECK_FALSE(line.add("b", Priority::batch));
-  REQUIRE(line.add("i"));
-  REQUIRE(line.add("i"));
+  for (int i = 0; i < 14; ++i) REQUIRE(line.add("i"));
+  CHECK(line.displaced.size() == 14);
+  CHECK_FALSE(line.add("i"));  // an eighth is the batch requests'
+  CHECK_FALSE(line.add("b", Priority::batch));
+  CHECK(line.turns(17) == "iiiiiiibiiiiiiib-");
+}
+
+TEST_CASE("A flood of interactive requests does not keep another key's batch request out", "[gateway][overload][L10]") {
+  Line line{{.requests_max = 16}};
+  for (int i = 0; i < 16; ++i) REQUIRE(line.add("F"));
+  CHECK_FALSE(line.queue.hopeless({"w", Priority::batch}));
+  REQUIRE(line.add("w", Priority::batch));
+  REQUIRE(line.displaced.size() == 1);
+  CHECK(line.displaced.front() == line.members[15]);
+  CHECK_FALSE(line.add("F"));
+  CHECK(line.turns(9) == "FFFFFFFwF");
+}
+
+TEST_CASE("A batch request that could not wait for its turn finds it due when it comes again", "[gateway][overload]") {
+  Line line;
+  for (int i = 0; i < 20; ++i) REQUIRE(line.add("F"));
+  REQUIRE(line.add("w", Priority::batch));
+  CHECK(line.turns(3) == "FFF");
+  REQUIRE(line.queue.remove(*line.members.back()));  // its wait is over
+  CHECK(line.turns(5) == "FFFFF");
+  REQUIRE(line.add("w", Priority::batch));
+  REQUIRE(line.add("w", Priority::batch));
+  CHECK(line.turns(3) == "wFF");
+}
+
+TEST_CASE("An eighth of the bytes is the batch requests', and no more", "[gateway][overload]") {
+  Line line{{.requests_max = 100, .bytes_max = 800}};
+  REQUIRE(line.add("F", Priority::interactive, 1, 400));
+  REQUIRE(line.add("F", Priority::interactive, 1, 400));
+  CHECK_FALSE(line.add("w", Priority::batch, 1, 101));
+  REQUIRE(line.add("w", Priority::batch, 1, 100));
+  REQUIRE(line.add("w", Priority::batch, 1, 300));  // into room that nobody needs
+  REQUIRE(line.add("a", Priority::interactive, 1, 300));
   CHECK(line.displaced.size() == 2);
-  CHECK_FALSE(line.add("c", Priority::batch));
-  CHECK_FALSE(line.add("i"));
-  CHECK(line.turns(3) == "ii-");
+  CHECK(line.displaced.back() == line.members.at(4));
 }
 
 TEST_CASE("The queue is bounded by bytes as well", "[gateway][overload]") {
