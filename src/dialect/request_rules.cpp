@@ -148,12 +148,11 @@ void note_repairs(const object& root, const std::vector<wire::ElementSpan>& plac
   }
 }
 
-Result<RequestView> read_chat(const object& root, const std::string& body, std::uint32_t repaired) {
+Result<RequestView> read_chat(const object& root, const std::string& body, const wire::JsonDocument& document) {
   if (auto fault = check_unique(root, "")) return std::unexpected{*fault};
   RequestView view;
-  view.repaired_surrogates = repaired;
-  std::vector<wire::ElementSpan> messages;
-  const auto spans = wire::top_level_members(body, "messages", messages);
+  view.repaired_surrogates = document.repaired();
+  const auto spans = document.places().members();
   std::size_t index = 0;
   for (const auto& [key, value] : root) {
     const auto& span = spans[index++];
@@ -168,8 +167,7 @@ Result<RequestView> read_chat(const object& root, const std::string& body, std::
     return std::unexpected{client_error("missing_field", "'messages' is missing.", "messages")};
   }
   view.object_end = body.rfind('}');
-  if (messages.empty()) messages = wire::elements_at(body, view.messages.begin);  // a name written with escapes
-  note_repairs(root, messages, view);
+  note_repairs(root, document.places().elements(view.messages.begin), view);
   return view;
 }
 
@@ -189,7 +187,7 @@ Result<RequestView> read_view(Dialect client, const std::string& body,
   }
   switch (client) {
     case Dialect::anthropic_messages: {
-      auto view = read_anthropic_view(root, body, document.repaired());
+      auto view = read_anthropic_view(root, body, document);
       if (view && purpose == Purpose::answer && !view->output_tokens_max) {
         return std::unexpected{
             client_error("missing_field", "'max_tokens' is missing.", "max_tokens")};
@@ -197,13 +195,13 @@ Result<RequestView> read_view(Dialect client, const std::string& body,
       return view;
     }
     case Dialect::openai_responses:
-      return read_responses_view(root, body, document.repaired());
+      return read_responses_view(root, body, document);
     case Dialect::gemini_generate:
-      return read_gemini_view(root, body, document.repaired());
+      return read_gemini_view(root, body, document);
     case Dialect::openai_chat:
       break;
   }
-  return read_chat(root, body, document.repaired());
+  return read_chat(root, body, document);
 }
 
 }  // namespace turnpike::dialect

@@ -63,13 +63,22 @@ std::string_view name_of(JsonKinds kinds) {
   return "";
 }
 
+/// Most names differ in length or first letter, so that nothing more is compared.
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && (a.empty() || a.front() == b.front()) && a == b;
+}
+
+bool is_one_of(JsonKinds allowed, const element& value) {
+  const auto kind = kind_of(value);
+  return kind == 0 || (kind & static_cast<unsigned>(allowed)) != 0;
+}
+
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 }  // namespace
 
 Fault check_kind(const element& value, JsonKinds allowed, std::string_view param) {
-  const auto kind = kind_of(value);
-  if (kind == 0 || (kind & static_cast<unsigned>(allowed)) != 0) return std::nullopt;
+  if (is_one_of(allowed, value)) return std::nullopt;
   return client_error("wrong_type", fmt::format("This must be {}.", name_of(allowed)),
                       std::string{param});
 }
@@ -80,11 +89,13 @@ Fault check_unique(const object& fields, std::string_view param) {
                         fmt::format("The key {} occurs twice.", quoted_for_message(key)),
                         std::string{param});
   };
-  if (fields.size() <= 16) {
-    for (auto one = fields.begin(); one != fields.end(); ++one) {
-      for (auto other = fields.begin(); other != one; ++other) {
-        if (one.key() == other.key()) return duplicate(one.key());
-      }
+  std::array<std::string_view, 16> few;
+  if (fields.size() <= few.size()) {
+    std::size_t seen = 0;
+    for (const auto& [key, value] : fields) {
+      const auto is_key = [key](std::string_view other) { return same_name(key, other); };
+      if (std::ranges::any_of(std::span{few}.first(seen), is_key)) return duplicate(key);
+      few[seen++] = key;
     }
     return std::nullopt;
   }
@@ -111,10 +122,10 @@ Fault check_object(const element& value, std::span<const FieldRule> rules) {
   if (auto fault = check_unique(fields, "")) return fault;
   unsigned seen = 0;
   for (const auto& [key, member] : fields) {
-    const auto rule = std::ranges::find(rules, key, &FieldRule::name);
+    const auto rule = std::ranges::find_if(rules, [&](const FieldRule& one) { return same_name(one.name, key); });
     if (rule == rules.end() || member.is_null()) continue;
     seen |= 1U << static_cast<unsigned>(rule - rules.begin());
-    if (auto fault = check_kind(member, rule->kinds, rule->name)) return fault;
+    if (!is_one_of(rule->kinds, member)) return check_kind(member, rule->kinds, rule->name);
     if (rule->nested == nullptr) continue;
     if (auto fault = rule->nested(member)) return inside(std::move(fault), rule->name);
   }

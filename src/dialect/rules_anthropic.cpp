@@ -267,11 +267,11 @@ void note_history(const object& root, RequestView& view) {
 }  // namespace
 
 Result<RequestView> read_anthropic_view(const object& root, const std::string& body,
-                                        std::uint32_t repaired_surrogates) {
+                                        const wire::JsonDocument& document) {
   if (auto fault = check_unique(root, "")) return std::unexpected{*fault};
   RequestView view;
-  view.repaired_surrogates = repaired_surrogates;
-  const auto spans = wire::top_level_members(body);
+  view.repaired_surrogates = document.repaired();
+  const auto spans = document.places().members();
   std::size_t index = 0;
   for (const auto& [key, value] : root) {
     const auto& span = spans[index++];

@@ -339,9 +339,9 @@ bool asks_for_thoughts(const element& thinking) {
   return wanted;
 }
 
-void read_generation(const element& config, const std::string& body, std::size_t begin,
+void read_generation(const element& config, const wire::JsonPlaces& places, std::size_t begin,
                      RequestView& view) {
-  const auto spans = wire::members_at(body, begin);
+  const auto spans = places.members(begin);
   std::size_t index = 0;
   for (const auto field : object{config}) {
     const auto& span = spans[index++];
@@ -357,11 +357,11 @@ void read_generation(const element& config, const std::string& body, std::size_t
 }
 
 /// The members of the object whose '{' is at `begin` of the body.
-Fault read_request(const object& fields, const std::string& body, std::size_t begin,
+Fault read_request(const object& fields, const wire::JsonPlaces& places, std::size_t begin,
                    RequestView& view) {
   if (auto fault = check_unique(fields, "")) return fault;
   if (auto fault = check_spellings(fields)) return fault;
-  const auto spans = wire::members_at(body, begin);
+  const auto spans = places.members(begin);
   std::size_t index = 0;
   for (const auto& [key, value] : fields) {
     const auto& span = spans[index++];
@@ -378,16 +378,16 @@ Fault read_request(const object& fields, const std::string& body, std::size_t be
       view.messages = {span.value_begin, span.value_end};
       note_contents(value, view);
     } else if (is_gemini_key(key, "generationConfig")) {
-      read_generation(value, body, span.value_begin, view);
+      read_generation(value, places, span.value_begin, view);
     }
   }
   return std::nullopt;
 }
 
 /// What a token count wraps, if it does.
-Fault read_wrapped(const object& root, const std::string& body, RequestView& view) {
+Fault read_wrapped(const object& root, const wire::JsonPlaces& places, RequestView& view) {
   std::size_t index = 0;
-  const auto spans = wire::top_level_members(body);
+  const auto spans = places.members();
   for (const auto& [key, value] : root) {
     const auto& span = spans[index++];
     object wrapped;
@@ -397,7 +397,7 @@ Fault read_wrapped(const object& root, const std::string& body, RequestView& vie
       return client_error("invalid_value", "A token count takes contents or a request, not both.",
                           std::string{key});
     }
-    return inside(read_request(wrapped, body, span.value_begin, view), key);
+    return inside(read_request(wrapped, places, span.value_begin, view), key);
   }
   return std::nullopt;
 }
@@ -405,11 +405,11 @@ Fault read_wrapped(const object& root, const std::string& body, RequestView& vie
 }  // namespace
 
 Result<RequestView> read_gemini_view(const object& root, const std::string& body,
-                                     std::uint32_t repaired_surrogates) {
+                                     const wire::JsonDocument& document) {
   RequestView view;
-  view.repaired_surrogates = repaired_surrogates;
-  if (auto fault = read_request(root, body, body.find('{'), view)) return std::unexpected{*fault};
-  if (auto fault = read_wrapped(root, body, view)) return std::unexpected{*fault};
+  view.repaired_surrogates = document.repaired();
+  if (auto fault = read_request(root, document.places(), body.find('{'), view)) return std::unexpected{*fault};
+  if (auto fault = read_wrapped(root, document.places(), view)) return std::unexpected{*fault};
   if (view.messages.end == 0) {
     return std::unexpected{client_error("missing_field", "'contents' is missing.", "contents")};
   }

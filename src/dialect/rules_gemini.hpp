@@ -4,7 +4,6 @@
 
 #include <simdjson.h>
 
-#include <cstdint>
 #include <string>
 
 #include "dialect/request_rules.hpp"
@@ -16,6 +15,6 @@ namespace turnpike::dialect {
 /// max_tokens: generationConfig.maxOutputTokens; choices; opaque_state; calls_in_history. model and
 /// stream are left to the caller: the path has them. Names count in camelCase and in snake_case.
 Result<RequestView> read_gemini_view(const simdjson::dom::object& root, const std::string& body,
-                                     std::uint32_t repaired_surrogates);
+                                     const wire::JsonDocument& document);
 
 }  // namespace turnpike::dialect

@@ -266,12 +266,12 @@ void note_items(const element& input, RequestView& view) {
 }  // namespace
 
 Result<RequestView> read_responses_view(const object& root, const std::string& body,
-                                        std::uint32_t repaired_surrogates) {
+                                        const wire::JsonDocument& document) {
   if (auto fault = check_unique(root, "")) return std::unexpected{*fault};
   RequestView view;
   view.refers_to_items = true;  // the default of store
-  view.repaired_surrogates = repaired_surrogates;
-  const auto spans = wire::top_level_members(body);
+  view.repaired_surrogates = document.repaired();
+  const auto spans = document.places().members();
   std::size_t index = 0;
   for (const auto& [key, value] : root) {
     const auto& span = spans[index++];

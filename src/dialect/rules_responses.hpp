@@ -1,10 +1,9 @@
-// The first look at a body of Responses: the rules of request_rules.hpp in this dialect. Source: wire-formats specification
-// §1.3; reliability specification, "JSON input rules".
+// The first look at a body of Responses: the rules of request_rules.hpp in this dialect. Source:
+// wire-formats specification §1.3; reliability specification, "JSON input rules".
 #pragma once
 
 #include <simdjson.h>
 
-#include <cstdint>
 #include <string>
 
 #include "dialect/request_rules.hpp"
@@ -12,8 +11,9 @@
 
 namespace turnpike::dialect {
 
-/// `root` is the parsed `body`. Fills of the view: messages: the input, array or string; max_tokens: max_output_tokens.
+/// `root` is the parsed `body`. Fills of the view: messages: the input, array or string;
+/// max_tokens: max_output_tokens.
 Result<RequestView> read_responses_view(const simdjson::dom::object& root, const std::string& body,
-                                   std::uint32_t repaired_surrogates);
+                                        const wire::JsonDocument& document);
 
 }  // namespace turnpike::dialect

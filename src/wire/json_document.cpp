@@ -147,47 +147,18 @@ Result<JsonDocument> JsonDocument::parse(std::string& body) {
                                                    simdjson::error_message(error)))};
     }
   }
-  return JsonDocument{root, repaired, std::move(own)};
-}
-
-std::vector<MemberSpan> members_at(std::string_view validated, std::size_t begin) {
-  std::vector<MemberSpan> members;
-  walk_members(validated, begin, [&](const MemberSpan& member) {
-    members.push_back(member);
-    return true;
-  });
-  return members;
+  const auto& tokens = *parser.implementation;
+  const JsonPlaces places{body, {tokens.structural_indexes.get(), tokens.n_structural_indexes}};
+  return JsonDocument{root, places, repaired, std::move(own)};
 }
 
 std::vector<MemberSpan> top_level_members(std::string_view validated_object) {
-  return members_at(validated_object, skip_blanks(validated_object, 0));
-}
-
-std::vector<MemberSpan> top_level_members(std::string_view validated_object, std::string_view listed,
-                                          std::vector<ElementSpan>& elements) {
   std::vector<MemberSpan> members;
-  const auto end_of = [&](std::string_view key, std::size_t begin) {
-    if (key != listed || validated_object[begin] != '[') return value_end(validated_object, begin);
-    return walk_elements(validated_object, begin, [&](std::size_t first, std::size_t end) {
-      elements.emplace_back(first, end);
-      return true;
-    });
-  };
-  const auto keep = [&](const MemberSpan& member) {
+  walk_members(validated_object, skip_blanks(validated_object, 0), [&](const MemberSpan& member) {
     members.push_back(member);
     return true;
-  };
-  walk_members(validated_object, skip_blanks(validated_object, 0), keep, end_of);
-  return members;
-}
-
-std::vector<ElementSpan> elements_at(std::string_view validated, std::size_t begin) {
-  std::vector<ElementSpan> elements;
-  walk_elements(validated, begin, [&](std::size_t first, std::size_t end) {
-    elements.emplace_back(first, end);
-    return true;
   });
-  return elements;
+  return members;
 }
 
 }  // namespace turnpike::wire

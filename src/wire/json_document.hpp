@@ -12,10 +12,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "turnpike/error.hpp"
+#include "wire/json_places.hpp"
 #include "wire/json_walk.hpp"
 
 namespace turnpike::wire {
@@ -38,13 +38,16 @@ class JsonDocument {
   /// say at which byte.
   static Result<JsonDocument> parse(std::string& body);
   [[nodiscard]] simdjson::dom::element root() const { return root_; }
+  /// As long as the body is where it was when it was parsed.
+  [[nodiscard]] const JsonPlaces& places() const { return places_; }
   [[nodiscard]] std::uint32_t repaired() const { return repaired_; }
 
  private:
-  JsonDocument(simdjson::dom::element root, std::uint32_t repaired,
+  JsonDocument(simdjson::dom::element root, JsonPlaces places, std::uint32_t repaired,
                std::shared_ptr<simdjson::dom::parser> own_parser)
-      : root_(root), repaired_(repaired), own_parser_(std::move(own_parser)) {}
+      : root_(root), places_(places), repaired_(repaired), own_parser_(std::move(own_parser)) {}
   simdjson::dom::element root_;
+  JsonPlaces places_;
   std::uint32_t repaired_;
   std::shared_ptr<simdjson::dom::parser> own_parser_;  // only behind large bodies
 };
@@ -56,18 +59,5 @@ std::uint32_t repair_surrogate_escapes(std::string& text);
 /// Top-level members of a body that JsonDocument::parse has accepted and whose root is an object.
 /// Linear; skips nested values without looking into them.
 std::vector<MemberSpan> top_level_members(std::string_view validated_object);
-
-/// Begin and end of an element of an array.
-using ElementSpan = std::pair<std::size_t, std::size_t>;
-/// The same; where the member named `listed` is an array, its elements are noted on the way.
-std::vector<MemberSpan> top_level_members(std::string_view validated_object, std::string_view listed,
-                                          std::vector<ElementSpan>& elements);
-
-/// Raw text of an element inside validated bytes is not kept by the parser; fragments that must
-/// keep their number text and key order are cut out with this: the members of the object whose '{'
-/// is at `begin`.
-std::vector<MemberSpan> members_at(std::string_view validated, std::size_t begin);
-/// Begin/end offsets of the elements of the array whose '[' is at `begin`.
-std::vector<ElementSpan> elements_at(std::string_view validated, std::size_t begin);
 
 }  // namespace turnpike::wire

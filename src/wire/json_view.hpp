@@ -57,7 +57,8 @@ struct JsonView::Member {
   std::string_view key;  // between the quotes, escapes left as they are
   JsonView value;
   [[nodiscard]] bool is(std::string_view name) const {
-    return key == name || (key.find('\\') != std::string_view::npos && unescape(key) == name);
+    // Escapes only make a name longer.
+    return key == name || (key.size() > name.size() && key.find('\\') != std::string_view::npos && unescape(key) == name);
   }
 };
 

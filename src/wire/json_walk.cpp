@@ -20,7 +20,22 @@ struct Marks {
   std::uint64_t backslashes = 0;
 };
 
+/// Most strings are names and a few words: how many bytes stand before the closing quote at or after `at`, if they are fewer
+/// than these and none of them is a backslash.
+constexpr std::size_t short_bytes = 16;
+
 #ifdef __SSE2__
+std::size_t short_length(std::string_view text, std::size_t at) {
+  if (at + short_bytes > text.size()) return short_bytes;
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + at));
+  const auto mask = [&](char wanted) {
+    return static_cast<std::uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted))));
+  };
+  const std::uint32_t quotes = mask('"');
+  const auto length = static_cast<std::size_t>(std::countr_zero(quotes));
+  return quotes != 0 && (mask('\\') & (quotes - 1)) == 0 ? length : short_bytes;
+}
+
 // Code in messages has an escape every few bytes: a search for the next quote would stop at each of them.
 Marks marks_of(const char* block) {
   Marks marks;
@@ -37,6 +52,11 @@ Marks marks_of(const char* block) {
   return marks;
 }
 #else
+std::size_t short_length(std::string_view text, std::size_t at) {
+  const auto found = text.substr(at, short_bytes).find_first_of("\"\\");
+  return found != std::string_view::npos && text[at + found] == '"' ? found : short_bytes;
+}
+
 Marks marks_of(const char* block) {
   Marks marks;
   for (std::size_t i = 0; i < block_bytes; ++i) {
@@ -62,8 +82,9 @@ std::uint64_t escaped_bytes(std::uint64_t backslashes, std::uint64_t& first) {
 }  // namespace
 
 std::size_t string_end(std::string_view text, std::size_t at) {
-  std::uint64_t escaped_first = 0;
   ++at;
+  if (const auto length = short_length(text, at); length < short_bytes) return at + length + 1;
+  std::uint64_t escaped_first = 0;
   for (; at + block_bytes <= text.size(); at += block_bytes) {
     Marks marks = marks_of(text.data() + at);
     if ((marks.backslashes | escaped_first) != 0) marks.quotes &= ~escaped_bytes(marks.backslashes, escaped_first);

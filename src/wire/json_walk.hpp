@@ -6,8 +6,10 @@
 
 namespace turnpike::wire {
 
+inline bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+
 inline std::size_t skip_blanks(std::string_view text, std::size_t at) {
-  while (text[at] == ' ' || text[at] == '\n' || text[at] == '\r' || text[at] == '\t') ++at;
+  while (is_blank(text[at])) ++at;
   return at;
 }
 
@@ -25,10 +27,9 @@ struct MemberSpan {
   std::size_t value_end;  // one past the value
 };
 
-/// The members of the object whose '{' is at `begin`, in order, until `visit(MemberSpan)` says false. `end_of(key, begin)`
-/// is asked for the end of each value.
-template <typename Visit, typename EndOf>
-void walk_members(std::string_view text, std::size_t begin, Visit visit, EndOf end_of) {
+/// The members of the object whose '{' is at `begin`, in order, until `visit(MemberSpan)` says false.
+template <typename Visit>
+void walk_members(std::string_view text, std::size_t begin, Visit visit) {
   auto at = skip_blanks(text, begin + 1);
   while (text[at] != '}') {
     MemberSpan member{};
@@ -36,29 +37,23 @@ void walk_members(std::string_view text, std::size_t begin, Visit visit, EndOf e
     const auto key_end = string_end(text, at);
     member.key = text.substr(at + 1, key_end - at - 2);
     member.value_begin = skip_blanks(text, skip_blanks(text, key_end) + 1);
-    member.value_end = end_of(member.key, member.value_begin);
+    member.value_end = value_end(text, member.value_begin);
     if (!visit(member)) return;
     at = skip_blanks(text, member.value_end);
     if (text[at] == ',') at = skip_blanks(text, at + 1);
   }
 }
 
+/// The elements of the array whose '[' is at `begin`, until `visit(begin, end)` says false.
 template <typename Visit>
-void walk_members(std::string_view text, std::size_t begin, Visit visit) {
-  walk_members(text, begin, visit, [text](std::string_view, std::size_t value) { return value_end(text, value); });
-}
-
-/// The elements of the array whose '[' is at `begin`, until `visit(begin, end)` says false; one past the last byte seen.
-template <typename Visit>
-std::size_t walk_elements(std::string_view text, std::size_t begin, Visit visit) {
+void walk_elements(std::string_view text, std::size_t begin, Visit visit) {
   auto at = skip_blanks(text, begin + 1);
   while (text[at] != ']') {
     const auto end = value_end(text, at);
-    if (!visit(at, end)) return end;
+    if (!visit(at, end)) return;
     at = skip_blanks(text, end);
     if (text[at] == ',') at = skip_blanks(text, at + 1);
   }
-  return at + 1;
 }
 
 }  // namespace turnpike::wire

@@ -191,44 +191,80 @@ TEST_CASE("A string ends where a walk byte by byte ends it, whatever runs of bac
   }
 }
 
-TEST_CASE("Elements of a listed member are noted on the way, others are skipped") {
-  const std::string text = R"({"a":[1,[2]],"b":[{"c":"]"}, "d" ],"e":"[","f":[3]})";
-  std::vector<ElementSpan> elements;
-  const auto members = top_level_members(text, "b", elements);
-  REQUIRE(members.size() == 4);
-  CHECK(text.substr(members[1].value_begin, members[1].value_end - members[1].value_begin) == R"([{"c":"]"}, "d" ])");
-  REQUIRE(elements.size() == 2);
-  CHECK(text.substr(elements[0].first, elements[0].second - elements[0].first) == R"({"c":"]"})");
-  CHECK(text.substr(elements[1].first, elements[1].second - elements[1].first) == R"("d")");
-  std::vector<ElementSpan> none;
-  CHECK(top_level_members(text, "e", none).size() == 4);
-  CHECK(none.empty());
-}
+std::string_view cut(std::string_view text, std::size_t begin, std::size_t end) { return text.substr(begin, end - begin); }
 
 TEST_CASE("Members and elements are found where they stand") {
-  const std::string text =
+  std::string text =
       " {\"a\" : [1, {\"x\":\"]}\\\"\"}] ,\n\"b\\\"\":\"\\\\\",\"c\":-1.5e3, \"d\":{}, \"e\":[ ], "
       "\"f\":null}\n";
-  const auto members = top_level_members(text);
-  const auto value = [&](std::size_t i) {
-    return text.substr(members[i].value_begin, members[i].value_end - members[i].value_begin);
-  };
-  REQUIRE(members.size() == 6);
-  CHECK(members[0].key == "a");
-  CHECK(text[members[0].key_begin] == '"');
-  CHECK(value(0) == R"([1, {"x":"]}\""}])");
-  CHECK(members[1].key == R"(b\")");
-  CHECK(value(1) == R"("\\")");
-  CHECK(value(2) == "-1.5e3");
-  CHECK(value(3) == "{}");
-  CHECK(value(4) == "[ ]");
-  CHECK(value(5) == "null");
-  const auto elements = elements_at(text, members[0].value_begin);
-  REQUIRE(elements.size() == 2);
-  CHECK(text.substr(elements[1].first, elements[1].second - elements[1].first) ==
-        R"({"x":"]}\""})");
-  CHECK(elements_at(text, members[4].value_begin).empty());
-  CHECK(members_at(text, members[3].value_begin).empty());
+  const auto document = JsonDocument::parse(text);
+  REQUIRE(document);
+  const auto& places = document->places();
+  for (const auto& members : {top_level_members(text), places.members(), places.members(1)}) {
+    const auto value = [&](std::size_t i) { return cut(text, members[i].value_begin, members[i].value_end); };
+    REQUIRE(members.size() == 6);
+    CHECK(members[0].key == "a");
+    CHECK(text[members[0].key_begin] == '"');
+    CHECK(value(0) == R"([1, {"x":"]}\""}])");
+    CHECK(members[1].key == R"(b\")");
+    CHECK(value(1) == R"("\\")");
+    CHECK(value(2) == "-1.5e3");
+    CHECK(value(3) == "{}");
+    CHECK(value(4) == "[ ]");
+    CHECK(value(5) == "null");
+    const auto elements = places.elements(members[0].value_begin);
+    REQUIRE(elements.size() == 2);
+    CHECK(cut(text, elements[0].first, elements[0].second) == "1");
+    CHECK(cut(text, elements[1].first, elements[1].second) == R"({"x":"]}\""})");
+    CHECK(places.elements(members[4].value_begin).empty());
+    CHECK(places.members(members[3].value_begin).empty());
+  }
+}
+
+/// A random value of every kind, blanks anywhere.
+std::string random_value(std::mt19937& random, int depth) {
+  const auto blank = [&] { return std::string(random() % 4 == 0 ? random() % 3 : 0, " \n\t\r"[random() % 4]); };
+  const auto word = [&] { return std::array{R"("\"")", R"("")", R"("]}\\")", R"("a:b,{[")", R"("\u00e9 é")"}[random() % 5]; };
+  const auto kind = random() % (depth > 0 ? 6 : 4);
+  if (kind < 2) return word();
+  if (kind < 4) return std::array{"0", "-1.5e+3", "true", "null"}[random() % 4];
+  std::string text{kind == 4 ? '[' : '{'};
+  const auto count = random() % 5;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0) text += ',';
+    text += blank();
+    if (kind == 5) text += word() + blank() + ':' + blank();
+    text += random_value(random, depth - 1) + blank();
+  }
+  return text + blank() + (kind == 4 ? ']' : '}');
+}
+
+TEST_CASE("The parser's list of tokens and a walk over the text find the same places") {
+  constexpr std::uint32_t seed = 20261124;
+  INFO("seed " << seed);
+  std::mt19937 random{seed};
+  for (int round = 0; round < 3'000; ++round) {
+    std::string text = R"({"first":)" + random_value(random, 4) + R"(,"second":)" + random_value(random, 4) + "}";
+    INFO(text);
+    const auto document = JsonDocument::parse(text);
+    REQUIRE(document);
+    const auto found = document->places().members();
+    const auto walked = top_level_members(text);
+    REQUIRE(found.size() == walked.size());
+    for (std::size_t i = 0; i < walked.size(); ++i) {
+      CHECK(found[i].key == walked[i].key);
+      CHECK(found[i].key_begin == walked[i].key_begin);
+      CHECK(found[i].value_begin == walked[i].value_begin);
+      CHECK(found[i].value_end == walked[i].value_end);
+      if (text[walked[i].value_begin] != '[') continue;
+      std::vector<ElementSpan> elements;
+      walk_elements(text, walked[i].value_begin, [&](std::size_t begin, std::size_t end) {
+        elements.emplace_back(begin, end);
+        return true;
+      });
+      CHECK(document->places().elements(walked[i].value_begin) == elements);
+    }
+  }
 }
 
 }  // namespace
