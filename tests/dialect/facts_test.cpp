@@ -6,9 +6,11 @@
 #include <random>
 #include <string>
 
+#include "dialect/call_signs.hpp"
 #include "dialect/facts_line.hpp"
 #include "dialect/facts_text.hpp"
 #include "dialect/facts_trace.hpp"
+#include "dialect/result_signs.hpp"
 
 namespace turnpike::dialect {
 namespace {
@@ -363,11 +365,13 @@ TEST_CASE("calls are equal up to member order and blanks", "[dialect][facts]") {
   CHECK_FALSE(same(R"({"a":1})", R"({"a":2})"));
   CHECK(hash_call({"edit", "{}"}) != hash_call({"read", "{}"}));
   CHECK_FALSE(same(std::string(3000, 'a'), std::string(3001, 'a')));
-  CHECK_FALSE(looks_like_edit({"todowrite", "{}"}));
-  CHECK(looks_like_edit({"str_replace_editor", "{}"}));
-  CHECK(looks_like_test_run({"bash", R"({"command":"cargo test"})"}));
-  CHECK_FALSE(looks_like_test_run({"bash", R"({"command":"cat tests/a.py"})"}));
-  CHECK_FALSE(looks_like_test_run({"read_file", R"({"path":"the test"})"}));
+  const auto edits = [](const Call& call) { return looks_like_edit(call, signs_of_tool(call.name)); };
+  const auto tests = [](const Call& call) { return looks_like_test_run(call, signs_of_tool(call.name)); };
+  CHECK_FALSE(edits({"todowrite", "{}"}));
+  CHECK(edits({"str_replace_editor", "{}"}));
+  CHECK(tests({"bash", R"({"command":"cargo test"})"}));
+  CHECK_FALSE(tests({"bash", R"({"command":"cat tests/a.py"})"}));
+  CHECK_FALSE(tests({"read_file", R"({"path":"the test"})"}));
 }
 
 TEST_CASE("rows of evaluation sets and whole bodies are read from lines", "[dialect][facts]") {
