@@ -85,11 +85,12 @@ def messages_events():
 
 
 def gemini_events():
-    def event(text, **more):
+    def event(text, tokens, **more):
         return b"data: " + dumps({"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0, **more}],
-                                  "usageMetadata": {"promptTokenCount": 300, "candidatesTokenCount": 210, "totalTokenCount": 510},
+                                  "usageMetadata": {"promptTokenCount": 300, "candidatesTokenCount": tokens,
+                                                    "totalTokenCount": 300 + tokens},
                                   "modelVersion": "gemini-3.8-flash", "responseId": "kUsgac"}).encode() + b"\r\n\r\n"
-    return [event(TEXTS[i % len(TEXTS)]) for i in range(EVENTS)] + [event("", finishReason="STOP")]
+    return [event(TEXTS[i % len(TEXTS)], i + 1) for i in range(EVENTS)] + [event("", EVENTS, finishReason="STOP")]
 
 
 def messages_request(model):

@@ -56,6 +56,8 @@ class AnswerStream {
     ++events_seen_;
     recorder_.record(delta);
   }
+  /// Of events that have been counted one by one.
+  void note_counters(const UsageReport& counters) { recorder_.record(counters); }
   /// A failure after content is told in band; before it the caller may still turn elsewhere.
   void stop_with(Error error, std::string& out);
   void fail_upstream(Retry retry, std::string code, std::string_view what, std::string& out);

@@ -51,12 +51,8 @@ class ChatRelay final : public AnswerStream {
   }
 
   void learn(const wire::SseEvent& event) {
-    const auto* delta = events_.size() == 1 ? std::get_if<Delta>(&events_.front()) : nullptr;
-    if (delta == nullptr) {
-      shape_.forget();
-    } else if (started_ && !decoder_.last_chunk().repairs && event.terminated) {
-      shape_.learn(event, *delta);
-    }
+    if (decoder_.last_chunk().repairs) return shape_.forget();
+    if (started_ && event.terminated) shape_.learn(event, events_);
   }
 
   std::size_t recognise(std::string_view rest, std::string& out) override {

@@ -139,9 +139,15 @@ RawCursor text_in_messages(const RawCursor& event, BlockKind kind) {
   return delta.member(kind == BlockKind::tool_call ? "partial_json" : "text");
 }
 
+RawCursor text_in_gemini(const RawCursor& chunk) {
+  const RawCursor content = only_element(chunk.member("candidates")).member("content");
+  return only_element(content.member("parts")).member("text");
+}
+
 /// Where the decoder takes the text of such a delta from.
 RawCursor text_in(Dialect provider, const RawCursor& chunk, BlockKind kind) {
   if (provider == Dialect::anthropic_messages) return text_in_messages(chunk, kind);
+  if (provider == Dialect::gemini_generate) return text_in_gemini(chunk);
   const RawCursor delta = only_element(chunk.member("choices")).member("delta");
   switch (kind) {
     case BlockKind::text:
@@ -160,10 +166,20 @@ RawCursor text_in(Dialect provider, const RawCursor& chunk, BlockKind kind) {
 
 }  // namespace
 
+void ChunkShape::learn(const wire::SseEvent& event, const StreamEvents& events) {
+  const bool gemini = provider_ == Dialect::gemini_generate;
+  const auto* usage = gemini && events.size() == 2 ? std::get_if<UsageReport>(&events.front()) : nullptr;
+  const auto* delta = events.size() == (usage != nullptr ? 2U : 1U) ? std::get_if<Delta>(&events.back()) : nullptr;
+  // A chunk of Gemini's may also sign its block or give the reason of its end. To say so twice changes nothing, but it must
+  // have been said last.
+  if (delta == nullptr || gemini) bytes_.clear();
+  if (delta != nullptr) learn(event, *delta, usage);
+}
+
 // Escapes outside of the text could hide a second key of the same name: such chunks are not
 // learned.
-void ChunkShape::learn(const wire::SseEvent& event, const Delta& delta) {
-  const bool known = provider_ == Dialect::openai_chat || provider_ == Dialect::anthropic_messages;
+void ChunkShape::learn(const wire::SseEvent& event, const Delta& delta, const UsageReport* usage) {
+  const bool known = provider_ != Dialect::openai_responses;
   if (!known || unproven_ >= unproven_max || event.raw.size() > shape_bytes_max || !is_one_line(event))
     return;
   ++unproven_;
@@ -179,6 +195,10 @@ void ChunkShape::learn(const wire::SseEvent& event, const Delta& delta) {
   if (!unescape(raw, decoded_) || decoded_ != delta.bytes) return;
   const std::string_view after = event.raw.substr(slot.end);
   if (event.raw.substr(0, slot.begin).contains('\\') || after.contains('\\')) return;
+  const RawCursor counters = chunk.member("usageMetadata");
+  counts_ = !counters.text().empty() && provider_ == Dialect::gemini_generate;
+  if (counts_ && (counters.begin() < text.end() || !counters_.learn(after, counters, offset + counters.begin() - slot.end, usage)))
+    return;
   const RawCursor padding = chunk.member("obfuscation");
   const bool padded = is_string(padding) && padding.begin() > text.end();
   bytes_ = event.raw;
@@ -187,25 +207,34 @@ void ChunkShape::learn(const wire::SseEvent& event, const Delta& delta) {
   delta_ = {delta.choice, delta.block, delta.kind, {}};
 }
 
+/// The end of the event whose text ends `at` there; 0 if it is none of this shape.
+std::size_t ChunkShape::match_behind_text(std::string_view rest, std::size_t at) {
+  if (counts_) {
+    const std::size_t bytes = counters_.match(rest.substr(at));
+    return bytes == 0 ? 0 : at + bytes;
+  }
+  if (!rest.substr(at).starts_with(middle())) return 0;
+  at += middle().size();
+  if (padding_.begin != bytes_.size()) {
+    const auto padding = string_at(rest, at);
+    if (!padding || padding->escaped) return 0;
+    at = padding->end;
+  }
+  return rest.substr(at).starts_with(tail()) ? at + tail().size() : 0;
+}
+
 std::optional<ChunkShape::Match> ChunkShape::match(std::string_view rest) {
   if (bytes_.empty() || !rest.starts_with(head())) return std::nullopt;
   const auto text = string_at(rest, text_.begin);
-  if (!text || text->end == text_.begin || !rest.substr(text->end).starts_with(middle())) {
-    return std::nullopt;
-  }
-  std::size_t end = text->end + middle().size();
-  if (padding_.begin != bytes_.size()) {
-    const auto padding = string_at(rest, end);
-    if (!padding || padding->escaped) return std::nullopt;
-    end = padding->end;
-  }
-  if (!rest.substr(end).starts_with(tail())) return std::nullopt;
-  Match found{end + tail().size(), delta_};
+  if (!text || text->end == text_.begin) return std::nullopt;
+  Match found{0, delta_};
   found.delta.bytes = rest.substr(text_.begin, text->end - text_.begin);
   if (text->escaped) {
     if (!unescape(found.delta.bytes, decoded_)) return std::nullopt;
     found.delta.bytes = decoded_;
   }
+  found.bytes = match_behind_text(rest, text->end);
+  if (found.bytes == 0) return std::nullopt;
   unproven_ = 0;
   return found;
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "dialect/gemini_usage.hpp"
 #include "dialect/json_reading.hpp"
 #include "dialect/upstream_error.hpp"
 
@@ -298,24 +299,17 @@ void GeminiDecoder::Reader::signature(Choice& choice, const JsonObject& part) {
 // that counts.
 bool GeminiDecoder::Reader::usage(const JsonObject& usage) {
   bool plausible = true;
+  bool told = false;
   CountReader reader{plausible};
-  std::int64_t prompt = 0;
-  std::int64_t total = 0;
-  bool told = reader.read(usage, "promptTokenCount", prompt);
-  told |= reader.read(usage, "totalTokenCount", total);
+  GeminiCounts counts;
+  for (const auto& counter : gemini_counters) {
+    const bool there = reader.read(usage, counter.name, counts.*counter.count);
+    told |= there && counter.decisive;
+  }
   if (!told) return false;
-  std::int64_t cached = 0;
-  std::int64_t tools = 0;
-  Usage sum;
-  reader.read(usage, "cachedContentTokenCount", cached);
-  reader.read(usage, "toolUsePromptTokenCount", tools);
-  reader.read(usage, "candidatesTokenCount", sum.output_text);
-  reader.read(usage, "thoughtsTokenCount", sum.output_reasoning);
-  if (cached > prompt) plausible = false;
-  sum.input_cache_read = cached;
-  sum.input_fresh = std::max<std::int64_t>(prompt - cached, 0) + tools;
-  sum.items = decoder_.usage_.usage.items;
-  decoder_.usage_ = UsageReport{sum, plausible};
+  const PerServerTool items = decoder_.usage_.usage.items;
+  decoder_.usage_ = usage_report_of(counts, plausible);
+  decoder_.usage_.usage.items = items;
   return true;
 }
 

@@ -24,6 +24,7 @@ class GeminiDecoder final : public Decoder {
   GeminiDecoder(const Candidate& candidate, std::string fallback_id)
       : candidate_(candidate), response_id_(std::move(fallback_id)) {}
   void decode(const wire::SseEvent& event, StreamEvents& events) override;
+  void counted(const UsageReport& report) override { usage_ = report; }
   void end(StreamEvents& events) override;
   void decode_whole(std::string_view body, StreamEvents& events) override;
 

@@ -17,6 +17,8 @@ class Decoder {
   virtual ~Decoder() = default;
   /// Appends what one event of the stream says. A broken event gives a Failure.
   virtual void decode(const wire::SseEvent& event, StreamEvents& events) = 0;
+  /// What events that were not given to decode() have counted, which said nothing else that is new.
+  virtual void counted(const UsageReport& /*report*/) {}
   /// The body ended tidily: appends the rest if the answer is whole; else appends nothing more, and
   /// no End.
   virtual void end(StreamEvents& events) = 0;

@@ -57,13 +57,7 @@ class EventRelay final : public AnswerStream {
     forward(event, started_ ? out : held_);
     complete_ = ended;
     check_held(out);
-    learn(event);
-  }
-
-  void learn(const wire::SseEvent& event) {
-    const auto* delta = events_.size() == 1 ? std::get_if<Delta>(&events_.front()) : nullptr;
-    if (delta == nullptr) return shape_.forget();
-    if (started_ && event.terminated) shape_.learn(event, *delta);
+    if (started_ && event.terminated) shape_.learn(event, events_);
   }
 
   std::size_t recognise(std::string_view rest, std::string& out) override {
@@ -72,6 +66,10 @@ class EventRelay final : public AnswerStream {
     while (const auto match = shape_.match(rest.substr(known))) {
       note_one(match->delta);
       known += match->bytes;
+    }
+    if (const auto counters = shape_.moved_counters()) {
+      decoder_->counted(*counters);
+      note_counters(*counters);
     }
     out += rest.substr(0, known);
     return known;

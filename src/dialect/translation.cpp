@@ -26,13 +26,7 @@ class Translation final : public AnswerStream {
     events_.clear();
     decoder_->decode(event, events_);
     deliver(out);
-    learn(event);
-  }
-
-  void learn(const wire::SseEvent& event) {
-    const auto* delta = events_.size() == 1 ? std::get_if<Delta>(&events_.front()) : nullptr;
-    if (delta == nullptr || over()) return shape_.forget();
-    if (started_ && event.terminated) shape_.learn(event, *delta);
+    if (started_ && event.terminated) shape_.learn(event, events_);
   }
 
   std::size_t recognise(std::string_view rest, std::string& out) override {
@@ -43,6 +37,11 @@ class Translation final : public AnswerStream {
       known += match->bytes;
       note_one(match->delta);
       if (auto fault = encoder_->encode(match->delta, out)) stop_with(std::move(*fault), out);
+    }
+    if (const auto counters = shape_.moved_counters()) {
+      decoder_->counted(*counters);
+      note_counters(*counters);
+      if (auto fault = encoder_->encode(*counters, out)) stop_with(std::move(*fault), out);
     }
     return known;
   }

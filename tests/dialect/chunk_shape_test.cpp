@@ -1,7 +1,9 @@
 #include "dialect/chunk_shape.hpp"
 
 #include <catch2/catch.hpp>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "stream_support.hpp"
@@ -23,7 +25,7 @@ wire::SseEvent event_of(std::string_view raw) {
 
 ChunkShape shape_of(const std::string& raw, Delta delta) {
   ChunkShape shape;
-  shape.learn(event_of(raw), delta);
+  shape.learn(event_of(raw), {delta});
   return shape;
 }
 
@@ -125,7 +127,7 @@ TEST_CASE("A shape is not learned where the text cannot be told apart") {
   const std::string raw = "event: x\n" + other;
   named.raw = raw;
   shape = ChunkShape{};
-  shape.learn(named, {0, 0, BlockKind::text, "Hi"});
+  shape.learn(named, {Delta{0, 0, BlockKind::text, "Hi"}});
   CHECK_FALSE(shape.match(raw));
 }
 
@@ -134,10 +136,10 @@ TEST_CASE("A shape is given up after pieces that never come again") {
   for (int created = 0; created < 8; ++created) {
     const std::string raw = "data: {\"created\":" + std::to_string(created) +
                             R"(,"choices":[{"delta":{"content":"x"}}]})" + "\n\n";
-    shape.learn(event_of(raw), {0, 0, BlockKind::text, "x"});
+    shape.learn(event_of(raw), {Delta{0, 0, BlockKind::text, "x"}});
   }
   const std::string raw = head + "Hi" + tail;
-  shape.learn(event_of(raw), {0, 0, BlockKind::text, "Hi"});
+  shape.learn(event_of(raw), {Delta{0, 0, BlockKind::text, "Hi"}});
   CHECK_FALSE(shape.match(raw));
 }
 
@@ -153,7 +155,7 @@ data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text
   read.has_data = true;
   read.data = read.raw.substr(read.raw.find('{'), read.raw.size() - read.raw.find('{') - 2);
   ChunkShape shape{Dialect::anthropic_messages};
-  shape.learn(read, {0, 1, BlockKind::text, "Hi"});
+  shape.learn(read, {Delta{0, 1, BlockKind::text, "Hi"}});
   CHECK(seen(shape, event("another piece")) == "another piece");
   CHECK(seen(shape, event(R"(said \"no\")")) == R"(said "no")");
   const std::string other_block = [&] {
@@ -168,25 +170,32 @@ data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text
 TEST_CASE("A stream whose shape is recognised is translated as one that is read event by event") {
   const auto stream = [](bool alike) {
     std::string all =
-        "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\","
-        "\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"
-        "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":"
+        "event: message_start\ndata: "
+        "{\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\",\"type\":\"message\","
+        "\"role\":\"assistant\",\"model\":\"m\",\"content\":[],\"usage\":{\"input_tokens\":9,"
+        "\"output_tokens\":1}}}\n\n"
+        "event: content_block_start\ndata: "
+        "{\"type\":\"content_block_start\",\"index\":0,\"content_block\":"
         "{\"type\":\"text\",\"text\":\"\"}}\n\n";
     for (int i = 0; i < 40; ++i) {
       const std::string blanks(alike ? 1 : static_cast<std::size_t>(1 + i), ' ');
       all += "event: content_block_delta\ndata: {\"type\":" + blanks +
-             "\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"piece " +
+             "\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":"
+             "\"piece " +
              std::to_string(i) + "\\n\"}}\n\n";
     }
     return all +
            "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
-           "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
-           "\"usage\":{\"output_tokens\":99}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+           "event: message_delta\ndata: "
+           "{\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},"
+           "\"usage\":{\"output_tokens\":99}}\n\nevent: message_stop\ndata: "
+           "{\"type\":\"message_stop\"}\n\n";
   };
   Candidate candidate;
   candidate.dialect = Dialect::anthropic_messages;
   candidate.provider = "anthropic";
-  for (const Dialect client : {Dialect::openai_chat, Dialect::openai_responses, Dialect::gemini_generate}) {
+  for (const Dialect client :
+       {Dialect::openai_chat, Dialect::openai_responses, Dialect::gemini_generate}) {
     const auto translated = [&](const std::string& all) {
       StreamOptions options;
       options.client = client;
@@ -201,6 +210,142 @@ TEST_CASE("A stream whose shape is recognised is translated as one that is read 
       return out;
     };
     CHECK(translated(stream(true)) == translated(stream(false)));
+  }
+}
+
+namespace {
+
+std::string gemini_event(std::string_view text, std::string_view counters,
+                         std::string_view more = "") {
+  return R"(data: {"candidates":[{"content":{"parts":[{"text":")" + std::string{text} +
+         R"("}],"role":"model"}, "index":0)" + std::string{more} + R"(}],"usageMetadata":{)" +
+         std::string{counters} + "},\"modelVersion\":\"gemini-3.8-flash\"}\r\n\r\n";
+}
+
+ChunkShape gemini_shape(std::string_view counters, std::optional<UsageReport> report) {
+  ChunkShape shape{Dialect::gemini_generate};
+  const std::string raw = gemini_event("Hi", counters);
+  wire::SseEvent event = event_of(raw);
+  event.data.remove_suffix(2);
+  StreamEvents events;
+  if (report) events.emplace_back(*report);
+  events.emplace_back(Delta{0, 0, BlockKind::text, "Hi"});
+  shape.learn(event, events);
+  return shape;
+}
+
+const UsageReport some_usage{{.input_fresh = 9, .output_text = 2, .items = {3}}, true, true};
+
+}  // namespace
+
+TEST_CASE("A shape lets Gemini's counters move on") {
+  ChunkShape shape = gemini_shape(
+      R"("promptTokenCount":9,"candidatesTokenCount" : 2, "details":[{"modality":"TEXT 1","tokenCount":9}])",
+      some_usage);
+  const auto counters = [](int prompt, int answer, int detail) {
+    return "\"promptTokenCount\":" + std::to_string(prompt) +
+           ",\"candidatesTokenCount\" : " + std::to_string(answer) +
+           R"(, "details":[{"modality":"TEXT 1","tokenCount":)" + std::to_string(detail) + "}]";
+  };
+  CHECK(seen(shape, gemini_event("a", counters(9, 2, 9))) == "a");
+  CHECK_FALSE(shape.moved_counters());
+  CHECK(seen(shape, gemini_event("b", counters(9, 130, 9))) == "b");
+  CHECK(seen(shape, gemini_event(R"(\"c\")", counters(1000, 131, 0))) == "\"c\"");
+  const auto moved = shape.moved_counters();
+  REQUIRE(moved);
+  CHECK(moved->usage == Usage{.input_fresh = 1000, .output_text = 131, .items = {3}});
+  CHECK(moved->plausible);
+  CHECK_FALSE(shape.moved_counters());
+  const std::string last = gemini_event("d", counters(12, 7, 5));
+  for (std::size_t cut = 0; cut < last.size(); ++cut) CHECK_FALSE(shape.match(last.substr(0, cut)));
+}
+
+TEST_CASE("A shape leaves counters that are none, and every other change, to the reader") {
+  const std::string known = R"("promptTokenCount":9,"totalTokenCount":11)";
+  ChunkShape shape = gemini_shape(known, some_usage);
+  CHECK(seen(shape, gemini_event("a", known)) == "a");
+  for (const std::string_view counters :
+       {R"("promptTokenCount":09,"totalTokenCount":11)",
+        R"("promptTokenCount":-9,"totalTokenCount":11)",
+        R"("promptTokenCount":9.5,"totalTokenCount":11)",
+        R"("promptTokenCount":9e3,"totalTokenCount":11)",
+        R"("promptTokenCount":1000000000000000,"totalTokenCount":11)",
+        R"("promptTokenCount":,"totalTokenCount":11)",
+        R"("promptTokenCount":null,"totalTokenCount":11)",
+        R"("promptTokenCount":"9","totalTokenCount":11)",
+        R"("totalTokenCount":11,"promptTokenCount":9)",
+        R"("promptTokenCount":9,"totalTokenCount":11,"cachedContentTokenCount":4)",
+        R"("promptTokenCount":9)"}) {
+    INFO(counters);
+    CHECK_FALSE(shape.match(gemini_event("a", counters)));
+  }
+  CHECK_FALSE(shape.match(gemini_event("a", known, R"(,"finishReason":"STOP")")));
+
+  for (const std::string_view counters :
+       {R"("promptTokenCount":"9")", R"("promptTokenCount":-9)", R"("promptTokenCount":9.0)",
+        R"("promptTokenCount":9e0)", R"("promptTokenCount":9,"other":1.5)",
+        R"("promptTokenCount":1234567890123456)"}) {
+    INFO(counters);
+    ChunkShape none = gemini_shape(counters, some_usage);
+    CHECK_FALSE(none.match(gemini_event("a", counters)));
+  }
+}
+
+TEST_CASE("Counters that count nothing are not told") {
+  ChunkShape shape = gemini_shape(R"("trafficTokenCount":9)", std::nullopt);
+  CHECK(seen(shape, gemini_event("a", R"("trafficTokenCount":10)")) == "a");
+  CHECK_FALSE(shape.moved_counters());
+}
+
+TEST_CASE("A stream of Gemini's whose shape is recognised tells every client and counts the same") {
+  const auto stream = [](bool alike, int last) {
+    std::string all;
+    for (int i = 0; i <= last; ++i) {
+      const std::string blanks(alike ? 1 : static_cast<std::size_t>(1 + i), ' ');
+      // Counters come later than the first text, a search is told in the middle, a thought stands
+      // before all.
+      std::string more = i == 20 ? R"(,"groundingMetadata":{"webSearchQueries":["a","b"]})" : "";
+      if (i == 40) more += R"(,"finishReason":"STOP")";
+      std::string event =
+          gemini_event("piece " + std::to_string(i) + R"( \"q\" ü)",
+                       "\"promptTokenCount\":" + blanks + std::to_string(i < 30 ? 300 : 310) +
+                           ",\"candidatesTokenCount\":" + std::to_string(i * i) +
+                           ",\"thoughtsTokenCount\":" + std::to_string(i / 3) +
+                           ",\"cachedContentTokenCount\":" + std::to_string(i % 2 * 100) +
+                           ",\"totalTokenCount\":" + std::to_string(400 + i * i),
+                       more);
+      if (i < 5) event.insert(event.find("\"text\""), R"("thought":true,)");
+      all += event;
+    }
+    return all;
+  };
+  Candidate candidate;
+  candidate.dialect = Dialect::gemini_generate;
+  candidate.provider = "gemini";
+  for (const Dialect client : {Dialect::openai_chat, Dialect::anthropic_messages,
+                               Dialect::openai_responses, Dialect::gemini_generate}) {
+    const auto taken = [&](const std::string& all, std::size_t step) {
+      StreamOptions options;
+      options.client = client;
+      options.id = "answer-1";
+      StreamTranslator translator{candidate, options};
+      std::string out;
+      for (std::size_t at = 0; at < all.size(); at += step)
+        translator.feed(std::string_view{all}.substr(at, step), out);
+      translator.end({}, out);
+      return std::tuple{client == Dialect::gemini_generate ? std::string{} : out,
+                        translator.complete(),
+                        translator.events(),
+                        translator.tally().output_bytes,
+                        translator.tally().usage,
+                        translator.tally().usage_plausible};
+    };
+    for (const int last : {7, 25, 40}) {  // the stream breaks off, or ends
+      const auto plain = taken(stream(false, last), 1 << 20);
+      CHECK(std::get<Usage>(plain).output_text == last * last);
+      for (const std::size_t step : {1UL, 100UL, 1000UL, 1UL << 20U})
+        CHECK(taken(stream(true, last), step) == plain);
+    }
   }
 }
 
