@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <initializer_list>
 
 #include "dialect/facts_text.hpp"
 #include "dialect/plain_words.hpp"
