@@ -19,6 +19,16 @@ std::optional<std::string_view> find(const HeaderList& headers, std::string_view
   return std::nullopt;
 }
 
+/// The first of the field's values that says to wait; else the first that can be read at all.
+template <typename Read>
+std::optional<RetryDelay> first_wait(const HeaderList& headers, std::string_view name, Read read) {
+  std::optional<RetryDelay> found;
+  for (const auto& [key, value] : headers) {
+    if (key == name) found = first_to_wait(found, read(value));
+  }
+  return found;
+}
+
 template <typename Number>
 std::optional<Number> number_of(std::string_view text) {
   Number number{};
@@ -63,14 +73,22 @@ std::optional<RetryDelay> until(std::string_view date, const HeaderList& headers
 
 }  // namespace
 
+std::optional<RetryDelay> first_to_wait(std::optional<RetryDelay> first,
+                                        std::optional<RetryDelay> second) {
+  if (!first) return second;
+  return first->seconds == 0 && second ? second : first;
+}
+
 std::optional<RetryDelay> retry_delay(const HeaderList& headers) {
-  if (const auto value = find(headers, "retry-after-ms")) {
-    if (const auto milliseconds = number_of<double>(*value)) return delay_of(*milliseconds / 1000);
-  }
-  const auto value = find(headers, "retry-after");
-  if (!value) return std::nullopt;
-  if (const auto seconds = number_of<double>(*value)) return delay_of(*seconds);
-  return until(*value, headers);
+  const auto in_milliseconds = first_wait(headers, "retry-after-ms", [](std::string_view value) {
+    const auto milliseconds = number_of<double>(value);
+    return milliseconds ? delay_of(*milliseconds / 1000) : std::nullopt;
+  });
+  const auto in_seconds = first_wait(headers, "retry-after", [&headers](std::string_view value) {
+    const auto seconds = number_of<double>(value);
+    return seconds ? delay_of(*seconds) : until(value, headers);
+  });
+  return first_to_wait(in_milliseconds, in_seconds);
 }
 
 std::optional<RetryDelay> parse_duration(std::string_view text) {

@@ -284,8 +284,8 @@ Error read_upstream_error(const Candidate& candidate, Dialect client, int status
   const Outcome& outcome = outcome_of(fault);
   if (fault == Fault::bad_request) error.http_status = status;
   if (outcome.about_request) error.param = told.param;
-  const auto delay = retry_delay(headers);
-  if (delay || told.delay) error.retry_after_s = (delay ? *delay : *told.delay).seconds;
+  const auto delay = first_to_wait(retry_delay(headers), told.delay);
+  if (delay) error.retry_after_s = delay->seconds;
   if (fault == Fault::rate_limit && !error.retry_after_s) {
     error.retry_after_s = retry_after_unknown_s;
   }

@@ -12,6 +12,9 @@ namespace {
 constexpr float headroom_thin = 0.1F;  // below it another key is taken if there is one
 constexpr std::chrono::seconds rest_max{3600};
 constexpr std::chrono::seconds rest_min{1};
+/// Of an account over its spend limit whose reset date has passed all the same: it was meant for another zone, or tells
+/// nothing. Once in so long a request finds out.
+constexpr std::chrono::minutes spend_rest_min{5};
 
 std::uint64_t hash_of(std::string_view conversation, std::string_view key) {
   std::uint64_t hash = 0xcbf29ce484222325U;
@@ -202,13 +205,15 @@ void Backends::judge(const BackendSlot& slot, Told told, std::chrono::seconds re
       key.limit.pushed_back(key.in_flight, slot.sent_, now);
       [[fallthrough]];
     case Told::failed:
-      // 90 to 110 %, so that several gateways do not probe at one instant.
-      return model.breaker.failed(now, slot.probe_, 90 + static_cast<std::int64_t>(randomness_.next() % 21));
+      return model.breaker.failed(now, slot.probe_, spread());
+    case Told::unusable:
+      return model.breaker.unusable(now, slot.probe_, spread());
     case Told::rate_limited:
       key.limit.pushed_back(key.in_flight, slot.sent_, now);
       key.cooled_until = std::max(key.cooled_until, now + std::clamp(rest, rest_min, rest_max));
       break;
     case Told::out_of_credit:
+      if (reset) reset = std::max(*reset, clock_.now() + spend_rest_min);
       take_out(*slot.provider_, key, KeyFault::out_of_credit, reset);
       break;
     case Told::refused:
@@ -223,6 +228,9 @@ void Backends::judge(const BackendSlot& slot, Told told, std::chrono::seconds re
   // Whoever answers so is up; what else is wrong is dealt with above.
   if (slot.probe_) model.breaker.succeeded(now, true);
 }
+
+/// 90 to 110 %, so that several gateways do not probe at one instant.
+std::int64_t Backends::spread() { return 90 + static_cast<std::int64_t>(randomness_.next() % 21); }
 
 void Backends::take_out(const ProviderState& provider, KeyState& key, KeyFault fault, std::optional<Instant> until) {
   all_well_.store(false, std::memory_order_relaxed);
@@ -324,7 +332,7 @@ ProviderState& Backends::state_of(const catalog::Provider& provider) {
 }
 
 /// By the key's id, so that a reload which reorders the keys keeps what is known of them. Another secret under the same id
-/// is another key.
+/// is another key, but the operator's word was about the id.
 KeyState& Backends::key_of(const catalog::Provider& provider, std::size_t key) {
   ProviderState& state = state_of(provider);
   const auto& described = provider.keys[key];
@@ -338,7 +346,7 @@ KeyState& Backends::key_of(const catalog::Provider& provider, std::size_t key) {
   known.limit.set_max(described.in_flight_max);
   if (known.fingerprint != described.fingerprint) {
     known.fingerprint = described.fingerprint;
-    known.forgive();
+    known.replaced();
   }
   return known;
 }

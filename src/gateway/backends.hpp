@@ -30,7 +30,8 @@ enum class Told : std::uint8_t {
   served,         // content came, or the whole answer
   alive,          // it answered, and the fault was not its own: a 400, a prompt too long
   nothing,        // called off
-  failed,         // refused, reset, timed out, 5xx, an unusable answer
+  failed,         // refused, reset, timed out, 5xx, an answer that is none
+  unusable,       // it answered, with calls that are none or with nothing: the model's fault, or brought on by the request
   overloaded,     // failed, and asks for less: 529
   rate_limited,   // 429
   out_of_credit,  // 429 or 402 for the account's spend limit or balance
@@ -156,6 +157,7 @@ class Backends {
   BackendSlot begin(const BackendWanted& wanted, ProviderState& state, const Found& found);
   void end(BackendSlot& slot, Told told, std::chrono::seconds rest, std::optional<Instant> reset);
   void judge(const BackendSlot& slot, Told told, std::chrono::seconds rest, std::optional<Instant> reset);
+  std::int64_t spread();
   void take_out(const ProviderState& provider, KeyState& key, KeyFault fault, std::optional<Instant> until);
 
   const Clock& clock_;

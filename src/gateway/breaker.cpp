@@ -47,9 +47,16 @@ void Breaker::failed(Monotonic now, bool probe, std::int64_t percent) {
   }
   count(true, now);
   ++failures_in_row_;
-  const bool half_fail = span_outcomes_ >= span_outcomes_min && span_failures_ * 2 >= span_outcomes_;
-  if (failures_in_row_ >= failures_in_row_max || half_fail) eject(now, percent);
+  if (failures_in_row_ >= failures_in_row_max || half_fail()) eject(now, percent);
 }
+
+void Breaker::unusable(Monotonic now, bool probe, std::int64_t percent) {
+  if (state_ != BackendState::ok) return failed(now, probe, percent);
+  count(true, now);
+  if (half_fail()) eject(now, percent);
+}
+
+bool Breaker::half_fail() const { return span_outcomes_ >= span_outcomes_min && span_failures_ * 2 >= span_outcomes_; }
 
 void Breaker::probe_told_nothing() {
   if (state_ == BackendState::probing) state_ = BackendState::ejected;

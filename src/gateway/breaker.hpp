@@ -35,6 +35,9 @@ class Breaker {
   void succeeded(Monotonic now, bool probe);
   /// `percent` (90 to 110) spreads the probes of several gateways.
   void failed(Monotonic now, bool probe, std::int64_t percent);
+  /// An answer that nobody can use. One client's tools can bring five of them in a row upon a model that serves all others,
+  /// so they count in the share of failures alone.
+  void unusable(Monotonic now, bool probe, std::int64_t percent);
   /// The probe ended without telling anything: the next request is the probe.
   void probe_told_nothing();
 
@@ -46,6 +49,7 @@ class Breaker {
 
  private:
   void count(bool failure, Monotonic now);
+  [[nodiscard]] bool half_fail() const;
   void eject(Monotonic now, std::int64_t percent);
 
   BackendState state_ = BackendState::ok;

@@ -38,6 +38,12 @@ void KeyState::forgive() {
   for (auto& [name, model] : models) model = {};
 }
 
+void KeyState::replaced() {
+  const auto word = out_of_service && out_of_service->fault == KeyFault::by_operator ? out_of_service : std::nullopt;
+  forgive();
+  out_of_service = word;
+}
+
 Availability availability(KeyState& key, const ModelState& model, Monotonic now, Instant wall) {
   if (key.out_of_service && key.out_of_service->until && wall >= *key.out_of_service->until) key.out_of_service.reset();
   if (key.out_of_service) {

@@ -57,6 +57,8 @@ struct KeyState {
   void forbid(ModelState& model, Monotonic now);
   /// In service again, as if nothing had been.
   void forgive();
+  /// Another secret: likewise, unless an operator took the key out of service. It stays so until an operator says otherwise.
+  void replaced();
 };
 
 struct Availability {

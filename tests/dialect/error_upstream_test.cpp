@@ -173,6 +173,8 @@ TEST_CASE("the delay is taken from wherever it stands, within bounds", "[dialect
       R"({"error":{"code":429,"message":"q","details":[{"retryDelay":"34.4s"}]}})";
   CHECK(read(Dialect::gemini_generate, 429, body).retry_after_s == 35);
   CHECK(read(Dialect::gemini_generate, 429, body, {{"retry-after", "7"}}).retry_after_s == 7);
+  CHECK(read(Dialect::gemini_generate, 429, body, {{"retry-after", "0"}}).retry_after_s == 35);
+  CHECK(read(Dialect::gemini_generate, 429, body, {{"retry-after", "-1"}}).retry_after_s == 35);
   CHECK(read(Dialect::openai_chat, 429, "").retry_after_s == 5);
   CHECK(read(Dialect::openai_chat, 503, "", {{"retry-after", "9"}}).retry_after_s == 9);
   CHECK_FALSE(read(Dialect::openai_chat, 503, "").retry_after_s.has_value());
@@ -188,6 +190,12 @@ TEST_CASE("retry headers are read in all spellings", "[dialect][error]") {
   };
   CHECK(seconds({}) == -1);
   CHECK(seconds({{"retry-after-ms", "1500"}, {"retry-after", "60"}}) == 2);
+  CHECK(seconds({{"retry-after-ms", "-5"}, {"retry-after", "60"}}) == 60);
+  CHECK(seconds({{"retry-after-ms", "0"}, {"retry-after", "60"}}) == 60);
+  CHECK(seconds({{"retry-after-ms", "soon"}, {"retry-after", "60"}}) == 60);
+  CHECK(seconds({{"retry-after-ms", "1500"}, {"retry-after", "0"}}) == 2);
+  CHECK(seconds({{"retry-after", "0"}, {"retry-after", "60"}}) == 60);
+  CHECK(seconds({{"retry-after-ms", "0"}, {"retry-after", "soon"}}) == 0);
   CHECK(seconds({{"retry-after", "0"}}) == 0);
   CHECK(seconds({{"retry-after", "86400"}}) == 3600);
   CHECK(seconds({{"retry-after", "-5"}}) == -1);

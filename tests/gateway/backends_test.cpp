@@ -148,6 +148,35 @@ TEST_CASE("U14: a key without credit is out of service until its reset date or t
   CHECK(rig.key() == "b");
 }
 
+TEST_CASE("a reset date that has passed gives an account over its spend limit a rest all the same", "[backends][U14]") {
+  Rig rig;
+  rig.provider = provider_with({"a"});
+  for (const auto before : {1h, 24h}) {
+    rig.tell(0, Told::out_of_credit, "m", {}, rig.clock.now() - before);
+    CHECK(rig.key().empty());
+    rig.clock.advance(5min - 1s);
+    CHECK(rig.key().empty());
+    rig.clock.advance(1s);
+    CHECK(rig.key() == "a");
+  }
+}
+
+TEST_CASE("what an operator disabled stays so with another secret, what a provider refused does not", "[backends]") {
+  Rig rig;
+  rig.tell(0, Told::refused);
+  rig.backends.disable(rig.provider, 1);
+  rig.backends.disable(rig.provider, 2);
+  for (auto& key : rig.provider.keys) key.fingerprint = "22222222";  // a reload
+  CHECK(rig.key() == "a");
+  CHECK_FALSE(rig.take("m", {}, 0b001));
+  rig.tell(0, Told::refused);
+  rig.backends.disable(rig.provider, 0);  // the operator's word counts, though the provider's came first
+  rig.provider.keys[0].fingerprint = "33333333";
+  CHECK(rig.key().empty());
+  rig.backends.enable(rig.provider, 2);
+  CHECK(rig.key() == "c");
+}
+
 TEST_CASE("another secret under a key's name is another key; the same one keeps what is known of it", "[backends]") {
   Rig rig;
   rig.provider = provider_with({"a"});

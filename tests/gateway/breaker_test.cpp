@@ -57,6 +57,25 @@ TEST_CASE("half of twenty within thirty seconds ejects, half of nineteen does no
   }
 }
 
+TEST_CASE("answers that nobody can use eject by their share, not by five in a row", "[breaker]") {
+  Breaker breaker;
+  for (int i = 0; i < 19; ++i) breaker.unusable(start, false, 100);
+  CHECK(breaker.state() == BackendState::ok);
+  SECTION("a model that gives nothing else is ejected, and its probe may not give it either") {
+    breaker.unusable(start, false, 100);
+    CHECK(breaker.state() == BackendState::ejected);
+    breaker.begin_probe(start + 30s);
+    breaker.unusable(start + 30s, true, 100);
+    CHECK(breaker.state() == BackendState::ejected);
+    CHECK(breaker.ejections() == 2);
+  }
+  SECTION("among more that are good they do not") {
+    for (int i = 0; i < 30; ++i) breaker.succeeded(start, false);
+    breaker.unusable(start, false, 100);
+    CHECK(breaker.state() == BackendState::ok);
+  }
+}
+
 TEST_CASE("an ejection lasts 30 s times their number, at most 300 s, and a tenth more or less", "[breaker]") {
   Breaker breaker = ejected_at(start);
   Monotonic now = start;
