@@ -42,14 +42,20 @@ Error unknown_budget(const PageSources& sources, std::string_view name) {
 }
 
 /// The budget's name with a key's name replaced by its id; a budget of a key that does not exist is
-/// a typing mistake.
+/// a typing mistake, unless there is one of that very name: a policy's shadow has its own.
 Result<std::string> canonical_name(const PageSources& sources, std::string_view name) {
   const auto parts = split_budget_name(name);
   const auto scope = scope_parts(parts.scope);
   if (scope.kind != "key:" || scope.path == account::anonymous_account()->key_id)
     return std::string{name};
   const auto key = find_key(sources.ledger.keys(), scope.path);
-  if (!key) return std::unexpected{key.error()};
+  if (!key) {
+    const auto budgets = sources.ledger.budgets();
+    const bool has_one =
+        std::ranges::find(budgets, name, &account::BudgetState::budget) != budgets.end();
+    if (has_one) return std::string{name};
+    return std::unexpected{key.error()};
+  }
   auto found = "key:" + key->account.key_id;
   if (!parts.filter.empty()) found += fmt::format(" {}", parts.filter);
   return found;

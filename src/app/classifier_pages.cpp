@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -113,6 +114,26 @@ Result<std::string> wanted_group(const PageSources& sources, std::string_view qu
   return std::unexpected{client_error("group_needed", "the policy does not learn as a whole; name a group: team:ORG/TEAM or key:ID")};
 }
 
+/// Of a group that nobody's requests belong to at present: most likely misspelt. It is taught nevertheless, because a policy
+/// or a key may come later.
+std::vector<std::string> group_warnings(const PageSources& sources, const std::string& group) {
+  if (sources.learning->learner(group)) return {};
+  const auto colon = group.find(':');
+  const auto kind = group.substr(0, colon);
+  const auto name = group.substr(colon + 1);
+  if (kind == "policy") {
+    const auto snapshot = sources.planned();
+    if (!snapshot || snapshot->policy.name == name) return {};
+    return {fmt::format("the policy in force is {}, not {}: what was taught counts once that is", snapshot->policy.name, quoted_for_message(name))};
+  }
+  const auto keys = sources.ledger.keys();
+  const bool known = std::ranges::any_of(keys, [&](const auto& key) {
+    return kind == "key" ? key.account.key_id == name : fmt::format("{}/{}", key.account.org, key.account.team) == name;
+  });
+  if (known) return {};
+  return {fmt::format("{} {}: what was taught counts once there is one", kind == "key" ? "no key has the id" : "no key is of team", quoted_for_message(name))};
+}
+
 /// "" means all and is said by leaving the field out: an empty variable in a script must not forget everything.
 Result<std::string> group_or_all(const ordered_json& body) {
   const auto group = read_text(body, "group");
@@ -155,6 +176,7 @@ WholeReply classifier_train_page(const PageSources& sources, std::string_view qu
   auto& learning = *sources.learning;
   if (const auto learner = learning.learner(*group); (learner && learner->frozen()) || (!learner && learning.frozen()))
     return fault_page(client_error("frozen", *group + " is frozen; unfreeze it first", {}, 409));
+  const auto warnings = group_warnings(sources, *group);
   const auto before = measure(learning, *group, *rows);
   std::size_t taught = 0;
   for (std::size_t i = 0; i < rows->size(); ++i) {
@@ -164,7 +186,8 @@ WholeReply classifier_train_page(const PageSources& sources, std::string_view qu
     ++taught;
   }
   const auto after = measure(learning, *group, *rows);
-  return page({{"group", *group}, {"taught", taught}, {"held_out", after.judged}, {"before", to_json(before)}, {"after", to_json(after)}});
+  return page({{"group", *group}, {"taught", taught}, {"held_out", after.judged}, {"before", to_json(before)}, {"after", to_json(after)},
+               {"warnings", warnings}});
 }
 
 WholeReply classifier_export_page(const PageSources& sources) {

@@ -101,6 +101,7 @@ int train(const Config& config, const Clock& clock, const ClassifierOptions& opt
   if (!options.group.empty()) target += "?group=" + percent_encode(options.group);
   const auto answer = (*link)->ask("POST", target, rows);
   if (!answer) return fail(answer.error());
+  print_warnings(*answer);
   if (output.json) return print_json(*answer);
   std::cout << fmt::format("{} taught {}; {} held out\n", cell((*answer)["group"]), counted((*answer)["taught"].get<std::int64_t>(), "outcome"),
                            cell((*answer)["held_out"]));

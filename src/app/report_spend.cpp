@@ -18,6 +18,13 @@ std::string text_of(const ordered_json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+/// Without a team, or without a cause because nothing was estimated, a group has no name. Its row would look like none.
+void name_nameless(std::vector<std::string>& cells, std::size_t groups) {
+  for (std::size_t i = 0; i < groups; ++i) {
+    if (cells[i].empty()) cells[i] = "-";
+  }
+}
+
 /// The figures behind the groups; those that are mostly zero show only where they are not.
 std::vector<SheetColumn> figure_columns() {
   constexpr auto right = Align::right;
@@ -74,7 +81,11 @@ int run_report_spend(const Config& config, const Clock& clock, const SpendOption
   const auto figures = figure_columns();
   columns.insert(columns.end(), figures.begin(), figures.end());
   Sheet sheet{columns};
-  for (const auto& row : (*answer)["rows"]) sheet.add(cells_of(row, columns));
+  for (const auto& row : (*answer)["rows"]) {
+    auto cells = cells_of(row, columns);
+    if (format == Format::table) name_nameless(cells, (*answer)["by"].size());
+    sheet.add(std::move(cells));
+  }
   auto total = cells_of((*answer)["total"], columns);
   if (!(*answer)["by"].empty()) total.front() = "total";
   sheet.total(std::move(total));

@@ -204,8 +204,12 @@ void ShadowRuns::close() {
 asio::awaitable<void> ShadowRuns::run(std::unique_ptr<ShadowJob> job, ShadowHub::Place place) {
   {
     const ShadowHub::Place held{std::move(place)};
-    if (job->pair.live.target != job->snapshot->policy.shadow->candidate.name) co_await compare(*job, ShadowKind::candidate);
-    if (job->self && !closed_) co_await compare(*job, ShadowKind::self);
+    const auto& candidate = job->snapshot->policy.shadow->candidate;
+    const bool served_by_it = job->pair.live.target == candidate.name;
+    if (!served_by_it) co_await compare(*job, ShadowKind::candidate);
+    // How far two answers of the live model differ is paid for only where the candidate's can be held against it.
+    const bool comparable = served_by_it || candidate_for(*job, job->facts, &job->snapshot->catalog.models()[candidate.index]).has_value();
+    if (job->self && comparable && !closed_) co_await compare(*job, ShadowKind::self);
   }
   pump();
 }

@@ -162,7 +162,22 @@ TEST_CASE("training tells what the held-out rows say before and after", "[app][c
   CHECK(shown["groups"][1]["known_outcomes"]["pairs"] == 64);
   CHECK(shown["groups"][1]["known_outcomes"]["beats_length"].is_null());
   // Without a group the policy in force is meant.
-  CHECK(json_of(classifier_train_page(pages.sources(), "", rows()))["group"] == "policy:seventy-thirty");
+  const auto policy = json_of(classifier_train_page(pages.sources(), "", rows()));
+  CHECK(policy["group"] == "policy:seventy-thirty");
+  CHECK(policy["warnings"].empty());
+}
+
+TEST_CASE("a group that nobody's requests belong to is taught with a warning", "[app][classifier]") {
+  Pages pages;
+  const auto warning = [&](const std::string& group) {
+    const auto json = json_of(classifier_train_page(pages.sources(), "group=" + group, rows()));
+    CHECK(json["taught"] == 64);
+    return json["warnings"].empty() ? std::string{} : json["warnings"][0].get<std::string>();
+  };
+  CHECK(warning("policy:seventy-tirty") == "the policy in force is seventy-thirty, not \"seventy-tirty\": what was taught counts once that is");
+  CHECK(warning("key:nobody") == "no key has the id \"nobody\": what was taught counts once there is one");
+  CHECK(warning("team:acme/nobody") == "no key is of team \"acme/nobody\": what was taught counts once there is one");
+  CHECK(warning("team:acme/nobody").empty());  // it has been taught: it is known
 }
 
 TEST_CASE("rows that cannot be learned from are refused with their line, and teach nothing", "[app][classifier]") {

@@ -194,3 +194,21 @@ def the_verdict_finds_what_was_planted(bench):
     check_equal(part["overall"]["baseline_from"], "self_pairs", "where the baseline comes from")
     check(part["bill"]["now"]["as_is_nano"] > part["bill"]["now"]["moved_nano"], "moving to the cheaper model saves")
     check_equal(part["answer"], "yes", f"the easiest two fifths ({part['because']}, seed {seed})")
+
+
+def an_operator_stops_the_shadow_alone(bench):
+    """budgets freeze key:shadow:POLICY: clients are served, the candidate is not asked, until unfreeze; a reload changes nothing of it."""
+    simulator = bench.simulator()
+    trial(bench, simulator)
+    key = bench.key("5/day", name="agent")
+    gateway = bench.serve()
+    bench.run("budgets", "freeze", "key:shadow:trial")
+    bench.run("reload")
+    check_equal(ask(gateway, key, f"Run `ls {unique()}` please").status, 200, "a client's request")
+    wait_until(lambda: gateway.metric("turnpike_shadow_skipped_total", cause="budget") == 1, 20, "the shadow run that has no budget")
+    check_equal(gateway.metric("turnpike_shadow_pairs_total"), 0, "pairs while it is frozen")
+    bench.run("budgets", "unfreeze", "key:shadow:trial")
+    check_equal(ask(gateway, key, f"Run `ls {unique()}` please").status, 200, "a client's request")
+    wait_until(lambda: gateway.metric("turnpike_shadow_pairs_total") == 1, 20, "the pair after unfreeze")
+    refused = bench.run("budgets", "freeze", "key:shadow:trail", expect=None)
+    check(refused.returncode != 0, f"a name that no budget has: {refused}")

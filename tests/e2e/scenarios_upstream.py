@@ -165,6 +165,7 @@ def a_slow_beginning_is_hedged(bench):
     check_equal((lost["cause"], won["settlement"]), ("hedge_lost", "settle_exact"), "how the two were settled")
     causes = {row["cause"]: row["cost_nano"] for row in json.loads(bench.run("--json", "report", "spend", "--by", "cause"))["rows"]}
     check(causes.get("hedge_lost", 0) > 0, f"report spend --by cause: {causes}")
+    check(re.search(r"^-  +\d", bench.run("report", "spend", "--by", "cause"), re.M), "what is no estimate has a row with a name")
     spent = gateway.metric("turnpike_hedge_spend_credits_total", model="deepseek-flash", provider="deepseek")
     check_equal(round(spent * 1e9), causes["hedge_lost"], "the metric and the ledger")
     check("clean" in bench.run("ledger", "verify"), "the ledger is not clean")

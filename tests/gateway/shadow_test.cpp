@@ -304,6 +304,18 @@ TEST_CASE("with self_sample the serving model is asked again, and such pairs wei
   CHECK(bench.spent_by(bench.key_id).nano() == exact_cost_nano);
 }
 
+TEST_CASE("the serving model is not asked again where the candidate cannot be asked", "[shadow]") {
+  ShadowBench bench{"self_sample = 1\n"};
+  account::KeyChange change;
+  change.models_allowed = std::vector<std::string>{"cheap/*"};
+  REQUIRE(bench.ledger->change_key(bench.key_id, change, "test"));
+  bench.upstream->expect(good_stream());
+  bench.ask(streamed);
+  CHECK(bench.upstream->sent.size() == 1);
+  CHECK(bench.pairs.empty());
+  CHECK(bench.skipped(ShadowSkip::not_allowed) == 1);
+}
+
 TEST_CASE("the share of sampled steps is what the policy says", "[shadow]") {
   Bench bench{cheap_provider, std::string{policy_text} + "[shadow]\ncandidate = \"strong/large\"\nsample = 0.25\ncredits_per_day = 100\n"};
   bench.shadows.open(true);
