@@ -32,6 +32,10 @@ Credits room_of(const WindowState& window) {
 template <typename Value>
 class Least {
  public:
+  /// The key's own bound or, only if it has none, the default's.
+  void take_own(const std::optional<Value>& own, const std::optional<Value>& fallback) {
+    take(own ? own : fallback, own ? "key" : "[limits.key]");
+  }
   void take(const std::optional<Value>& bound, std::string_view of) {
     if (!bound || (bound_ && *bound_ <= *bound)) return;
     bound_ = bound;
@@ -99,13 +103,17 @@ ordered_json tightest(const std::vector<const BudgetState*>& path) {
 }  // namespace
 
 ordered_json effective_caps(const KeyInfo& key, const std::vector<BudgetState>& budgets,
-                            Instant now) {
+                            Instant now, const KeyDefaults& defaults) {
   const auto path = on_path(key.account, budgets);
   Least<Credits> request_cost;
   Least<Credits> conversation;
   Least<std::int32_t> concurrency;
+  Least<std::int32_t> requests;
+  Least<std::int32_t> tokens;
   request_cost.take(key.account.request_cost_max, "key");
-  concurrency.take(key.account.concurrency_max, "key");
+  concurrency.take_own(key.account.concurrency_max, defaults.concurrency);
+  requests.take_own(key.account.requests_per_minute, defaults.requests_per_minute);
+  tokens.take_own(key.account.tokens_per_minute, defaults.tokens_per_minute);
   ordered_json caps;
   caps["budgets"] = ordered_json::array();
   for (const auto* budget : path) {
@@ -123,6 +131,8 @@ ordered_json effective_caps(const KeyInfo& key, const std::vector<BudgetState>& 
   caps["request_cost_max"] = request_cost.json();
   caps["conversation_max"] = conversation.json();
   caps["concurrency_max"] = concurrency.json();
+  caps["requests_per_minute"] = requests.json();
+  caps["tokens_per_minute"] = tokens.json();
   const auto because = refusal(key, path, now);
   caps["admits"] = because.empty();
   caps["because"] = because.empty() ? ordered_json(nullptr) : ordered_json(because);

@@ -95,8 +95,8 @@ Result<Bound<std::int32_t>> read_count_bound(const ordered_json& body, std::stri
   if (found == nullptr) return Bound<std::int32_t>{};
   if (found->is_null()) return Bound<std::int32_t>{std::optional<std::int32_t>{}};
   if (!found->is_number_integer() || *found < 1 || *found > most) {
-    return std::unexpected{
-        bad_field(field, "must be a whole number from 1 on; leave it out for no bound")};
+    return std::unexpected{bad_field(
+        field, fmt::format("must be a whole number from 1 to {}; none (null) for no bound", most))};
   }
   return Bound<std::int32_t>{found->get<std::int32_t>()};
 }

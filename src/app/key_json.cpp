@@ -106,7 +106,9 @@ Result<std::optional<Priority>> read_priority(const ordered_json& body) {
 
 Result<std::optional<std::int32_t>> read_weight(const ordered_json& body) {
   const auto weight = read_count_bound(body, "weight", weight_max);
-  if (!weight) return std::unexpected{weight.error()};
+  if (!weight)
+    return std::unexpected{bad_field(
+        "weight", fmt::format("must be a whole number from 1, the usual, to {}", weight_max))};
   if (!*weight) return std::nullopt;
   return (*weight)->value_or(1);
 }

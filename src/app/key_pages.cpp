@@ -59,6 +59,23 @@ std::vector<std::string> owner_warnings(const PageSources& sources, const Accoun
   return warnings;
 }
 
+/// Whoever lifts a bound may not know of the one behind it.
+std::vector<std::string> default_warnings(const KeyDefaults& defaults,
+                                          const account::KeyChange& change) {
+  std::vector<std::string> warnings;
+  const auto look = [&warnings](std::string_view setting, const auto& asked, const auto& fallback) {
+    if (!asked || *asked || !fallback) return;
+    warnings.push_back(fmt::format(
+        "without a bound of its own the key has that of [limits.key]: {} = {}; to lift that for "
+        "this key, give it a larger one",
+        setting, *fallback));
+  };
+  look("concurrency", change.concurrency_max, defaults.concurrency);
+  look("requests_per_minute", change.requests_per_minute, defaults.requests_per_minute);
+  look("tokens_per_minute", change.tokens_per_minute, defaults.tokens_per_minute);
+  return warnings;
+}
+
 Result<account::BudgetSettings> own_budget(const ordered_json& body, const std::string& by) {
   account::BudgetSettings settings;
   settings.budget = "key:new";
@@ -70,7 +87,8 @@ Result<account::BudgetSettings> own_budget(const ordered_json& body, const std::
   return settings;
 }
 
-WholeReply changed_page(const PageSources& sources, const KeyInfo& before) {
+WholeReply changed_page(const PageSources& sources, const KeyInfo& before,
+                        const account::KeyChange& change) {
   const auto after = key_of(sources, before.account.key_id);
   if (!after) return fault_page(after.error());
   auto json = to_json(*after, sources.clock.now());
@@ -81,8 +99,11 @@ WholeReply changed_page(const PageSources& sources, const KeyInfo& before) {
     const auto patterns = pattern_warnings(sources, after->account.models_allowed);
     warnings.insert(warnings.end(), patterns.begin(), patterns.end());
   }
+  for (auto& text : default_warnings(sources.key_defaults, change))
+    warnings.push_back(std::move(text));
   json["warnings"] = warnings;
-  json["caps"] = effective_caps(*after, sources.ledger.budgets(), sources.clock.now());
+  json["caps"] =
+      effective_caps(*after, sources.ledger.budgets(), sources.clock.now(), sources.key_defaults);
   return page(json);
 }
 
@@ -135,7 +156,8 @@ WholeReply show_key_page(const PageSources& sources, std::string_view wanted) {
   const auto key = key_of(sources, wanted);
   if (!key) return fault_page(key.error());
   auto json = to_json(*key, sources.clock.now());
-  json["caps"] = effective_caps(*key, sources.ledger.budgets(), sources.clock.now());
+  json["caps"] =
+      effective_caps(*key, sources.ledger.budgets(), sources.clock.now(), sources.key_defaults);
   const auto snapshot = sources.planned();
   json["models"] = snapshot ? reachable_models(key->account, *snapshot) : ordered_json(nullptr);
   return page(json);
@@ -153,7 +175,7 @@ WholeReply change_key_page(const PageSources& sources, std::string_view wanted,
   if (!key) return fault_page(key.error());
   if (auto done = sources.ledger.change_key(key->account.key_id, *change, *by); !done)
     return fault_page(done.error());
-  return changed_page(sources, *key);
+  return changed_page(sources, *key, *change);
 }
 
 WholeReply rotate_key_page(const PageSources& sources, std::string_view wanted,

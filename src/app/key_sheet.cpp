@@ -36,11 +36,6 @@ std::string when_and_who(const ordered_json& at, const ordered_json& by) {
   return at.is_null() ? "-" : fmt::format("{} by {}", moment(at), cell(by));
 }
 
-/// Without a limit of its own a key has the default of [limits.key].
-std::string per_minute(const ordered_json& bound) {
-  return bound.is_null() ? "default" : cell(bound);
-}
-
 std::string bound_text(const ordered_json& bound) {
   return bound.is_null() ? "no bound"
                          : fmt::format("{} (of {})", cell(bound["max"]), cell(bound["of"]));
@@ -61,6 +56,8 @@ void print_caps(const ordered_json& caps, std::ostream& out) {
   line(out, "a request", bound_text(caps["request_cost_max"]));
   line(out, "a conversation", bound_text(caps["conversation_max"]));
   line(out, "at once", bound_text(caps["concurrency_max"]));
+  line(out, "requests/min", bound_text(caps["requests_per_minute"]));
+  line(out, "tokens/min", bound_text(caps["tokens_per_minute"]));
   if (caps["budgets"].empty()) return;
   Table table{{{"budget"},
                {"window"},
@@ -138,9 +135,6 @@ void print_key(const ordered_json& key, std::ostream& out) {
   line(out, "expires", moment(key["expires"]));
   if (!key["revoked"].is_null())
     line(out, "revoked", when_and_who(key["revoked"], key["revoked_by"]));
-  line(out, "per minute",
-       fmt::format("{} requests, {} tokens", per_minute(key["requests_per_minute"]),
-                   per_minute(key["tokens_per_minute"])));
   line(out, "priority",
        key["weight"] == 1 ? cell(key["priority"])
                           : fmt::format("{}, weight {}", cell(key["priority"]), cell(key["weight"])));

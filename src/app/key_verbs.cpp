@@ -275,7 +275,7 @@ class Registry {
                     "interactive, or batch: waits behind interactive requests and is shed first")
         ->check(CLI::IsMember({"interactive", "batch", "none"}));
     sub->add_option("--weight", options_->weight,
-                    "Its share where keys wait for each other; default: 1");
+                    "Its share where keys wait for each other, 1 to 1000; 1 unless set");
   }
   void add_create() {
     auto* sub = signed_(add("create", "Make a key; it is shown once, on standard output", create));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string_view>
+#include <utility>
 
 #include "server/descriptors.hpp"
 
@@ -86,11 +87,21 @@ std::optional<std::int32_t> read_rate(TableReader& table, std::string_view key, 
   return value ? std::optional{static_cast<std::int32_t>(*value)} : std::nullopt;
 }
 
+/// The command line's words for the same bounds are too short to be near.
+void refuse_short_words(TableReader& table, const catalog::TomlNode& node) {
+  for (const auto& [word, meant] : {std::pair{"rpm", "requests_per_minute"}, {"tpm", "tokens_per_minute"}}) {
+    if (table.find(word) == nullptr) continue;
+    const auto entry = std::ranges::find(node.entries, std::string_view{word}, &catalog::TomlEntry::key);
+    table.faults().error(entry->at, fmt::format("[limits.key]: unknown key \"{}\" (nearest: \"{}\")", word, meant));
+  }
+}
+
 void read_key_defaults(const catalog::TomlNode& node, Limits& limits, FaultLog& faults) {
   TableReader table{node, "[limits.key]", faults};
   limits.overload.rates.requests_per_minute = read_rate(table, "requests_per_minute", 1'000'000);
   limits.overload.rates.tokens_per_minute = read_rate(table, "tokens_per_minute", 1'000'000'000);
   limits.key_concurrency = read_rate(table, "concurrency", 1'000'000);
+  refuse_short_words(table, node);
   table.finish();
 }
 

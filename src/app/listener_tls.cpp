@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <string_view>
 #include <utility>
+
+#include "catalog/toml_reader.hpp"
 
 namespace turnpike::app {
 namespace {
@@ -14,8 +17,29 @@ using server::TlsCertificate;
 /// The time an operator needs to renew a certificate by hand.
 constexpr std::chrono::days expires_soon{14};
 
-Fault fault_of(const std::filesystem::path& file, std::string message, Severity severity = Severity::error) {
-  return {file.string(), 0, 0, std::move(message), severity};
+/// Where [server] sets it; nowhere if it does not, or the file has changed since it was read.
+catalog::TomlPosition position_of(const Config& config, std::string_view setting) {
+  const auto text = catalog::read_file(config.file);
+  const auto document = text ? catalog::parse_toml(*text, config.file.string()) : std::unexpected{text.error()};
+  if (!document) return {};
+  for (const auto& section : document->entries) {
+    if (section.key != "server") continue;
+    for (const auto& entry : section.value.entries) {
+      if (entry.key == setting) return entry.value.at;
+    }
+  }
+  return {};
+}
+
+Fault fault_of(const Config& config, std::string_view setting, std::string message, Severity severity = Severity::error) {
+  const auto at = position_of(config, setting);
+  return {config.file.string(), at.line, at.column, std::move(message), severity};
+}
+
+/// Of one of the files that [server] names.
+Fault file_fault(const Config& config, const std::filesystem::path& file, std::string_view reason, Severity severity = Severity::error) {
+  const std::string_view setting = file == config.tls.key ? "tls_key" : file == config.tls.client_ca ? "tls_client_ca" : "tls_cert";
+  return fault_of(config, setting, fmt::format("{} {}: {}", setting, file.string(), reason), severity);
 }
 
 std::string day_of(Instant instant) { return to_rfc3339(instant).substr(0, 10); }
@@ -27,22 +51,22 @@ std::vector<Fault> objections(const Config& config, const TlsCertificate& shown,
   std::vector<Fault> found;
   const auto& file = config.tls.certificate;
   if (shown.not_after <= now) {
-    found.push_back(fault_of(file, fmt::format("the certificate expired on {}", day_of(shown.not_after)), when_invalid));
+    found.push_back(file_fault(config, file, fmt::format("the certificate expired on {}", day_of(shown.not_after)), when_invalid));
   } else if (shown.not_before > now) {
-    found.push_back(fault_of(file, fmt::format("the certificate is not valid before {}", to_rfc3339(shown.not_before)), when_invalid));
+    found.push_back(file_fault(config, file, fmt::format("the certificate is not valid before {}", to_rfc3339(shown.not_before)), when_invalid));
   } else if (shown.not_after - now < expires_soon) {
-    found.push_back(fault_of(file, fmt::format("the certificate expires on {}, in {}", day_of(shown.not_after), days_until(now, shown.not_after)),
-                             Severity::warning));
+    found.push_back(file_fault(
+        config, file, fmt::format("the certificate expires on {}, in {}", day_of(shown.not_after), days_until(now, shown.not_after)), Severity::warning));
   }
   if (shown.names.empty()) {
-    found.push_back(fault_of(file, "the certificate has no subjectAltName: clients that verify it will believe it for no host", Severity::warning));
+    found.push_back(file_fault(config, file, "the certificate has no subjectAltName: clients that verify it will believe it for no host", Severity::warning));
   }
   return found;
 }
 
 std::vector<Fault> exposure(const Config& config) {
   if (config.tls_on() || is_loopback(config.listen.host)) return {};
-  return {fault_of(config.file,
+  return {fault_of(config, "listen",
                    fmt::format("[server] listen {}:{} takes client keys and prompts over the network unencrypted: set tls_cert and tls_key, or "
                                "let only a TLS proxy reach it",
                                config.listen.host, config.listen.port),
@@ -54,7 +78,7 @@ std::vector<Fault> exposure(const Config& config) {
 std::expected<ListenerTls, std::vector<Fault>> load_listener_tls(const Config& config, Instant now, const server::TlsContext* in_force) {
   if (!config.tls_on()) return ListenerTls{nullptr, exposure(config)};
   auto loaded = server::TlsContext::load(config.tls);
-  if (!loaded) return std::unexpected{std::vector{fault_of(loaded.error().file, std::move(loaded.error().reason))}};
+  if (!loaded) return std::unexpected{std::vector{file_fault(config, loaded.error().file, loaded.error().reason)}};
   const TlsCertificate& shown = (*loaded)->certificate();
   const bool replaces = in_force != nullptr && in_force->certificate().fingerprint != shown.fingerprint;
   auto found = objections(config, shown, now, replaces ? Severity::error : Severity::warning);
@@ -65,7 +89,7 @@ std::expected<ListenerTls, std::vector<Fault>> load_listener_tls(const Config& c
 std::vector<Fault> check_listener(const Config& config, Instant now) {
   if (!config.tls_on()) return exposure(config);
   auto loaded = server::TlsContext::load(config.tls);
-  if (!loaded) return {fault_of(loaded.error().file, std::move(loaded.error().reason))};
+  if (!loaded) return {file_fault(config, loaded.error().file, loaded.error().reason)};
   return objections(config, (*loaded)->certificate(), now, Severity::error);
 }
 

@@ -104,7 +104,8 @@ class DirectLink final : public OperatorLink {
       : ledger_(std::move(ledger)),
         config_(std::move(config)),
         admin_({*ledger_, metrics_, Secret{}, [] { return std::vector<catalog::Fault>{}; }, [] { return std::shared_ptr<const gateway::Snapshot>{}; },
-                {*ledger_, clock, [this, &clock] { return planning_snapshot(config_, clock.now()); }, config_.credits_per_usd, config_.data, &learning_}}) {
+                {*ledger_, clock, [this, &clock] { return planning_snapshot(config_, clock.now()); }, config_.credits_per_usd, config_.data, &learning_, nullptr,
+                 key_defaults(config_.limits)}}) {
     state_.load();
   }
 

@@ -27,7 +27,7 @@ int option(int descriptor, int name) {
 
 }  // namespace
 
-Result<void> check_listener(int descriptor) {
+Result<void> check_activated(int descriptor) {
   const int type = option(descriptor, SO_TYPE);
   if (type < 0) return std::unexpected{unfit(descriptor, errno == EBADF ? "not open" : "no socket")};
   const int family = option(descriptor, SO_DOMAIN);
@@ -49,7 +49,7 @@ Result<Descriptor> inherited_listener() {
         "LISTEN_FDS={} passes more than one descriptor, or is no number; 3 is the data listener, and the gateway opens the admin listener itself",
         quoted_for_message(count)))};
   }
-  if (auto fit = check_listener(first_descriptor); !fit) return std::unexpected{fit.error()};
+  if (auto fit = check_activated(first_descriptor); !fit) return std::unexpected{fit.error()};
   return Descriptor{first_descriptor};
 }
 

@@ -12,6 +12,6 @@ namespace turnpike::app {
 Result<Descriptor> inherited_listener();
 
 /// An Error that names the descriptor unless it is a TCP socket that listens.
-Result<void> check_listener(int descriptor);
+Result<void> check_activated(int descriptor);
 
 }  // namespace turnpike::app

@@ -1,6 +1,7 @@
 #include "app/wiring.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
@@ -28,6 +29,7 @@
 #include "app/opaque_persistence.hpp"
 #include "app/overload_gauges.hpp"
 #include "app/price_watch.hpp"
+#include "app/restart_settings.hpp"
 #include "app/routing_state.hpp"
 #include "app/service_manager.hpp"
 #include "app/shadow_service.hpp"
@@ -79,7 +81,7 @@ class Application::Impl {
         snapshot_(std::move(snapshot)),
         admin_loop_(clock),
         admin_({*ledger_, metrics_, std::move(token), [this] { return reload(); }, [this] { return current(); },
-                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data, &learning_, &backends_}, [this] { return loops_tick(); }}),
+                {*ledger_, clock, [this] { return current(); }, config_.credits_per_usd, config_.data, &learning_, &backends_, key_defaults(config_.limits)}, [this] { return loops_tick(); }}),
         price_watch_({*ledger_, clock, [this] { return current(); }, config_.data / "price_watch.state"}) {
     gateway::Shared shared{*ledger_, opaque_, conversations_, backends_, tokens_, clock_, randomness_, learned_, &learning_};
     shared.shadows = &shadows_.hub();
@@ -318,6 +320,8 @@ class Application::Impl {
       if (!read) return refuse_reload(read.error());
       fresh = std::move(*read);
     }
+    const auto later = waiting_for_restart(config_, fresh);
+    fresh.credits_per_usd = config_.credits_per_usd;  // the unit of what is in the books, until a restart
     const auto previous = current();
     ConfigFiles files;
     auto built = build_snapshot(fresh, clock_.now(), previous.get(), &files);
@@ -333,11 +337,18 @@ class Application::Impl {
     for (auto& worker : workers_) {
       worker->loop.post([&gateway = worker->gateway, snapshot = *built] { gateway.use(snapshot); });
     }
+    if (!later.empty()) warnings.push_back(told_to_wait(fresh, later));
     reload_failed_ = false;
     reload_shard_->add(metrics::Family::config_reload_total, {"applied"});
     log(LogLevel::info, "config_reloaded",
         {{"policy", std::string_view{(*built)->policy.name}}, {"config_version", std::string_view{(*built)->version}}});
     return warnings;
+  }
+
+  static catalog::Fault told_to_wait(const Config& fresh, const std::vector<std::string_view>& settings) {
+    const std::string names = fmt::format("{}", fmt::join(settings, ", "));
+    log(LogLevel::warn, "config_waits_for_restart", {{"settings", std::string_view{names}}});
+    return {fresh.file.string(), 0, 0, fmt::format("until a restart the old value stays in force of: {}", names), catalog::Severity::warning};
   }
 
   /// Last of a reload's steps that may fail. What it has to say without refusing is added to `warnings`.

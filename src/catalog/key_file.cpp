@@ -68,6 +68,10 @@ std::vector<ProviderKey> read_keys(TableReader& provider) {
   only.in_flight_max =
       provider.integer("in_flight_max", 1, in_flight_max_max).value_or(only.in_flight_max);
   for (const auto* node : provider.tables("keys")) keys.push_back(read_key(*node, faults));
+  const auto* listed = provider.find("keys");
+  if (listed != nullptr && listed->kind == TomlKind::array && listed->items.empty())
+    faults.error(listed->at,
+                 "[provider]: \"keys\" names no key; leave it out where the provider needs none");
   if (keys.empty()) return {only};
   if (!only.env.empty())
     faults.error(provider.at("key_env"),

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "catalog/toml_reader.hpp"
+#include "turnpike/error.hpp"
 
 namespace turnpike::catalog {
 namespace {
@@ -111,7 +112,12 @@ std::optional<Decimal> TableReader::decimal(std::string_view key) {
     return std::nullopt;
   }
   const auto decimal = value->kind == TomlKind::integer ? std::nullopt : parse_decimal(value->text);
-  if (!decimal) {
+  if (!decimal && value->kind == TomlKind::string) {
+    faults_->error(value->at,
+                   fmt::format("{}: \"{}\" must be digits with at most one point, such as "
+                               "\"0.15\", not {}",
+                               what_, key, quoted_for_message(value->text)));
+  } else if (!decimal) {
     faults_->error(
         value->at,
         fmt::format("{}: \"{}\" has no exact decimal value; write it as a string such as \"0.15\"",

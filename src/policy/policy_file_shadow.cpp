@@ -47,7 +47,7 @@ Credits read_daily_credits(TableReader& table, const TomlNode& node) {
   bool exact = decimal->scale <= nano_digits;
   for (int i = decimal->scale; exact && i < nano_digits; ++i) exact = !__builtin_mul_overflow(nano, 10, &nano);
   if (!exact || nano <= 0) {
-    table.faults().error(value->at, "[shadow]: \"credits_per_day\" must be an amount above zero with at most 9 digits behind the point");
+    table.faults().error(value->at, "[shadow]: \"credits_per_day\" must be an amount above zero, at most 9223372036, with at most 9 digits behind the point");
     return {};
   }
   return Credits::from_nano(nano);

@@ -123,7 +123,10 @@ TEST_CASE("a change says what it changed, and null takes a bound away", "[app][k
   };
   CHECK(change({{"request_cost_max", nullptr}, {"concurrency_max", 5}}) ==
         std::vector<std::string>{"request_cost_max 1.00 -> none", "concurrency_max 2 -> 5"});
-  CHECK(change({{"requests_per_minute", 60}, {"tokens_per_minute", 100}, {"priority", "batch"}, {"weight", 2}}) ==
+  CHECK(change({{"requests_per_minute", 60},
+                {"tokens_per_minute", 100},
+                {"priority", "batch"},
+                {"weight", 2}}) ==
         std::vector<std::string>{"requests_per_minute none -> 60", "tokens_per_minute none -> 100",
                                  "priority interactive -> batch", "weight 1 -> 2"});
   CHECK(change({{"requests_per_minute", nullptr}, {"priority", nullptr}, {"weight", nullptr}}) ==
@@ -262,4 +265,35 @@ TEST_CASE("allowed models are told target by target", "[app][keys]") {
 }
 
 }  // namespace
+TEST_CASE(
+    "a key without bounds of its own shows those of [limits.key], and lifting one says what is "
+    "behind it",
+    "[app][keys]") {
+  AccountBench bench;
+  const auto id = bench.make_key("ci", {{"concurrency_max", 2}, {"requests_per_minute", 60}});
+  auto sources = bench.sources();
+  sources.key_defaults = {.concurrency = 8, .requests_per_minute = {}, .tokens_per_minute = 5000};
+  const auto bound = [](int most, const char* of) {
+    return ordered_json{{"max", most}, {"of", of}};
+  };
+  auto caps = json_of(show_key_page(sources, id))["caps"];
+  CHECK(caps["concurrency_max"] == bound(2, "key"));
+  CHECK(caps["requests_per_minute"] == bound(60, "key"));
+  CHECK(caps["tokens_per_minute"] == bound(5000, "[limits.key]"));
+  const auto change = [&](const ordered_json& body) {
+    return json_of(change_key_page(sources, id, body.dump()));
+  };
+  const auto lifted = change({{"concurrency_max", nullptr}, {"requests_per_minute", nullptr}});
+  CHECK(lifted["caps"]["concurrency_max"] == bound(8, "[limits.key]"));
+  CHECK(lifted["caps"]["requests_per_minute"].is_null());
+  REQUIRE(lifted["warnings"].size() == 1);
+  CHECK(lifted["warnings"][0].get<std::string>().starts_with(
+      "without a bound of its own the key has that of [limits.key]: concurrency = 8"));
+  CHECK(change({{"concurrency_max", nullptr}})["warnings"].size() ==
+        1);  // it changes nothing, and says why
+  CHECK(change({{"concurrency_max", 100}})["warnings"].empty());
+  CHECK(change({{"weight", 3}})["warnings"].empty());
+  CHECK(json_of(show_key_page(sources, id))["caps"]["concurrency_max"] == bound(100, "key"));
+}
+
 }  // namespace turnpike::app

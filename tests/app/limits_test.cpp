@@ -98,6 +98,9 @@ TEST_CASE("A bound that cannot be is a fault with its line, and all of them are 
   const auto two = faults_of("conections = 5\nqueue_wait_ms = 0\n");
   CHECK(two.find("connections") != std::string::npos);  // the nearest name
   CHECK(two.find("queue_wait_ms") != std::string::npos);
+  const auto short_words = faults_of("[limits.key]\nrpm = 5\ntpm = 5\n");
+  CHECK(short_words.find(":3:1: [limits.key]: unknown key \"rpm\" (nearest: \"requests_per_minute\")") != std::string::npos);
+  CHECK(short_words.find(":4:1: [limits.key]: unknown key \"tpm\" (nearest: \"tokens_per_minute\")") != std::string::npos);
 }
 
 TEST_CASE("A larger body makes room for itself in the queue", "[app][limits]") {

@@ -62,6 +62,14 @@ TEST_CASE("a model is found by its target, its id and its alias, unless two shar
   CHECK(std::find(names.begin(), names.end(), "one") != names.end());
 }
 
+TEST_CASE("a list of keys that names none is a fault", "[catalog]") {
+  const test::Folder folder;
+  folder.write("a.toml", provider("a", "keys = []\n") + model("m1"));
+  CHECK(faults_of(folder) ==
+        std::vector<std::string>{"a.toml:5:8: [provider]: \"keys\" names no key; leave it out "
+                                 "where the provider needs none"});
+}
+
 TEST_CASE("all faults of a provider file come together, each at its place", "[catalog]") {
   const test::Folder folder;
   folder.write("bad.toml", R"([provider]

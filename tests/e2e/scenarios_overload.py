@@ -352,9 +352,12 @@ def a_key_above_its_rate_is_refused_until_it_has_waited(bench):
     check(answers[0] == 200 and answers[-1] == 429, f"tokens per minute: {answers}")
     check_equal(gateway.metric("turnpike_rate_refusals_total", reason="requests"), 1, "refusals by requests")
     check_equal(gateway.metric("turnpike_rate_refusals_total", reason="tokens"), answers.count(429), "refusals by tokens")
-    bench.run("keys", "update", "slow", "--rpm", "none", "--priority", "batch", "--weight", 2)
+    done = bench.run("keys", "update", "slow", "--rpm", "none", "--priority", "batch", "--weight", 2, expect=None)
+    check(done.returncode == 0 and "[limits.key]: requests_per_minute = 1000" in done.stderr, f"what is behind the limit is said: {done}")
     check_equal(gateway.chat(slow_key, sim_body("tokens=2")).status, 200, "at once after the limit is lifted")
     shown = json.loads(bench.run("keys", "show", "slow", "--json"))
+    check_equal(shown["caps"]["requests_per_minute"], {"max": 1000, "of": "[limits.key]"}, "the bound that holds now")
+    check("requests/min     1000 (of [limits.key])" in bench.run("keys", "show", "slow"), "the sheet")
     check_equal((shown["requests_per_minute"], shown["priority"], shown["weight"]), (None, "batch", 2), "the key")
     gateway.at_rest()
 

@@ -71,3 +71,20 @@ def check_names_every_fault(bench):
     said = done.stdout + done.stderr
     for place, nearest in ((r"seventy-thirty\.toml:\d+:\d+", "easy_tier"), (r"gemini\.toml:\d+:\d+", "output_tokens_max")):
         check(re.search(place, said) and nearest in said, f"{place} or {nearest} is missing in:\n{said}")
+
+
+def settings_that_wait_for_a_restart_are_named(bench):
+    """A reload applies what it can, and names the changed settings that a restart puts in force: in its answer and in the log."""
+    gateway, key = bench.gateway(bench.simulator())
+    config = bench.folder / "turnpike.toml"
+    done = bench.run("reload", expect=None)
+    check_equal((done.returncode, done.stderr), (0, ""), "a reload of what is in force")
+    config.write_text(config.read_text().replace("[server]\n", "[server]\nthreads = 1\ndrain_deadline_s = 7\n", 1) +
+                      "\n[log]\nlevel = \"warn\"\nrequests = false\n\n[limits]\nin_flight = 9\n")
+    done = bench.run("reload", expect=None)
+    names = "[server] threads, [server] drain_deadline_s, [log] level, [limits] in_flight"
+    check(done.returncode == 0 and done.stdout.startswith("applied") and names in done.stderr, f"what the verb prints: {done}")
+    wait_until(lambda: f'"event":"config_waits_for_restart","settings":"{names}"' in gateway.output(), 10, "the line in the log")
+    check_equal(gateway.chat(key, {"model": "auto", "messages": [user("hi")]}).status, 200, "a request afterwards")
+    done = bench.run("reload", expect=None)
+    check(names in done.stderr, "they still wait at the next reload")

@@ -170,11 +170,27 @@ def an_expired_certificate_is_told(bench):
     check_equal(shown(gateway.port, trusting(fine)), "fine", "the certificate in force")
     check_equal(gateway.stop(), 0, "exit code")
     again = bench.serve()
-    check("warning: the certificate expired on 2020-02-01" in again.output(), f"a start with it warns: {again.output()[:500]}")
+    check(re.search(r"turnpike\.toml:\d+:\d+: warning: tls_cert \S+tls\.crt: the certificate expired on 2020-02-01", again.output()),
+          f"a start with it warns: {again.output()[:500]}")
     bench.run("reload")  # it is in force: other changes must get through
     os.chmod(bench.folder / "tls.key", 0o644)
     done = bench.run("check", expect=None)
     check(done.returncode == 1 and "tls.key: the key may be read by its owner and group only" in done.stderr, f"a key that others can read: {done}")
+    config = (bench.folder / "turnpike.toml").read_text().splitlines()
+    for setting in ("tls_cert", "tls_key"):
+        file = bench.folder / f"{setting.replace('_cert', '.crt').replace('_key', '.key')}"
+        kept = file.read_bytes()
+        for wrong in (b"garbled", None):
+            file.unlink()
+            if wrong:
+                file.write_bytes(wrong)
+                file.chmod(0o600)
+            done = bench.run("check", expect=None)
+            line = next(n for n, text in enumerate(config, 1) if text.startswith(setting))
+            check(done.returncode == 1 and f"turnpike.toml:{line}:" in done.stderr and f": {setting} {file}: " in done.stderr, f"{setting} {wrong}: {done}")
+            file.touch()
+        file.write_bytes(kept)
+        file.chmod(0o600)
 
 
 def the_open_network_without_tls_is_warned_of(bench):

@@ -70,6 +70,8 @@ TEST_CASE("every fault of a [shadow] section is told", "[policy][shadow]") {
   CHECK(tells("[shadow]\ncandidate = \"cheap/flsh\"\ncredits_per_day = 1\n", "nearest: \"cheap/flash\""));
   CHECK(tells("[shadow]\ncandidate = \"cheap/flash\"\n", "nothing is shadowed without a cap"));
   CHECK(tells("[shadow]\ncandidate = \"cheap/flash\"\ncredits_per_day = 0\n", "above zero"));
+  CHECK(tells("[shadow]\ncandidate = \"cheap/flash\"\ncredits_per_day = \"1e9\"\n", "must be digits with at most one point, such as \"0.15\", not \"1e9\""));
+  CHECK(tells("[shadow]\ncandidate = \"cheap/flash\"\ncredits_per_day = 10000000000\n", "at most 9223372036"));
   CHECK(tells("[shadow]\ncandidate = \"cheap/flash\"\ncredits_per_day = \"0.0000000001\"\n", "9 digits"));
   CHECK(tells(good + "sample = 1.5\n", "sample"));
   CHECK(tells(good + "steps = [\"permission_check\"]\n", "never shadowed"));
