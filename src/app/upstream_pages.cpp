@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "app/disabled_keys.hpp"
 #include "app/json_fields.hpp"
 #include "app/page.hpp"
 #include "gateway/backends.hpp"
@@ -49,7 +50,7 @@ ordered_json to_json(const Backends::KeyReport& key) {
   return json;
 }
 
-Error not_running() { return gateway_error(503, "not_running", "no gateway runs on this data directory: every key of its next start is in service"); }
+Error not_running() { return gateway_error(503, "not_running", "no gateway runs on this data directory: there are no keys in service to tell of"); }
 
 struct Change {
   std::string provider;
@@ -111,6 +112,9 @@ WholeReply upstream_key_page(const PageSources& sources, const std::string& text
        {"key", std::string_view{wanted->key}},
        {"enabled", wanted->enabled},
        {"by", std::string_view{wanted->by}}});
+  if (!save_disabled_keys(disabled_keys_file(sources.data), snapshot->catalog, *sources.backends)) {
+    return fault_page(gateway_error(500, "store_failed", "it is in force, but could not be written to the data directory: a restart will forget it"));
+  }
   return upstream_page(sources);
 }
 

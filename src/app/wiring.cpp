@@ -22,6 +22,7 @@
 #include "app/classifier_state.hpp"
 #include "app/commands.hpp"
 #include "app/data_directory.hpp"
+#include "app/disabled_keys.hpp"
 #include "app/gauges.hpp"
 #include "app/handover.hpp"
 #include "app/listener_tls.hpp"
@@ -105,6 +106,7 @@ class Application::Impl {
     reload_shard_ = &metrics_.add_shard();
     share_state_.restore(*snapshot_);
     routing_state_.restore();
+    restore_disabled_keys(disabled_keys_file(config_.data), snapshot_->catalog, backends_);
     classifier_state_.load();
     admin_loop_.on_tick([this](Monotonic now) {
       price_watch_.on_tick(now);

@@ -72,6 +72,24 @@ def a_key_that_is_refused_is_taken_out_and_nobody_notices(bench):
     check("clean" in bench.run("ledger", "verify"), "the ledger is not clean")
 
 
+def what_an_operator_disabled_stays_so(bench):
+    """A disabled key is out of service after a restart and a reload, too, until the operator enables it."""
+    simulator = bench.simulator()
+    gateway, key = bench.gateway(simulator)
+    bench.run("upstream", "disable", "deepseek")
+    check_equal(gateway.stop(), 0, "exit code")
+    gateway = bench.serve()
+    shown = keys_of(bench)["default"]
+    check_equal((shown["state"], shown["cause"]), ("out_of_service", "operator"), "after a restart")
+    bench.run("reload")
+    check_equal(ask(gateway, key).status, 502, "a request")
+    bench.run("upstream", "enable", "deepseek")
+    check_equal(ask(gateway, key).status, 200, "a request after enable")
+    check_equal(gateway.stop(), 0, "exit code")
+    gateway = bench.serve()
+    check_equal(keys_of(bench)["default"]["state"], "ok", "after another restart")
+
+
 def a_spend_limit_rests_the_key_until_the_operator_says(bench):
     """U14: a 429 marked as spend limit takes the key out; the next request goes elsewhere without asking it again."""
     simulator = bench.simulator()
