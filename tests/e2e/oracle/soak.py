@@ -31,6 +31,8 @@ SLOPE_KIB_MAX = 1024          # a minute, after the warm-up
 JUDGED_MINUTES_MIN = 8        # less says nothing about a slope: caches fill at first
 # Opaque state fills its 64 MiB only after some 150,000 answers, which would look like a leak until then.
 SMALL_STORE = "\n[opaque]\nbytes_max = 4194304\n"
+# A request's maximum of output tokens names it among those of its key, and no model gives more than 65,536.
+REQUESTS_PER_KEY = 64_000
 ROTATED = 6                   # the key in oracle.KEYS that is replaced again and again
 # What a provider does for a while, to everyone: directives of docs/simulator.md.
 SPELLS = ("status=503", "status=529", "status=429 retry_after=1", "refuse", "delay_ms=2500", "think_ms=1500 drip=64", "html", "cut_after=3 cut=rst",
@@ -185,6 +187,9 @@ async def traffic(crowd, minutes, unrest):
 def soak(bench, options, verdict):
     simulator = bench.simulator("--billing", bench.folder / "billing.jsonl")
     bench.write_config(simulator, extra=SMALL_STORE)
+    keys = list(oracle.KEYS)
+    while len(oracle.KEYS) * REQUESTS_PER_KEY < options.rate * options.minutes * 60:
+        oracle.KEYS += keys
     secrets = [oracle.key_of(bench, number) for number in range(len(oracle.KEYS))]
     for name, window in oracle.BUDGETS:
         bench.run("budgets", "set", name, window)
