@@ -337,6 +337,20 @@ def L10_a_flooding_key_does_not_delay_another(bench):
     gateway.at_rest()
 
 
+def a_flood_of_interactive_requests_does_not_starve_a_batch_key(bench):
+    """A line kept full by one key's interactive requests: another key's batch requests get through, one by one."""
+    simulator = bench.simulator()
+    gateway, flood_key = bench.gateway(simulator, extra=limits(in_flight=2, queue_requests=16, queue_wait_ms=2000))
+    batch_key = bench.key(name="nightly", options=("--priority", "batch"))
+    directive = "tokens=3 think_ms=20"
+    flooding = InBackground(at_once, gateway.port, request_bytes(flood_key, sim_body(directive, stream=False)), 48, 8)
+    wait_until(lambda: gateway.metric("turnpike_shed_total", reason="queue_full", priority="interactive") > 0, 20, "a line that is full")
+    statuses = [gateway.chat(batch_key, sim_body(directive, stream=False)).status for _ in range(12)]
+    check(len(flooding.result()) > 0, "the flood")
+    check(statuses.count(200) >= 8, f"batch requests beside the flood: {statuses}")
+    gateway.at_rest()
+
+
 def a_key_above_its_rate_is_refused_until_it_has_waited(bench):
     """Requests and tokens per minute, of a key and by default: 429 with Retry-After; counted by cause."""
     simulator = bench.simulator()
