@@ -13,7 +13,7 @@ import threading
 import time
 
 from crash_clients import KEYS, Clients, number_of
-from harness import call, check, check_equal, user
+from harness import call, check, check_equal, user, wait_until
 from journal import AT_RESERVATION, Journal
 
 INTERVAL = 256  # output tokens: a stream's progress is journalled so often
@@ -197,7 +197,9 @@ def a_restart_on_an_inherited_socket_refuses_nobody(bench):
         check_equal(ask(), 200, "a request over the inherited socket")
         asking = threading.Thread(target=lambda: statuses.extend(ask() for _ in range(60)))
         asking.start()
-        for _ in range(3):
+        for turn in range(3):
+            # Before it is ready a signal ends it as any other program.
+            wait_until(lambda: (bench.folder / "gateway.log").read_text().count('"event":"ready"') > turn, 30, "a gateway that is ready")
             time.sleep(0.15)
             process.send_signal(signal.SIGTERM)
             check_equal(process.wait(30), 0, "exit code")
