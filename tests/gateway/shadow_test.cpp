@@ -40,13 +40,13 @@ struct ShadowBench : Bench {
     return 0;
   }
   double skipped(ShadowSkip cause) const { return counted("turnpike_shadow_skipped_total", std::string{to_string(cause)}); }
-  Credits spent_by(const std::string& key_id) const {
+  Credits spent_by(const std::string& paying_key) const {
     account::SpendQuery query;
     query.group_by = {account::SpendBy::key};
     const auto rows = ledger->spend(query);
     REQUIRE(rows);
     for (const auto& row : *rows) {
-      if (row.group.front() == key_id) return row.cost;
+      if (row.group.front() == paying_key) return row.cost;
     }
     return {};
   }
