@@ -1,8 +1,8 @@
 #include "record/json_text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <iterator>
 
 #include <fmt/format.h>
 
@@ -44,26 +44,26 @@ bool plain(char c) { return plain_bytes[static_cast<unsigned char>(c)]; }
 
 void JsonText::text(std::string_view text) {
   separate();
-  out_ += '"';
+  put('"');
   while (!text.empty()) {
     const auto end = std::find_if_not(text.begin(), text.end(), plain);
     const auto length = static_cast<std::size_t>(end - text.begin());
-    out_.append(text.substr(0, length));
+    put(text.substr(0, length));
     text.remove_prefix(length);
     if (text.empty()) break;
     const char c = text.front();
     const auto sequence = sequence_length(text);
     if (sequence > 1) {
-      out_.append(text.substr(0, sequence));
+      put(text.substr(0, sequence));
     } else if (c == '"' || c == '\\') {
-      out_ += '\\';
-      out_ += c;
+      put('\\');
+      put(c);
     } else {
-      fmt::format_to(std::back_inserter(out_), "\\u{:04x}", static_cast<unsigned char>(c));
+      put(fmt::format("\\u{:04x}", static_cast<unsigned char>(c)));
     }
     text.remove_prefix(std::max<std::size_t>(sequence, 1));
   }
-  out_ += '"';
+  put('"');
 }
 
 }  // namespace turnpike::record

@@ -1,71 +1,86 @@
-// Appends JSON to a string, members and elements in the order of the calls; commas are its business.
+// Writes JSON, members and elements in the order of the calls; commas are its business.
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <cassert>
 #include <charconv>
-#include <concepts>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace turnpike::record {
 
+/// A record has hundreds of names and numbers of a few bytes: they are put in their place here, as a string's append takes
+/// longer than they do.
 class JsonText {
  public:
-  explicit JsonText(std::string& out) : out_(out) {}
+  /// `room`: bytes that most texts stay below.
+  explicit JsonText(std::size_t room) : out_(room, '\0') {}
 
-  /// Names are the program's own words, of at most 60 letters: nothing in them needs escaping.
+  /// Names are the program's own words: nothing in them needs escaping.
   void key(std::string_view name) {
-    // One append instead of four: a record has hundreds of names.
-    std::array<char, 64> piece;
-    const std::size_t length = std::min(name.size(), piece.size() - 4);
-    char* to = piece.data();
+    char* to = room_for(name.size() + 4);
     if (!fresh_) *to++ = ',';
     *to++ = '"';
-    to = std::copy_n(name.data(), length, to);
+    to = std::copy_n(name.data(), name.size(), to);
     *to++ = '"';
     *to++ = ':';
-    assert(length == name.size());
-    out_.append(piece.data(), to);
+    written_to(to);
     fresh_ = true;
   }
   void open(char bracket) {
     separate();
-    out_ += bracket;
+    put(bracket);
     fresh_ = true;
   }
   void close(char bracket) {
-    out_ += bracket;
+    put(bracket);
     fresh_ = false;
   }
   /// Bytes that are not UTF-8 (a header's, say) are told as Latin-1.
   void text(std::string_view text);
   void flag(bool flag) {
     separate();
-    out_ += flag ? "true" : "false";
+    put(flag ? "true" : "false");
   }
   /// The shortest decimal that reads back as the same number.
   template <typename Number>
   void number(Number number) {
+    constexpr std::size_t digits_max = 32;
     separate();
-    std::array<char, 32> digits;
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-    out_.append(digits.data(), end);
+    char* const to = room_for(digits_max);
+    written_to(std::to_chars(to, to + digits_max, number).ptr);
   }
   void null() {
     separate();
-    out_ += "null";
+    put("null");
+  }
+
+  /// All that was written; once.
+  [[nodiscard]] std::string take() {
+    out_.resize(used_);
+    return std::move(out_);
   }
 
  private:
   void separate() {
-    if (!fresh_) out_ += ',';
+    if (!fresh_) put(',');
     fresh_ = false;
   }
+  /// So many bytes may be written there.
+  char* room_for(std::size_t bytes) {
+    if (out_.size() - used_ < bytes) out_.resize(std::max(2 * out_.size(), used_ + bytes));
+    return out_.data() + used_;
+  }
+  void written_to(const char* end) { used_ = static_cast<std::size_t>(end - out_.data()); }
+  void put(char c) {
+    *room_for(1) = c;
+    ++used_;
+  }
+  void put(std::string_view bytes) { written_to(std::copy_n(bytes.data(), bytes.size(), room_for(bytes.size()))); }
 
-  std::string& out_;
+  std::string out_;
+  std::size_t used_ = 0;  // of its bytes
   bool fresh_ = true;
 };
 

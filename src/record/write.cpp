@@ -145,9 +145,7 @@ class Writer {
 }  // namespace
 
 std::string to_json(const Exchange& exchange) {
-  std::string text;
-  text.reserve(8192);
-  JsonText json{text};
+  JsonText json{8192};
   Writer writer{json};
   json.open('{');
   writer.always("form", form);
@@ -155,7 +153,7 @@ std::string to_json(const Exchange& exchange) {
   if (!exchange.decision.candidates.empty())
     writer.always("digest", digest_of(exchange.decision));
   json.close('}');
-  return text;
+  return json.take();
 }
 
 }  // namespace turnpike::record
