@@ -21,6 +21,7 @@ namespace turnpike::dialect {
 
 class AnswerStream {
  public:
+  /// The candidate must outlive it.
   AnswerStream(const Candidate& candidate, StreamOptions options);
   AnswerStream(const AnswerStream&) = delete;
   AnswerStream& operator=(const AnswerStream&) = delete;
@@ -65,7 +66,7 @@ class AnswerStream {
   [[nodiscard]] bool over() const { return complete_ || failure_.has_value(); }
   [[nodiscard]] bool content_seen() const { return recorder_.content_seen(); }
 
-  const Candidate candidate_;
+  const Candidate& candidate_;
   const StreamOptions options_;
   bool started_ = false;   // content has been appended
   bool complete_ = false;  // the terminator has been appended

@@ -196,9 +196,13 @@ void ChunkShape::learn(const wire::SseEvent& event, const Delta& delta, const Us
   const std::string_view after = event.raw.substr(slot.end);
   if (event.raw.substr(0, slot.begin).contains('\\') || after.contains('\\')) return;
   const RawCursor counters = chunk.member("usageMetadata");
-  counts_ = !counters.text().empty() && provider_ == Dialect::gemini_generate;
-  if (counts_ && (counters.begin() < text.end() || !counters_.learn(after, counters, offset + counters.begin() - slot.end, usage)))
-    return;
+  const bool counts = !counters.text().empty() && provider_ == Dialect::gemini_generate;
+  if (counts) {
+    if (counters_ == nullptr) counters_ = std::make_unique<MovingCounters>();
+    if (counters.begin() < text.end() || !counters_->learn(after, counters, offset + counters.begin() - slot.end, usage)) return;
+  } else {
+    counters_.reset();
+  }
   const RawCursor padding = chunk.member("obfuscation");
   const bool padded = is_string(padding) && padding.begin() > text.end();
   bytes_ = event.raw;
@@ -209,8 +213,8 @@ void ChunkShape::learn(const wire::SseEvent& event, const Delta& delta, const Us
 
 /// The end of the event whose text ends `at` there; 0 if it is none of this shape.
 std::size_t ChunkShape::match_behind_text(std::string_view rest, std::size_t at) {
-  if (counts_) {
-    const std::size_t bytes = counters_.match(rest.substr(at));
+  if (counters_ != nullptr) {
+    const std::size_t bytes = counters_->match(rest.substr(at));
     return bytes == 0 ? 0 : at + bytes;
   }
   if (!rest.substr(at).starts_with(middle())) return 0;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -42,7 +43,9 @@ class ChunkShape {
   /// empty.
   std::optional<Match> match(std::string_view rest);
   /// What the events matched so far have counted, if that has changed since this was last asked.
-  std::optional<UsageReport> moved_counters() { return counters_.moved(); }
+  std::optional<UsageReport> moved_counters() {
+    return counters_ == nullptr ? std::nullopt : counters_->moved();
+  }
 
  private:
   /// Offsets into bytes_, between the quotes.
@@ -65,8 +68,7 @@ class ChunkShape {
   Slot text_;
   Slot padding_;  // OpenAI's "obfuscation"; empty at the end of bytes_ if there is none
   Delta delta_;   // where texts belong; without bytes
-  bool counts_ = false;
-  MovingCounters counters_;  // if it counts: all that stands behind the text
+  std::unique_ptr<MovingCounters> counters_;  // if it counts: all that stands behind the text
   std::string decoded_;
   int unproven_ = 0;  // shapes learned since the last match
 };

@@ -9,17 +9,23 @@
 
 namespace turnpike::dialect {
 
-StreamTranslator::StreamTranslator(const Candidate& candidate, StreamOptions options) {
+namespace {
+
+std::unique_ptr<AnswerStream> make_stream(const Candidate& candidate, StreamOptions options) {
   // Tools that differ upstream have to be told under the client's names, whatever the dialect.
-  if (candidate.dialect != options.client || !options.tools.empty()) {
-    stream_ = make_translation(candidate, std::move(options));
-  } else if (options.client == Dialect::openai_chat) {
-    stream_ = make_chat_relay(candidate, std::move(options));
-  } else {
-    stream_ = make_event_relay(candidate, std::move(options));
-  }
+  if (candidate.dialect != options.client || !options.tools.empty())
+    return make_translation(candidate, std::move(options));
+  if (options.client == Dialect::openai_chat) return make_chat_relay(candidate, std::move(options));
+  return make_event_relay(candidate, std::move(options));
 }
 
+}  // namespace
+
+StreamTranslator::StreamTranslator(const Candidate& candidate, StreamOptions options)
+    : stream_(make_stream(candidate, std::move(options))) {}
+StreamTranslator::StreamTranslator(Candidate&& candidate, StreamOptions options)
+    : own_(std::make_unique<const Candidate>(std::move(candidate))),
+      stream_(make_stream(*own_, std::move(options))) {}
 StreamTranslator::StreamTranslator(StreamTranslator&&) noexcept = default;
 StreamTranslator& StreamTranslator::operator=(StreamTranslator&&) noexcept = default;
 StreamTranslator::~StreamTranslator() = default;

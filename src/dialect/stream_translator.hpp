@@ -68,7 +68,9 @@ struct Tally {
 
 class StreamTranslator {
  public:
+  /// The candidate must outlive the translator, or is given to it.
   StreamTranslator(const Candidate& candidate, StreamOptions options);
+  StreamTranslator(Candidate&& candidate, StreamOptions options);
   StreamTranslator(StreamTranslator&&) noexcept;
   StreamTranslator& operator=(StreamTranslator&&) noexcept;
   ~StreamTranslator();
@@ -101,6 +103,7 @@ class StreamTranslator {
   [[nodiscard]] std::uint64_t events() const;
 
  private:
+  std::unique_ptr<const Candidate> own_;  // one that was given; streams are many, and it is large
   std::unique_ptr<AnswerStream> stream_;
 };
 

@@ -99,6 +99,7 @@ class Gateway final : public Handler {
     PromptBound bound;
     std::int64_t estimate = 0;  // tokens of the prompt
     PriceQuote quote;
+    account::ReserveRequest wanted;
   };
 
   // For whom an attempt is made: the client alone, or a lane of a race.
@@ -110,6 +111,13 @@ class Gateway final : public Handler {
     [[nodiscard]] bool lost() const { return race != nullptr && race->lost(second ? 1 : 0); }
   };
 
+  // What there is of an attempt once its request has left.
+  struct Sent {
+    Attempt& record;
+    std::shared_ptr<const Endpoint> endpoint;
+    std::shared_ptr<Transfer> transfer;
+  };
+
   // One attempt's belongings, in the frame of attempt().
   struct Try {
     const Listener& listener;
@@ -119,10 +127,10 @@ class Gateway final : public Handler {
     Transfer& transfer;
     BackendSlot& backend;
     const Timeouts& timeouts;      // of the endpoint that was asked
-    const Additions& additions;
+    Additions additions;           // these four as the draft had them
     std::int64_t prompt_estimate;  // tokens
-    dialect::ToolAliases tools;    // as Outgoing has them
-    std::string echo;              // likewise
+    dialect::ToolAliases tools;
+    std::string echo;
     std::optional<Instant> spends_again = {};  // of an account that is out of credit, if it said so
   };
 
@@ -155,7 +163,7 @@ class Gateway final : public Handler {
   [[nodiscard]] std::int64_t prompt_estimate(const Call& call, const Candidate& candidate) const;
   [[nodiscard]] std::int64_t continued_tokens(const Call& call, const Candidate& candidate) const;
   [[nodiscard]] PromptBound prompt_bound(const Call& call, const Candidate& candidate, const Additions& additions) const;
-  [[nodiscard]] Result<Draft> make_draft(const Call& call, const Candidate& candidate, std::optional<std::int64_t> cap) const;
+  [[nodiscard]] Result<std::unique_ptr<Draft>> make_draft(const Call& call, const Candidate& candidate, std::optional<std::int64_t> cap) const;
   [[nodiscard]] PriceQuote quote_for(const Call& call, const Candidate& candidate, std::int64_t prompt_tokens) const;
   [[nodiscard]] account::ReserveRequest wanted_for(const Call& call, const Candidate& candidate, const Draft& draft) const;
 
@@ -191,12 +199,16 @@ class Gateway final : public Handler {
   Task<> attempt_second(Call& call, const Course& course, const Chosen& first, const Listener& listener);
   [[nodiscard]] bool not_worth_sending(const Listener& listener, const account::Reservation& reservation) const;
   void count_hedge(const Attempt& loser, const Race& race);
+  std::optional<Error> fit_cap(const Call& call, const Candidate& candidate, const account::Reservation& reservation, Draft& draft) const;
+  Sent send(Call& call, const Candidate& candidate, const BackendSlot& backend, const Listener& listener,
+            account::Reservation& reservation, Draft& draft);
   Attempt& begin_record(Call& call, const Candidate& candidate, const account::Reservation& reservation, const PromptBound& bound);
   Task<account::Reservation> reserve(account::ReserveRequest wanted);
   Task<> converse(Call& call, Try& current);
   Task<> refuse_upstream(Call& call, Try& current, const UpstreamHead& head);
-  Task<> stream_back(Call& call, Try& current, const UpstreamHead& head);
-  Task<> answer_whole(Call& call, Try& current, const UpstreamHead& head);
+  Task<> stream_back(Call& call, Try& current);
+  Result<void> end_stream(Call& call, Try& current, const dialect::StreamTranslator& translator, const RelayOutcome& outcome);
+  Task<> answer_whole(Call& call, Try& current);
   asio::awaitable<void> pause_before_retry(const Error& error, int attempt);
 
   // --- settling and telling

@@ -37,7 +37,8 @@ PromptBound Gateway::prompt_bound(const Call& call, const Candidate& candidate, 
   return bound;
 }
 
-Result<Gateway::Draft> Gateway::make_draft(const Call& call, const Candidate& candidate, std::optional<std::int64_t> cap) const {
+/// On the heap: it is large, and gone long before the answer is.
+Result<std::unique_ptr<Gateway::Draft>> Gateway::make_draft(const Call& call, const Candidate& candidate, std::optional<std::int64_t> cap) const {
   dialect::PutBack put_back;
   dialect::TranslateOptions options;
   options.opaque = &shared_.opaque;
@@ -48,14 +49,15 @@ Result<Gateway::Draft> Gateway::make_draft(const Call& call, const Candidate& ca
   options.put_back = &put_back;
   auto outgoing = dialect::translate(call.head.route.dialect, call.request.body, call.view, candidate, options);
   if (!outgoing) return std::unexpected{std::move(outgoing.error())};
-  Draft draft;
-  draft.additions.growth =
+  auto draft = std::make_unique<Draft>();
+  draft->additions.growth =
       static_cast<std::int64_t>(outgoing->body.size()) - static_cast<std::int64_t>(call.request.body.size());
-  draft.additions.put_back = std::move(put_back.sizes);
-  draft.outgoing = std::move(*outgoing);
-  draft.bound = prompt_bound(call, candidate, draft.additions);
-  draft.estimate = prompt_estimate(call, candidate);
-  draft.quote = quote_for(call, candidate, draft.bound.tokens);
+  draft->additions.put_back = std::move(put_back.sizes);
+  draft->outgoing = std::move(*outgoing);
+  draft->bound = prompt_bound(call, candidate, draft->additions);
+  draft->estimate = prompt_estimate(call, candidate);
+  draft->quote = quote_for(call, candidate, draft->bound.tokens);
+  draft->wanted = wanted_for(call, candidate, *draft);
   return draft;
 }
 

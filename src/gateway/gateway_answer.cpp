@@ -73,7 +73,7 @@ AnswerMeasures Gateway::measured(const Call& call, const Try& current, const dia
   return measures;
 }
 
-Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
+Task<> Gateway::answer_whole(Call& call, Try& current) {
   BodyCollector collector{limits_.answer_bytes_max, Overflow::fail};
   auto body = co_await collector.read(current.transfer);
   if (!body) {
@@ -99,7 +99,7 @@ Task<> Gateway::answer_whole(Call& call, Try& current, const UpstreamHead&) {
   co_return Result<void>{};
 }
 
-Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
+Task<> Gateway::stream_back(Call& call, Try& current) {
   dialect::StreamTranslator translator{current.candidate, stream_options(call, current)};
   std::string* const body = call.shadow ? nullptr : &call.request.body;  // a shadow asks with it afterwards
   const RelayParts parts{current.transfer, current.listener.sink, translator, current.reservation, current.backend, shared_.clock, body};
@@ -112,10 +112,15 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
   ticker_.add(relay);
   const RelayOutcome outcome = co_await relay.run();
   ticker_.remove(relay);
+  co_return end_stream(call, current, translator, outcome);
+}
+
+/// No part of the coroutine: what it needs would have its place in the frame for as long as the stream lasts.
+Result<void> Gateway::end_stream(Call& call, Try& current, const dialect::StreamTranslator& translator, const RelayOutcome& outcome) {
   current.record.first_content_at = outcome.first_content;
   if (current.listener.lost()) {
     settle_answer(current, translator.tally(), translator.complete() ? "" : "hedge_lost");
-    co_return std::unexpected{lost_race()};
+    return std::unexpected{lost_race()};
   }
   if (call.exchange.first_content == Monotonic{}) call.exchange.first_content = outcome.first_content;
   call.exchange.status = 200;
@@ -125,11 +130,11 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
       settle_answer(current, translator.tally(), {});
       call.exchange.answer = measured(call, current, translator.tally());
       remember(call, current, translator.tally());
-      co_return Result<void>{};
+      return Result<void>{};
     case RelayEnd::client_gone:
       call.exchange.end = StreamEnd::client_gone;
       settle_answer(current, translator.tally(), translator.complete() ? "" : "client_gone");
-      co_return Result<void>{};
+      return Result<void>{};
     case RelayEnd::failed:
       break;
   }
@@ -138,7 +143,7 @@ Task<> Gateway::stream_back(Call& call, Try& current, const UpstreamHead&) {
                       : error.code == "stream_truncated" || error.code == "upstream_closed" ? StreamEnd::truncated
                                                                                        : StreamEnd::upstream_error;
   settle_answer(current, translator.tally(), error.code);
-  co_return std::unexpected{error};
+  return std::unexpected{error};
 }
 
 // --- Settling. Source of every case: reliability specification, "Settlement".

@@ -58,7 +58,6 @@ bool may_hold_answer(std::string_view content_type, bool stream) {
 
 Task<> Gateway::try_candidates(Call& call) {
   Course course;
-  call.exchange.attempts.reserve(static_cast<std::size_t>(limits_.attempts_max));  // records stay where they are
   while (course.sent < limits_.attempts_max) {
     auto chosen = co_await choose_patiently(call, course);
     if (!chosen) {
@@ -76,6 +75,8 @@ Task<> Gateway::try_candidates(Call& call) {
     const std::size_t tried_before = call.exchange.attempts.size();
     const auto& candidate = call.exchange.decision.candidates[next.index];
     const auto patience = hedge_after(call, course, next);
+    // A record stays where it is while its attempt lasts.
+    call.exchange.attempts.reserve(patience ? static_cast<std::size_t>(limits_.attempts_max) : tried_before + 1);
     const Listener alone{.sink = call.sink, .fresh_connection = course.at_once};
     Result<void> outcome;
     if (patience) {
@@ -217,8 +218,7 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate, BackendSlot& bac
   // Translation comes first: what it adds is part of the bound, and what it refuses costs nothing.
   auto draft = make_draft(call, candidate, std::nullopt);
   if (!draft) co_return std::unexpected{draft.error()};
-  const account::ReserveRequest wanted = wanted_for(call, candidate, *draft);
-  auto reservation = co_await reserve(wanted);
+  auto reservation = co_await reserve((*draft)->wanted);
   if (!reservation) {
     Error refusal = reservation.error();
     refusal.retry = Retry::next_candidate;  // a cheaper one may still fit
@@ -233,33 +233,47 @@ Task<> Gateway::attempt(Call& call, const Candidate& candidate, BackendSlot& bac
     co_return std::unexpected{draining_error()};
   }
   if (exchange.reserved == Monotonic{}) exchange.reserved = shared_.clock.monotonic();
-  if (const auto cap = reservation->output_tokens_cap()) {
-    auto capped = make_draft(call, candidate, cap);
-    if (!capped) co_return std::unexpected{capped.error()};
-    draft->outgoing = std::move(capped->outgoing);
-  }
-  dialect::Outgoing& outgoing = draft->outgoing;
+  if (auto refusal = fit_cap(call, candidate, *reservation, **draft)) co_return std::unexpected{std::move(*refusal)};
+  const Sent sent = send(call, candidate, backend, listener, *reservation, **draft);
+  Try current{listener, candidate, sent.record, *reservation, *sent.transfer, backend, sent.endpoint->timeouts,
+              std::move((*draft)->additions), (*draft)->estimate, std::move((*draft)->outgoing.tools), std::move((*draft)->outgoing.echo)};
+  draft->reset();
+  Result<void> outcome = co_await converse(call, current);
+  sent.record.ended = shared_.clock.monotonic();
+  if (!outcome) sent.record.error_code = outcome.error().code;
+  tell_backend(current, outcome);
+  co_return outcome;
+}
+
+/// Where the budgets leave less room for the answer than was asked for, the request says so.
+std::optional<Error> Gateway::fit_cap(const Call& call, const Candidate& candidate, const account::Reservation& reservation,
+                                      Draft& draft) const {
+  const auto cap = reservation.output_tokens_cap();
+  if (!cap) return std::nullopt;
+  auto capped = make_draft(call, candidate, cap);
+  if (!capped) return std::move(capped.error());
+  draft.outgoing = std::move((*capped)->outgoing);
+  return std::nullopt;
+}
+
+Gateway::Sent Gateway::send(Call& call, const Candidate& candidate, const BackendSlot& backend, const Listener& listener,
+                            account::Reservation& reservation, Draft& draft) {
+  Exchange& exchange = call.exchange;
+  dialect::Outgoing& outgoing = draft.outgoing;
   for (const auto& field : outgoing.losses) {
     metrics_.add(metrics::Family::translation_lossy_total,
                  {to_string(exchange.facts.dialect), to_string(candidate.dialect), field});
     exchange.losses.push_back(field);
   }
-
-  Attempt& record = begin_record(call, candidate, *reservation, draft->bound);
-  const auto endpoint = call.snapshot->catalog.endpoint(candidate.provider, candidate.dialect, backend.key());
-  UpstreamRequest request{reservation->dispatch(), endpoint, std::move(outgoing.path), std::move(outgoing.body)};
+  Attempt& record = begin_record(call, candidate, reservation, draft.bound);
+  auto endpoint = call.snapshot->catalog.endpoint(candidate.provider, candidate.dialect, backend.key());
+  UpstreamRequest request{reservation.dispatch(), endpoint, std::move(outgoing.path), std::move(outgoing.body)};
   request.headers = std::move(outgoing.headers);
   request.stream = call.view.stream;
   request.fresh_connection = listener.fresh_connection;
-  const auto transfer = upstream_.send(std::move(request));
+  auto transfer = upstream_.send(std::move(request));
   if (exchange.sent_upstream == Monotonic{}) exchange.sent_upstream = shared_.clock.monotonic();
-  Try current{listener, candidate, record, *reservation, *transfer, backend, endpoint->timeouts, draft->additions, draft->estimate,
-              std::move(outgoing.tools), std::move(outgoing.echo)};
-  Result<void> outcome = co_await converse(call, current);
-  record.ended = shared_.clock.monotonic();
-  if (!outcome) record.error_code = outcome.error().code;
-  tell_backend(current, outcome);
-  co_return outcome;
+  return {record, std::move(endpoint), std::move(transfer)};
 }
 
 Attempt& Gateway::begin_record(Call& call, const Candidate& candidate, const account::Reservation& reservation, const PromptBound& bound) {
@@ -312,9 +326,10 @@ Task<> Gateway::converse(Call& call, Try& current) {
     note(current.record, current.reservation.settle_void("bad_upstream"));
     co_return std::unexpected{upstream_error(502, Retry::next_candidate, "bad_upstream", "The provider's answer has a content type that no answer has.")};
   }
-  if (!call.view.stream) co_return co_await answer_whole(call, current, *head);
+  head->headers = {};  // a stream lasts
+  if (!call.view.stream) co_return co_await answer_whole(call, current);
   watch.reset();  // the relay watches from here on
-  co_return co_await stream_back(call, current, *head);
+  co_return co_await stream_back(call, current);
 }
 
 void Gateway::tell_backend(Try& current, const Result<void>& outcome) {
