@@ -49,17 +49,19 @@ std::string days_until(Instant now, Instant then) { return fmt::format("{} days"
 /// What clients will object to although the files are sound.
 std::vector<Fault> objections(const Config& config, const TlsCertificate& shown, Instant now, Severity when_invalid) {
   std::vector<Fault> found;
-  const auto& file = config.tls.certificate;
+  const auto fault = [&config](std::string_view reason, Severity severity) {
+    return fault_of(config, "tls_cert", fmt::format("tls_cert {}: {}", config.tls.certificate.string(), reason), severity);
+  };
   if (shown.not_after <= now) {
-    found.push_back(file_fault(config, file, fmt::format("the certificate expired on {}", day_of(shown.not_after)), when_invalid));
+    found.push_back(fault(fmt::format("the certificate expired on {}", day_of(shown.not_after)), when_invalid));
   } else if (shown.not_before > now) {
-    found.push_back(file_fault(config, file, fmt::format("the certificate is not valid before {}", to_rfc3339(shown.not_before)), when_invalid));
+    found.push_back(fault(fmt::format("the certificate is not valid before {}", to_rfc3339(shown.not_before)), when_invalid));
   } else if (shown.not_after - now < expires_soon) {
-    found.push_back(file_fault(
-        config, file, fmt::format("the certificate expires on {}, in {}", day_of(shown.not_after), days_until(now, shown.not_after)), Severity::warning));
+    found.push_back(fault(
+        fmt::format("the certificate expires on {}, in {}", day_of(shown.not_after), days_until(now, shown.not_after)), Severity::warning));
   }
   if (shown.names.empty()) {
-    found.push_back(file_fault(config, file, "the certificate has no subjectAltName: clients that verify it will believe it for no host", Severity::warning));
+    found.push_back(fault("the certificate has no subjectAltName: clients that verify it will believe it for no host", Severity::warning));
   }
   return found;
 }

@@ -46,7 +46,7 @@ Result<Descriptor> inherited_listener() {
   if (pid == nullptr || count == nullptr || std::to_string(::getpid()) != pid || std::string_view{count} == "0") return Descriptor{};
   if (std::string_view{count} != "1") {
     return std::unexpected{bad_activation(fmt::format(
-        "LISTEN_FDS={} passes more than one descriptor, or is no number; 3 is the data listener, and the gateway opens the admin listener itself",
+        "LISTEN_FDS={} passes more than one descriptor, or is no number; 3 is the data listener, and the gateway opens the admin listener itself: leave one ListenStream= in its socket unit",
         quoted_for_message(count)))};
   }
   if (auto fit = check_activated(first_descriptor); !fit) return std::unexpected{fit.error()};

@@ -26,7 +26,13 @@ bool write_synced(const std::filesystem::path& file, std::string_view bytes) {
 bool replace_synced(const std::filesystem::path& file, std::string_view bytes) {
   std::filesystem::path fresh = file;
   fresh += ".new";
-  return write_synced(fresh, bytes) && std::rename(fresh.c_str(), file.c_str()) == 0;
+  if (!write_synced(fresh, bytes) || std::rename(fresh.c_str(), file.c_str()) != 0) return false;
+  // Until the folder is on the disk, a power cut may bring the old file back.
+  const auto folder = file.has_parent_path() ? file.parent_path() : std::filesystem::path{"."};
+  const int opened = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (opened < 0) return false;
+  const bool good = ::fsync(opened) == 0;
+  return ::close(opened) == 0 && good;
 }
 
 std::filesystem::path set_aside(const std::filesystem::path& file) {

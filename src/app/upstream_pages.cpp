@@ -50,7 +50,7 @@ ordered_json to_json(const Backends::KeyReport& key) {
   return json;
 }
 
-Error not_running() { return gateway_error(503, "not_running", "no gateway runs on this data directory: there are no keys in service to tell of"); }
+Error not_running() { return gateway_error(503, "not_running", "no gateway runs on this data directory: there are no keys in service; start the gateway, then give the command again"); }
 
 struct Change {
   std::string provider;
@@ -113,7 +113,9 @@ WholeReply upstream_key_page(const PageSources& sources, const std::string& text
        {"enabled", wanted->enabled},
        {"by", std::string_view{wanted->by}}});
   if (!save_disabled_keys(disabled_keys_file(sources.data), snapshot->catalog, *sources.backends)) {
-    return fault_page(gateway_error(500, "store_failed", "it is in force, but could not be written to the data directory: a restart will forget it"));
+    return fault_page(gateway_error(500, "store_failed", fmt::format("it is in force, but {} could not be written, so a restart will forget it: make room or mend its permissions, "
+                                                                     "then give the same command again",
+                                                                     disabled_keys_file(sources.data).string())));
   }
   return upstream_page(sources);
 }

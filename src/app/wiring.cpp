@@ -212,16 +212,15 @@ class Application::Impl {
   /// at them. On the main thread.
   void take_back() {
     log(LogLevel::warn, "take_over_taken_back", {{"why", "the successor ended before it could serve"}});
-    {
-      const std::lock_guard lock{stop_mutex_};
-      handed_over_ = false;
-      successor_ = {};
-    }
     for (auto& worker : workers_) {
       worker->loop.post([&gateway = worker->gateway] { gateway.set_ready(true); });
     }
     data_->resume();
     admin_listener_->resume();
+    // Last: from here on another successor may take over, and what it holds must stay held.
+    const std::lock_guard lock{stop_mutex_};
+    handed_over_ = false;
+    successor_ = {};
   }
 
   void wait_for_the_end() {
@@ -332,6 +331,7 @@ class Application::Impl {
     if (auto refused = renew_certificate(fresh, warnings); !refused.empty()) return refuse_reload(refused);
     shadows_.apply((*built)->policy);
     keep_config(config_, files);
+    restore_disabled_keys(disabled_keys_file(config_.data), (*built)->catalog, backends_);
     {
       const std::lock_guard lock{snapshot_mutex_};
       snapshot_ = *built;

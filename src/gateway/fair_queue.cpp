@@ -38,7 +38,7 @@ const FairQueue::Line* FairQueue::longest_but_for(const Standing& wanted) const 
   const Line* batch = longest(Priority::batch);
   const Line* interactive = longest(Priority::interactive);
   if (wanted.priority == Priority::interactive) {
-    if (batch != nullptr && !in_batch_share(batches.requests, batches.bytes)) return batch;
+    if (batch != nullptr && (interactive == nullptr || !in_batch_share(batches.requests, batches.bytes))) return batch;
   } else if (interactive != nullptr && in_batch_share(batches.requests + 1, batches.bytes + wanted.bytes)) {
     return interactive;
   }

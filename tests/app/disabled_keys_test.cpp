@@ -17,10 +17,9 @@ using turnpike::test::SeededRandomness;
 namespace {
 
 struct World {
-  World() {
+  explicit World(const std::string& provider_id = "p") : id{provider_id} {
     std::filesystem::create_directories(folder / "providers");
-    std::ofstream{folder / "providers" / "p.toml"} << R"([provider]
-id = "p"
+    std::ofstream{folder / "providers" / "p.toml"} << "[provider]\nid = \"" << id << R"("
 dialect = "openai-chat"
 base_url = "https://p.example/v1"
 keys = [{ id = "a", env = "A" }, { id = "b", env = "B" }]
@@ -45,7 +44,7 @@ output_per_mtok = 2
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  [[nodiscard]] const catalog::Provider& provider() const { return *catalog.provider("p"); }
+  [[nodiscard]] const catalog::Provider& provider() const { return *catalog.provider(id); }
   /// Ids of the keys that a process which begins now leaves alone.
   std::string out_after_restart() {
     Backends backends{clock, randomness};
@@ -59,6 +58,7 @@ output_per_mtok = 2
     return ids;
   }
 
+  std::string id;
   std::filesystem::path folder = std::filesystem::temp_directory_path() / ("turnpike-disabled-" + std::to_string(::getpid()));
   std::filesystem::path file = disabled_keys_file(folder);
   FakeClock clock;
@@ -91,6 +91,34 @@ TEST_CASE("lines about keys that there are not take nothing else with them", "[a
   World world;
   std::ofstream{world.file} << "garbled\nq a\np z\np b\n\n";
   CHECK(world.out_after_restart() == "b");
+}
+
+TEST_CASE("the word about a key whose provider is away for a while is kept", "[app][upstream]") {
+  World world;
+  std::ofstream{world.file} << "gpu box default\np a\n";
+  Backends backends{world.clock, world.randomness};
+  backends.disable(world.provider(), 1);
+  REQUIRE(save_disabled_keys(world.file, world.catalog, backends));
+  std::ifstream stream{world.file};
+  const std::string text{std::istreambuf_iterator<char>{stream}, {}};
+  CHECK(text == "p b\ngpu box default\n");  // "p a" has been enabled
+}
+
+TEST_CASE("a provider's id may have blanks", "[app][upstream]") {
+  World world{"gpu box"};
+  std::ofstream{world.file} << "gpu box a\n";
+  CHECK(world.out_after_restart() == "a");
+}
+
+TEST_CASE("reading the file again, as a reload does, leaves what is out as it is", "[app][upstream]") {
+  World world;
+  std::ofstream{world.file} << "p a\n";
+  Backends backends{world.clock, world.randomness};
+  restore_disabled_keys(world.file, world.catalog, backends);
+  const auto first = backends.keys(world.catalog).front().out_of_service->since;
+  world.clock.advance(std::chrono::seconds{5});
+  restore_disabled_keys(world.file, world.catalog, backends);
+  CHECK(backends.keys(world.catalog).front().out_of_service->since == first);
 }
 
 TEST_CASE("a word that cannot be kept is told", "[app][upstream]") {

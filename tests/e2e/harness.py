@@ -282,6 +282,14 @@ class Gateway(Process):
         wanted = set(labels.items())
         return sum(v for (n, have), v in self.metrics().items() if n == name and wanted <= have)
 
+    def counts(self, wanted, name, **labels):
+        """The metric comes to that value. What an answer was is counted just after its last byte has left."""
+        seen = []
+        try:
+            wait_until(lambda: seen.append(self.metric(name, **labels)) or seen[-1] == wanted, 5, name)
+        except Failed:
+            raise Failed(f"{name} {labels}: got {seen[-1]}, wanted {wanted}") from None
+
     def status(self):
         return self.admin("GET", "/admin/status").json()
 

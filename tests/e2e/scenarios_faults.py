@@ -44,7 +44,7 @@ def a_provider_that_fails_early_is_replaced(bench):
             check(order[-1] == "anthropic", f"{directive}, stream={stream}: providers asked {order}")
             check(answer.headers["x-turnpike-model"].startswith("anthropic/"), f"{directive}: {answer.headers}")
     gateway.at_rest()
-    check(gateway.metric("turnpike_fallbacks_total") > 0, "fallbacks are not counted")
+    wait_until(lambda: gateway.metric("turnpike_fallbacks_total") > 0, 5, "fallbacks to be counted")
     check("clean" in bench.run("ledger", "verify"), "the ledger is not clean")
 
 

@@ -110,6 +110,14 @@ TEST_CASE("A batch request that could not wait for its turn finds it due when it
   CHECK(line.turns(3) == "wFF");
 }
 
+TEST_CASE("A large interactive request that nobody else of its kind waits beside goes before the batch requests' share", "[gateway][overload]") {
+  Line line{{.requests_max = 100, .bytes_max = 800}};
+  REQUIRE(line.add("w", Priority::batch, 1, 90));
+  REQUIRE(line.add("a", Priority::interactive, 1, 750));
+  CHECK(line.displaced.size() == 1);
+  CHECK(line.turns(2) == "a-");
+}
+
 TEST_CASE("An eighth of the bytes is the batch requests', and no more", "[gateway][overload]") {
   Line line{{.requests_max = 100, .bytes_max = 800}};
   REQUIRE(line.add("F", Priority::interactive, 1, 400));
