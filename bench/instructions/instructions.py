@@ -261,6 +261,8 @@ def main():
             print(f"SKIPPED: {tool} is not installed (apt-get install {tool}); no instruction was counted", file=sys.stderr)
             return SKIPPED
     chosen = [scenario for scenario in scenarios() if args.only in scenario.name]
+    if not chosen:
+        parser.error(f"no scenario's name contains {args.only!r}; there are: {', '.join(scenario.name for scenario in scenarios())}")
     results = measure(args.bin, chosen, args.keep)
     print_results(results, args.top)
     print()
